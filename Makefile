@@ -1,0 +1,50 @@
+# Two commands matter: `make demo` and `make test`. Both work in a clean clone.
+PYTHON ?= python3
+VENV := .venv
+EMULATOR := .venv-emulator
+BIN := $(VENV)/bin
+PIP_OPTIONS := --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types package bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/local $(EMULATOR)/installed ## run everything here and make an image; ONCE=1, COMFYUI_URL=, CHECKPOINT=
+	@$(BIN)/python -m local.demo
+
+test: $(VENV)/dev $(EMULATOR)/installed ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/dev ## ruff: style, annotations, security
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(VENV)/dev ## mypy, strict
+	@$(BIN)/mypy
+
+package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
+	@$(BIN)/python -m infra.package build/package
+
+bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README states
+	@$(BIN)/python -m bench
+
+clean: ## remove what the other targets made, the demo's data included
+	rm -rf $(VENV) $(EMULATOR) .local build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@echo "Setting up $(VENV) ..." && $(PYTHON) -m venv $(VENV)
+
+$(VENV)/local: requirements.txt requirements-local.txt | $(VENV)/bin/python
+	@echo "Installing requirements-local.txt ..."
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements-local.txt && touch $@
+
+$(VENV)/dev: requirements.txt requirements-local.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing requirements-dev.txt ..."
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements-dev.txt && touch $@ $(VENV)/local
+
+$(EMULATOR)/installed: requirements-emulator.txt
+	@echo "Installing requirements-emulator.txt ..."
+	@$(PYTHON) -m venv $(EMULATOR)
+	@$(EMULATOR)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-emulator.txt && touch $@

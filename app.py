@@ -1,0 +1,40 @@
+"""Everything that AWS can invoke in Darkroom."""
+
+from typing import Any
+
+from chalice import Rate
+from chalice.app import CloudWatchEvent, SQSEvent
+
+from chalicelib import logs, wiring
+from chalicelib.api.application import Application
+from chalicelib.api.catalogs import CATALOG_ROUTES
+from chalicelib.api.comfyui import comfyui_routes
+from chalicelib.api.generate import generate_routes
+from chalicelib.api.jobs import job_routes
+from chalicelib.api.posts import post_routes
+
+logs.configure()
+
+app = Application(app_name="darkroom")
+
+for routes in (generate_routes, post_routes, job_routes, comfyui_routes, *CATALOG_ROUTES):
+    app.register_blueprint(routes)
+app.refuse_the_rest()
+
+
+# The queue's ARN is put in by infra/, which declares the queue.
+@app.on_sqs_message(
+    queue_arn="arn:aws:sqs:us-east-1:000000000000:replaced-by-infra", batch_size=1, name="worker"
+)
+def work(event: SQSEvent) -> None:
+    context: Any = event.context
+    logs.begin(context)
+    for message in event:
+        seconds = context.get_remaining_time_in_millis() / 1000
+        wiring.worker().work(message.body, remaining_seconds=seconds)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="keeper")
+def keep(event: CloudWatchEvent) -> None:
+    logs.begin(event.context)
+    wiring.keeper().keep()

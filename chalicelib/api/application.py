@@ -1,0 +1,107 @@
+"""The Chalice application with an outer guard: nothing leaves that breaks the error contract."""
+
+import json
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from chalice import Chalice, CORSConfig, Response
+
+from chalicelib import logs
+from chalicelib.api.errors import answer, internal
+from chalicelib.config import config
+from chalicelib.errors import DarkroomError, MethodNotAllowed, NotFound
+
+log = logging.getLogger("darkroom.api")
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ANY_PATH = "/{proxy+}"
+
+CORS = CORSConfig(
+    allow_origin=config.allowed_origin,
+    allow_headers=["Content-Type", "Prefer", "Idempotency-Key"],
+    expose_headers=["Link", "Location", "Retry-After", "Preference-Applied", "Idempotency-Key"],
+    max_age=600,
+)
+
+Answer = dict[str, Any]
+
+
+class Application(Chalice):
+    """Chalice, with every error in one shape and every path and method answered."""
+
+    def __init__(self, app_name: str) -> None:
+        super().__init__(app_name, configure_logs=False)
+        self.api.cors = CORS
+
+    def __call__(self, event: Any, context: Any) -> Answer:
+        """Answer one request of API Gateway."""
+        logs.begin(context)
+        began = monotonic()
+        answered = self._guarded(event, context)
+        log.info(
+            "%s %s %s",
+            event.get("httpMethod"),
+            event.get("path"),
+            answered["statusCode"],
+            extra={"seconds": round(monotonic() - began, 3)},
+        )
+        return answered
+
+    def _guarded(self, event: Any, context: Any) -> Answer:
+        try:
+            answered: Answer = super().__call__(event, context)
+        except Exception:
+            log.exception("unexpected error outside of a view")
+            return _answered(internal())
+        return answered if _conforms(answered) else _answered(_meant(answered))
+
+    def refuse_the_rest(self) -> None:
+        """Answer 404 for paths and 405 for methods that are not served; to be called last.
+
+        API Gateway itself would answer both with 403 and a body of its own.
+        """
+        for path, methods in list(self.routes.items()):
+            allowed = [method for method in METHODS if method in methods]
+            others = [method for method in METHODS if method not in methods]
+            self._refuse(path, others, _not_allowed(", ".join(allowed)))
+        for path in ("/", ANY_PATH):
+            self._refuse(path, list(METHODS), _not_found)
+
+    def _refuse(self, path: str, methods: list[str], view: Callable[..., Response]) -> None:
+        self.route(path, methods=methods, content_types=[], cors=True)(view)
+
+
+def _not_allowed(allowed: str) -> Callable[..., Response]:
+    def method_not_allowed(**_: str) -> Response:
+        return answer(MethodNotAllowed("this path has no such method", allowed=allowed))
+
+    return method_not_allowed
+
+
+def _not_found(**_: str) -> Response:
+    error = NotFound("nothing is served at this path", suggestion="See the README for all paths")
+    return answer(error)
+
+
+def _conforms(answered: Answer) -> bool:
+    return answered["statusCode"] < 400 or '"status":"error"' in str(answered["body"])
+
+
+def _meant(answered: Answer) -> DarkroomError:
+    """Translate an error that Chalice made before or after a view."""
+    if answered["statusCode"] == 405:
+        return MethodNotAllowed("this path has no such method", allowed="the documented ones")
+    return internal()
+
+
+def _answered(error: DarkroomError) -> Answer:
+    response = answer(error)
+    response.headers.update(CORS.get_access_control_headers())
+    return {
+        "statusCode": response.status_code,
+        "headers": response.headers,
+        "multiValueHeaders": {},
+        "body": json.dumps(response.body, separators=(",", ":")),
+    }

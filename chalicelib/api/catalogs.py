@@ -1,0 +1,82 @@
+"""The five routes of any catalog (spec: Image Settings, Styles, Formats, Prompt Examples)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chalice import Response
+from msgspec import structs
+
+from chalicelib import wiring
+from chalicelib.api.paging import requested, respond
+from chalicelib.api.routes import Routes
+from chalicelib.errors import InvalidRequest, NotFound
+from chalicelib.models.catalog import FORMATS, PROMPT_EXAMPLES, SETTINGS, STYLES, Catalog
+from chalicelib.schemas.catalogs import Format, PromptExample, Setting, Style
+
+Item = dict[str, Any]
+
+_LONGEST_ID = 12
+
+
+def catalog_routes(catalog: Catalog, schema: Any) -> Routes:
+    """Serve one catalog: list, create, read, replace and delete its items."""
+    routes = Routes(__name__, before=wiring.seed_catalogs)
+    collection, item = f"/api/images/{catalog.name}", f"/api/images/{catalog.name}/{{item_id}}"
+    fields = schema.__struct_fields__
+
+    def shown(item_id: int, stored: Item) -> Item:
+        return {"id": item_id, **{name: stored[name] for name in fields}}
+
+    @routes.get(collection)
+    def list_items() -> Response:
+        page = requested(routes.current_request)
+        items = _items(catalog, page.after)
+        shown_items = (shown(item_id, stored) for item_id, stored in items)
+        return respond(routes.current_request, shown_items, page, lambda each: each["id"])
+
+    @routes.post(collection, body=schema, status=201)
+    def create_item(body: Any) -> Item:
+        stored = structs.asdict(body)
+        return shown(catalog.create(stored), stored)
+
+    @routes.get(item)
+    def get_item(item_id: str) -> Item:
+        number = _number(catalog, item_id)
+        return shown(number, catalog.get(number))
+
+    @routes.put(item, body=schema)
+    def update_item(body: Any, item_id: str) -> Item:
+        number, stored = _number(catalog, item_id), structs.asdict(body)
+        catalog.replace(number, stored)
+        return shown(number, stored)
+
+    @routes.delete(item)
+    def delete_item(item_id: str) -> Item:
+        catalog.delete(_number(catalog, item_id))
+        return {"status": "success"}
+
+    return routes
+
+
+def _items(catalog: Catalog, after: str | None) -> Iterator[tuple[int, Item]]:
+    if after is not None and not (after.isdigit() and len(after) <= _LONGEST_ID):
+        raise InvalidRequest("cursor is not one that this list gave out", field="cursor")
+    return catalog.items(after=int(after or 0))
+
+
+def _number(catalog: Catalog, item_id: str) -> int:
+    """Read an id; a text that is no id is the id of nothing."""
+    if item_id.isascii() and item_id.isdigit() and len(item_id) <= _LONGEST_ID:
+        return int(item_id)
+    raise NotFound(
+        f"{catalog.noun.lower()} {item_id[:64]!r} does not exist",
+        title=f"{catalog.noun} not found",
+    )
+
+
+CATALOG_ROUTES = [
+    catalog_routes(SETTINGS, Setting),
+    catalog_routes(STYLES, Style),
+    catalog_routes(FORMATS, Format),
+    catalog_routes(PROMPT_EXAMPLES, PromptExample),
+]

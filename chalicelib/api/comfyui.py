@@ -1,0 +1,20 @@
+"""State and start of ComfyUI (spec: ComfyUI Integration)."""
+
+from chalicelib import wiring
+from chalicelib.api.routes import Routes
+
+comfyui_routes = Routes(__name__)
+
+
+@comfyui_routes.get("/api/images/comfyui/status")
+def get_status() -> dict[str, str]:
+    """Say what the GPU is doing, for programs and for people."""
+    now = wiring.comfyui_status()
+    return {"status": now.status, "message": now.message}
+
+
+@comfyui_routes.post("/api/images/comfyui/start")
+def start() -> dict[str, str]:
+    """Start a GPU instance; harmless when one runs."""
+    wiring.fleet().start()
+    return {"status": "success", "message": "ComfyUI started successfully"}

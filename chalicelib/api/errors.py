@@ -1,0 +1,55 @@
+"""The error contract: every error is `{"status", "message", "details"}` (spec, Error Handling)."""
+
+from typing import Any
+
+from chalice import Response
+
+from chalicelib import errors
+
+STATUS_CODES: dict[type[errors.DarkroomError], int] = {
+    errors.DarkroomError: 500,
+    errors.InvalidRequest: 400,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.BodyTooLarge: 413,
+    errors.UnsupportedContentType: 415,
+    errors.IdempotencyConflict: 422,
+    errors.GenerationFailed: 500,
+    errors.StartFailed: 500,
+    errors.ComfyUIUnavailable: 503,
+    errors.ComfyUIUnreachable: 503,
+    # These steer drivers and are caught there; should one escape, it is our fault.
+    errors.GpuNotReady: 500,
+    errors.WorkflowRejected: 500,
+    errors.JobBusy: 500,
+    errors.JobFinished: 500,
+    errors.LeaseLost: 500,
+    errors.StoreFailed: 500,
+    errors.QueueUnavailable: 500,
+}
+
+_RETRY_SECONDS = "10"
+
+
+def internal() -> errors.DarkroomError:
+    """Return what a caller may know of a failure of ours: nothing."""
+    return errors.DarkroomError("an unexpected error occurred")
+
+
+def envelope(error: errors.DarkroomError) -> dict[str, Any]:
+    """Return an error as the body of an answer."""
+    details = {"error": str(error), "suggestion": error.suggestion}
+    if error.field:
+        details["field"] = error.field
+    return {"status": "error", "message": error.title, "details": details}
+
+
+def answer(error: errors.DarkroomError) -> Response:
+    """Return an error as an answer."""
+    status = STATUS_CODES[type(error)]
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
+    if isinstance(error, errors.MethodNotAllowed):
+        headers["Allow"] = error.allowed
+    if status == STATUS_CODES[errors.ComfyUIUnavailable]:
+        headers["Retry-After"] = _RETRY_SECONDS
+    return Response(envelope(error), headers, status)

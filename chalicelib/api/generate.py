@@ -1,0 +1,49 @@
+"""`POST /api/images/generate` (spec: Generate Image)."""
+
+from chalice import Response
+from chalice.app import Request
+
+from chalicelib import wiring
+from chalicelib.api.job_resource import failure, image_urls, job_resource, metadata
+from chalicelib.api.preferences import fingerprint, followed, idempotency_key, wait_seconds
+from chalicelib.api.routes import Routes, url_of
+from chalicelib.models.job import SUCCEEDED, Job
+from chalicelib.schemas.generation import GenerateRequest, PostRequest
+from chalicelib.services.generation import Order
+
+generate_routes = Routes(__name__, before=wiring.seed_catalogs)
+
+_LOOK_SECONDS = "2"
+
+
+@generate_routes.post("/api/images/generate", body=GenerateRequest)
+def generate(body: GenerateRequest) -> Response:
+    """Generate an image and wait for it, or answer with the job that will."""
+    request = generate_routes.current_request
+    [job] = wiring.generation().submit(order(request, body))
+    headers = followed(request) | {"Location": job_url(request, job)}
+    if job.is_open:
+        headers["Retry-After"] = _LOOK_SECONDS
+        return Response(job_resource(job, wiring.images().url), headers, 202)
+    if job.status != SUCCEEDED:
+        raise failure(job)
+    [image_url] = image_urls(job, wiring.images().url)
+    done = {"status": "success", "image_url": image_url, "metadata": metadata(job)}
+    return Response(done, headers)
+
+
+def order(request: Request, body: GenerateRequest, post_id: str | None = None) -> Order:
+    """Put a request and its wishes together."""
+    return Order(
+        request=body,
+        wait_seconds=wait_seconds(request),
+        fingerprint=fingerprint(request, body),
+        key=idempotency_key(request),
+        count=body.count if isinstance(body, PostRequest) else 1,
+        post_id=post_id,
+    )
+
+
+def job_url(request: Request, job: Job) -> str:
+    """Return where a job can be read."""
+    return url_of(request, f"/api/images/jobs/{job.id}")

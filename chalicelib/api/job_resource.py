@@ -1,0 +1,79 @@
+"""Jobs and their images as callers see them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.errors import DarkroomError, GenerationFailed
+from chalicelib.models.job import Job
+
+# The parameters that the spec's metadata shows, in its order.
+METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
+
+Link = Callable[[str], str]
+
+
+def job_resource(job: Job, link: Link) -> dict[str, Any]:
+    """Return a job as `GET /api/images/jobs/{id}` shows it, its links signed anew."""
+    return {
+        "id": job.id,
+        "status": job.status,
+        "status_reason": job.status_reason,
+        "progress": job.progress,
+        "queue_position": None if job.queue_position is None else int(job.queue_position),
+        "created_at": timestamp(job.created_at),
+        "started_at": timestamp(job.started_at),
+        "finished_at": timestamp(job.finished_at),
+        "attempts": [
+            {"started_at": timestamp(each.started_at), "reason": each.reason}
+            for each in job.attempts
+        ],
+        "post_id": job.post_id,
+        "seed": job.parameters["seed"],
+        "metadata": metadata(job),
+        "image_urls": image_urls(job, link),
+        "error": job.error,
+    }
+
+
+def metadata(job: Job) -> dict[str, Any]:
+    """Return what the image was really made with."""
+    return {name: job.parameters[name] for name in METADATA}
+
+
+def image_urls(job: Job, link: Link) -> list[str]:
+    """Return fresh links to the job's images."""
+    return [link(image["key"]) for image in job.images]
+
+
+def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
+    """Return a job's images as a post lists them."""
+    return [
+        {
+            "id": image["id"],
+            "image_url": link(image["key"]),
+            "job_id": job.id,
+            "created_at": timestamp(job.finished_at),
+            "metadata": metadata(job),
+        }
+        for image in job.images
+    ]
+
+
+def failure(job: Job) -> DarkroomError:
+    """Return a failed job's error as one that can be answered."""
+    error = job.error or {"code": job.status, "message": f"the job is {job.status}"}
+    return GenerationFailed(
+        error["message"],
+        code=error["code"],
+        suggestion=error.get("suggestion"),
+        field=error.get("field"),
+    )
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Write a time as RFC 3339 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,61 @@
+"""Jobs, and durable links to their images."""
+
+from typing import Any
+
+from chalice import Response
+from chalice.app import Request
+
+from chalicelib import wiring
+from chalicelib.api.job_resource import job_resource
+from chalicelib.api.paging import Page, requested, respond
+from chalicelib.api.routes import Headers, Routes, query
+from chalicelib.errors import InvalidRequest, NotFound
+from chalicelib.models.job import STATUSES, Job
+from chalicelib.models.job_listing import newest
+
+job_routes = Routes(__name__)
+
+_DEFAULT_LIMIT = 50
+_LONGEST_ID = 40
+
+
+@job_routes.get("/api/images/jobs")
+def list_jobs() -> Response:
+    """List jobs, newest first."""
+    request, link = job_routes.current_request, wiring.images().url
+    asked = requested(request)
+    page = Page(asked.limit or _DEFAULT_LIMIT, asked.after)
+    jobs = newest((page.limit or 0) + 1, status=_status(request), before=page.after)
+    shown = (job_resource(job, link) for job in jobs)
+    return respond(request, shown, page, lambda each: each["id"])
+
+
+@job_routes.get("/api/images/jobs/{job_id}")
+def get_job(job_id: str) -> dict[str, Any]:
+    """Read a job; its links are signed anew at every read."""
+    return job_resource(_find(job_id), wiring.images().url)
+
+
+@job_routes.get("/api/images/files/{image_id}")
+def get_file(image_id: str) -> Response:
+    """Redirect to a fresh link to an image: this address is good for as long as the image."""
+    job_id, _, _ = image_id.partition("-")
+    for image in _find(job_id).images:
+        if image["id"] == image_id:
+            where: Headers = {"Location": wiring.images().url(image["key"])}
+            return Response("", {**where, "Cache-Control": "no-store"}, 302)
+    raise NotFound(f"image {image_id[:64]!r} does not exist", title="Image not found")
+
+
+def _find(job_id: str) -> Job:
+    # The table has other items too; a job's id has none but letters and digits.
+    if not (job_id.isascii() and job_id.isalnum() and len(job_id) <= _LONGEST_ID):
+        raise NotFound(f"job {job_id[:64]!r} does not exist", title="Job not found")
+    return Job.find(job_id.upper())
+
+
+def _status(request: Request) -> str | None:
+    status = query(request).get("status")
+    if status is not None and status not in STATUSES:
+        raise InvalidRequest(f"status must be one of: {', '.join(STATUSES)}", field="status")
+    return status

@@ -1,0 +1,86 @@
+"""`?limit=&cursor=` and `Link: …; rel="next"`: bodies stay the plain arrays of the spec."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from chalice import Response
+from chalice.app import Request
+from msgspec import Struct
+
+from chalicelib.api.routes import query, url_of
+from chalicelib.errors import InvalidRequest
+
+# A Lambda response may have 6 MB (AWS quotas); the body is a string in it, escaped once more.
+RESPONSE_LIMIT_BYTES = 5_500_000
+LONGEST = 1000
+
+
+class Page(Struct, frozen=True):
+    """What a list request asked for: at most `limit` items, those after the cursor."""
+
+    limit: int | None
+    after: str | None
+
+
+def requested(request: Request) -> Page:
+    """Read the query; raise InvalidRequest for a value that is none."""
+    asked = query(request)
+    return Page(_limit(asked.get("limit")), _after(asked.get("cursor")))
+
+
+def respond(
+    request: Request,
+    items: Iterable[dict[str, Any]],
+    page: Page,
+    cursor_of: Callable[[dict[str, Any]], object],
+) -> Response:
+    """Answer with as many items as asked for and as fit; link to the rest if there is one."""
+    fitting, rest_begins = _fit(items, page.limit)
+    if not rest_begins:
+        return Response(fitting)
+    following = {**query(request), "cursor": _encode(str(cursor_of(fitting[-1])))}
+    path = request.to_original_event().get("path") or request.path
+    link = f'<{url_of(request, path)}?{urlencode(following)}>; rel="next"'
+    return Response(fitting, {"Link": link})
+
+
+def _fit(items: Iterable[dict[str, Any]], limit: int | None) -> tuple[list[dict[str, Any]], bool]:
+    fitting: list[dict[str, Any]] = []
+    size = 0
+    for item in items:
+        size += len(json.dumps(json.dumps(item)))
+        if len(fitting) == limit or (fitting and size > RESPONSE_LIMIT_BYTES):
+            return fitting, True
+        fitting.append(item)
+    return fitting, False
+
+
+def _limit(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LONGEST):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {LONGEST}", field="limit")
+    return int(text)
+
+
+def _encode(position: str) -> str:
+    return urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def _after(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        position = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError:
+        position = ""
+    if not position.isalnum() or len(position) > 26:
+        raise InvalidRequest(
+            "cursor is not one that this list gave out",
+            field="cursor",
+            suggestion='Follow the Link header with rel="next" as it is',
+        )
+    return position

@@ -1,0 +1,60 @@
+"""Images for a post (spec: Generate Images for Post)."""
+
+import re
+
+from chalice import Response
+
+from chalicelib import wiring
+from chalicelib.api.generate import job_url, order
+from chalicelib.api.job_resource import failure, image_urls, job_resource, post_images
+from chalicelib.api.paging import requested, respond
+from chalicelib.api.preferences import followed
+from chalicelib.api.routes import Routes
+from chalicelib.errors import DarkroomError, InvalidRequest
+from chalicelib.models.job import SUCCEEDED, Job
+from chalicelib.models.job_listing import of_post
+from chalicelib.schemas.generation import PostRequest
+
+post_routes = Routes(__name__, before=wiring.seed_catalogs)
+
+_POST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}")
+
+
+@post_routes.post("/api/v1/posts/{post_id}/generate_images", body=PostRequest)
+def generate_images(body: PostRequest, post_id: str) -> Response:
+    """Generate `count` images with different seeds and record them under the post."""
+    request, link = post_routes.current_request, wiring.images().url
+    jobs = wiring.generation().submit(order(request, body, _valid(post_id)))
+    headers = followed(request)
+    if any(job.is_open for job in jobs):
+        headers.update({"Location": job_url(request, jobs[0]), "Retry-After": "2"})
+        return Response({"jobs": [job_resource(job, link) for job in jobs]}, headers, 202)
+    if failed := [job for job in jobs if job.status != SUCCEEDED]:
+        raise _partly(failed[0], len(jobs) - len(failed), post_id)
+    return Response({"image_urls": [url for job in jobs for url in image_urls(job, link)]}, headers)
+
+
+@post_routes.get("/api/v1/posts/{post_id}/images")
+def list_post_images(post_id: str) -> Response:
+    """List the images of a post, oldest first."""
+    request, link = post_routes.current_request, wiring.images().url
+    page = requested(request)
+    jobs = of_post(_valid(post_id), after=page.after)
+    images = (image for job in jobs for image in post_images(job, link))
+    return respond(request, images, page, lambda image: image["job_id"])
+
+
+def _partly(failed: Job, made: int, post_id: str) -> DarkroomError:
+    error = failure(failed)
+    if made:
+        error.suggestion += f"; {made} images were made: see /api/v1/posts/{post_id}/images"
+    return error
+
+
+def _valid(post_id: str) -> str:
+    if not _POST_ID.fullmatch(post_id):
+        raise InvalidRequest(
+            "post_id must be 1 to 128 letters, digits and _.:~-, a letter or digit first",
+            field="post_id",
+        )
+    return post_id

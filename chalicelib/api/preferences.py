@@ -1,0 +1,55 @@
+"""The request's wishes: `Prefer` (RFC 7240) and `Idempotency-Key`."""
+
+import re
+from hashlib import sha256
+
+import msgspec
+from chalice.app import Request
+
+from chalicelib.api.routes import Headers
+from chalicelib.errors import InvalidRequest
+
+WAIT_SECONDS = 25
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_ASYNC = re.compile(r"(?:^|[,;])\s*respond-async\s*(?:$|[,;])", re.IGNORECASE)
+_KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+
+
+def wait_seconds(request: Request) -> int:
+    """How long the caller will wait for the image: 25 s at most, 0 for `respond-async`."""
+    prefer = request.headers.get("prefer", "")
+    if asked := _WAIT.search(prefer):
+        return min(int(asked[1]), WAIT_SECONDS)
+    return 0 if _ASYNC.search(prefer) else WAIT_SECONDS
+
+
+def followed(request: Request) -> Headers:
+    """Return headers that say which wishes were followed."""
+    prefer = request.headers.get("prefer", "")
+    wishes = ["respond-async"] if _ASYNC.search(prefer) else []
+    if _WAIT.search(prefer):
+        wishes.append(f"wait={wait_seconds(request)}")
+    headers: Headers = {"Preference-Applied": ", ".join(wishes)} if wishes else {}
+    if key := idempotency_key(request):
+        headers["Idempotency-Key"] = key
+    return headers
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key; raise InvalidRequest if it is not 1 to 255 printable ASCII characters."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequest(
+            "Idempotency-Key must be 1 to 255 printable ASCII characters",
+            field="Idempotency-Key",
+            suggestion="Send a UUID",
+        )
+    return key
+
+
+def fingerprint(request: Request, body: object) -> str:
+    """Tell requests apart by path and content; how the JSON was written does not matter."""
+    path = request.to_original_event().get("path") or request.path
+    content = msgspec.json.encode(body, order="sorted")
+    return sha256(f"{path}\n".encode() + content).hexdigest()

@@ -1,0 +1,113 @@
+"""Blueprints whose views take typed bodies and answer errors by the contract."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from chalice import Blueprint, Response
+from chalice.app import Request
+
+from chalicelib.api.errors import answer, internal
+from chalicelib.config import config
+from chalicelib.errors import BodyTooLarge, DarkroomError, InvalidRequest, UnsupportedContentType
+from chalicelib.schemas.parsing import parse
+
+log = logging.getLogger("darkroom.api")
+
+BODY_LIMIT_BYTES = 256 * 1024
+
+View = Callable[..., Any]
+Headers = dict[str, str | list[str]]
+T = TypeVar("T")
+
+
+class Routes(Blueprint):
+    """Registers views by method; errors are translated here, where CORS headers still follow.
+
+    `before` is called ahead of every view.
+    """
+
+    def __init__(self, import_name: str, *, before: Callable[[], None] | None = None) -> None:
+        super().__init__(import_name)
+        self._before = before
+
+    def get(self, path: str) -> Callable[[View], View]:
+        return self._serve("GET", path, status=200)
+
+    def delete(self, path: str) -> Callable[[View], View]:
+        return self._serve("DELETE", path, status=200)
+
+    def post(
+        self, path: str, *, body: type | None = None, status: int = 200
+    ) -> Callable[[View], View]:
+        return self._serve("POST", path, body=body, status=status)
+
+    def put(self, path: str, *, body: type) -> Callable[[View], View]:
+        return self._serve("PUT", path, body=body, status=200)
+
+    def _serve(
+        self, method: str, path: str, *, status: int, body: type | None = None
+    ) -> Callable[[View], View]:
+        def register(view: View) -> View:
+            @wraps(view)
+            def answered(**path_parameters: str) -> Response:
+                return self._answer(view, path_parameters, body, status)
+
+            # Chalice would refuse content types by itself, on GET too; `json_body` does better.
+            self.route(path, methods=[method], content_types=[], cors=True)(answered)
+            return view
+
+        return register
+
+    def _answer(
+        self, view: View, path_parameters: dict[str, str], body: type | None, status: int
+    ) -> Response:
+        try:
+            given: list[object] = [json_body(self.current_request, body)] if body else []
+            if self._before:
+                self._before()
+            result = view(*given, **path_parameters)
+            return result if isinstance(result, Response) else Response(result, None, status)
+        except DarkroomError as error:
+            return answer(error)
+        except Exception:
+            log.exception("unexpected error in a view")
+            return answer(internal())
+
+
+def json_body(request: Request, schema: type[T]) -> T:
+    """Return the request's body as its declared type, or raise what is wrong with it."""
+    content_type = request.headers.get("content-type") or "application/json"
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedContentType(f"{media_type[:100]} is not JSON")
+    return parse(raw_body(request), schema)
+
+
+def query(request: Request) -> dict[str, str]:
+    """Return the parameters behind the question mark; of repeated ones the last."""
+    return dict(request.query_params or {})
+
+
+def raw_body(request: Request) -> bytes:
+    """Return the bytes of the body; raise BodyTooLarge over the limit."""
+    try:
+        body: bytes | str = request.raw_body
+        body = body.encode() if isinstance(body, str) else body
+    except ValueError as error:
+        raise InvalidRequest("the body is not valid UTF-8 or base64") from error
+    if len(body) > BODY_LIMIT_BYTES:
+        raise BodyTooLarge(f"the body has {len(body)} bytes, the limit is {BODY_LIMIT_BYTES}")
+    return body
+
+
+def url_of(request: Request, path: str) -> str:
+    """Return the absolute URL of a path of this API, as this caller reaches it."""
+    if config.api_url:
+        return f"{config.api_url.rstrip('/')}{path}"
+    event = request.to_original_event()
+    # What API Gateway calls by `requestContext.path` begins with the stage or base path.
+    prefix = str(event["requestContext"].get("path", "")).removesuffix(str(event.get("path", "")))
+    scheme = request.headers.get("x-forwarded-proto", "https")
+    return f"{scheme}://{request.headers.get('host', 'localhost')}{prefix}{path}"

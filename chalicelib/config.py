@@ -1,0 +1,48 @@
+"""The deployment's configuration, read from the environment once and nowhere else."""
+
+import os
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+
+class Config(Struct, frozen=True):
+    """One field per environment variable of the same name in capitals; the README lists them."""
+
+    catalog_table: str = "darkroom-catalog"
+    jobs_table: str = "darkroom-jobs"
+    fleet_table: str = "darkroom-fleet"
+    jobs_queue_url: str = ""
+    images_bucket: str = "darkroom-images"
+    fleet_tag: str = "darkroom"
+    comfyui_url: str = ""
+    comfyui_port: int = 8188
+    checkpoint: str = "v1-5-pruned-emaonly-fp16.safetensors"
+    api_url: str = ""
+    image_base_url: str = ""
+    image_url_seconds: int = 3600
+    job_deadline_seconds: int = 3600
+    job_retention_days: int = 90
+    idle_stop_seconds: int = 300
+    allowed_origin: str = "*"
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Config":
+        """Take what is set and not empty; raise ValueError that names a malformed variable."""
+        found: dict[str, str | int] = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            if text := environment.get(name):
+                found[field.name] = _whole(name, text) if field.type is int else text
+        return cls(**found)  # type: ignore[arg-type]  # field.type decides, mypy cannot see it
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"environment variable {name} must be a whole number, not {text!r}")
+    return int(text)
+
+
+config = Config.from_environment(os.environ)

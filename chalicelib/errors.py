@@ -1,0 +1,152 @@
+"""What can go wrong, as facts; `api.routes` says which HTTP status each one is."""
+
+
+class DarkroomError(Exception):
+    """Base of all: `title` is the message of the answer, the text says what happened."""
+
+    title = "Internal server error"
+    suggestion = "Try again; if it happens again, report the request id to the operator"
+
+    def __init__(
+        self, error: str, *, suggestion: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(error)
+        self.suggestion = suggestion or self.suggestion
+        self.field = field
+
+
+class InvalidRequest(DarkroomError):
+    """The caller sent something that can never work."""
+
+    title = "Invalid request data"
+    suggestion = "Correct the request and send it again"
+
+
+class UnsupportedContentType(DarkroomError):
+    """The body is not declared as JSON."""
+
+    title = "Unsupported content type"
+    suggestion = "Send the body as JSON with the header Content-Type: application/json"
+
+
+class BodyTooLarge(DarkroomError):
+    """The body is over the limit for JSON."""
+
+    title = "Request body too large"
+    suggestion = "Send at most 256 KB"
+
+
+class NotFound(DarkroomError):
+    """Nothing has this id or address."""
+
+    title = "Not found"
+    suggestion = "Check the id and the path"
+
+    def __init__(
+        self, error: str, *, title: str | None = None, suggestion: str | None = None
+    ) -> None:
+        super().__init__(error, suggestion=suggestion)
+        self.title = title or self.title
+
+
+class MethodNotAllowed(DarkroomError):
+    """The address exists, but not with this method."""
+
+    title = "Method not allowed"
+
+    def __init__(self, error: str, *, allowed: str) -> None:
+        super().__init__(error, suggestion=f"Use one of: {allowed}")
+        self.allowed = allowed
+
+
+class IdempotencyConflict(DarkroomError):
+    """An Idempotency-Key was used before, with another body."""
+
+    title = "Idempotency-Key already used"
+    suggestion = "Send the same body as before, or use a new key for a new request"
+
+
+class ComfyUIUnavailable(DarkroomError):
+    """No ComfyUI can serve, and nothing that we do by ourselves will change that."""
+
+    title = "ComfyUI not available"
+    suggestion = "Check if ComfyUI is running"
+
+
+class StartFailed(DarkroomError):
+    """EC2 refused to start the GPU instance."""
+
+    title = "ComfyUI could not be started"
+    suggestion = "Try again in a few minutes"
+
+
+class GenerationFailed(DarkroomError):
+    """A job ended without an image; `code` is stable and for machines."""
+
+    title = "Image generation failed"
+
+    def __init__(
+        self,
+        error: str,
+        *,
+        code: str,
+        suggestion: str | None = None,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(error, suggestion=suggestion, field=field)
+        self.code = code
+
+
+class GpuNotReady(DarkroomError):
+    """A GPU is on its way; look again after `retry_seconds`."""
+
+    title = "GPU not ready"
+
+    def __init__(self, error: str, *, retry_seconds: int) -> None:
+        super().__init__(error)
+        self.retry_seconds = retry_seconds
+
+
+class ComfyUIUnreachable(DarkroomError):
+    """ComfyUI did not answer, or broke off; whether it took the request is not known."""
+
+    title = "ComfyUI not available"
+    suggestion = "Check if ComfyUI is running"
+
+
+class WorkflowRejected(DarkroomError):
+    """ComfyUI refused the workflow; `node_id` and `input_name` say where, if it told."""
+
+    title = "Image generation failed"
+
+    def __init__(
+        self,
+        error: str,
+        *,
+        node_id: str | None = None,
+        input_name: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        super().__init__(error, suggestion=suggestion)
+        self.node_id = node_id
+        self.input_name = input_name
+
+
+class JobBusy(DarkroomError):
+    """Another driver holds the job's lease, or the job is not due yet."""
+
+
+class JobFinished(DarkroomError):
+    """The job is in a terminal status, which never changes."""
+
+
+class LeaseLost(DarkroomError):
+    """This driver no longer holds the job's lease and may change nothing."""
+
+
+class StoreFailed(DarkroomError):
+    """S3 did not take an image; ComfyUI still has it, so it need not be made again."""
+
+
+class QueueUnavailable(DarkroomError):
+    """SQS did not take a message; the keeper finds the job later."""

@@ -1,0 +1,1 @@
+"""Remote things, one a file; each receives its client and speaks in Darkroom's words."""

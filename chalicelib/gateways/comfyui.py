@@ -1,0 +1,200 @@
+"""ComfyUI over HTTP: submit, find, follow, fetch. See its protocol: server.py, execution.py."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Literal, cast
+from urllib.parse import quote
+
+import requests
+from msgspec import Struct
+
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.gateways.comfyui_errors import Failure, failure, rejection
+from chalicelib.gateways.comfyui_events import Event, Events
+
+Graph = dict[str, dict[str, Any]]
+
+_TIMEOUT_SECONDS = (2, 10)  # to connect, between bytes
+_HISTORY_SECONDS = 1.0  # between two looks at the history, whatever the websocket says
+_QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
+
+_RUNS = ("execution_start", "executing", "progress")
+
+
+class ImageFile(Struct, frozen=True):
+    """Where ComfyUI keeps an image that it saved."""
+
+    filename: str
+    subfolder: str
+    type: str
+
+
+class Waiting(Struct, frozen=True):
+    """Known to ComfyUI and not finished: `position` 0 runs, 1 is next."""
+
+    position: int
+    progress: dict[str, Any] | None = None
+    is_finished: Literal[False] = False
+
+
+class Finished(Struct, frozen=True):
+    """Ended: the images by node, and why it failed if it did."""
+
+    images: dict[str, list[ImageFile]]
+    failure: Failure | None = None
+    is_finished: Literal[True] = True
+
+
+State = Waiting | Finished | None
+
+
+class ComfyUI:
+    """One ComfyUI server; every method raises ComfyUIUnreachable when it does not answer."""
+
+    def __init__(self, url: str, http: requests.Session, clock: Callable[[], float]) -> None:
+        self._url = url
+        self._http = http
+        self._clock = clock
+
+    def queue_length(self) -> int:
+        """Count the prompts that run or wait."""
+        info = self._json("GET", "/prompt")
+        return int(info["exec_info"]["queue_remaining"])
+
+    def submit(self, attempt_id: str, graph: Graph) -> None:
+        """Queue a graph under our id; raise WorkflowRejected when it can never run.
+
+        After ComfyUIUnreachable it may be queued or not: `find` it before doing it again.
+        """
+        body = {"prompt": graph, "prompt_id": attempt_id, "client_id": attempt_id}
+        answer = self._call("POST", "/prompt", json=body)
+        if answer.status_code == requests.codes.bad_request:
+            raise rejection(answer.json())
+        self._expect(answer, requests.codes.ok)
+
+    def find(self, attempt_id: str) -> State:
+        """Tell what ComfyUI knows of an attempt; None if nothing: it is lost."""
+        # This order leaves no gap: an item moves from the queue to the history in one step.
+        return self._in_queue(attempt_id) or self._in_history(attempt_id)
+
+    @contextmanager
+    def events(self, attempt_id: str) -> Iterator[Events]:
+        """Listen to an attempt; to be opened before `submit`, as nothing is replayed."""
+        with Events(self._url, attempt_id) as events:
+            yield events
+
+    def follow(
+        self,
+        attempt_id: str,
+        events: Events,
+        *,
+        until: float,
+        report: Callable[[Waiting], None],
+    ) -> State:
+        """Wait for the end of an attempt; return what is known when `until` has come."""
+        watch = _Watch(self._clock)
+        while True:
+            event = events.next(min(_HISTORY_SECONDS, max(until - self._clock(), 0)))
+            if event and event[0] in _RUNS and not _is_end(event):
+                report(Waiting(0, _progress(event)))
+            if watch.is_due(ended=bool(event and _is_end(event))):
+                state = self._look(attempt_id, is_thorough=watch.is_thorough)
+                if not isinstance(state, Waiting):
+                    return state
+                if state.position:
+                    report(state)
+            if self._clock() >= until:
+                return self.find(attempt_id)
+
+    @contextmanager
+    def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
+        """Stream an image: its bytes and their number; None when ComfyUI no longer has it."""
+        where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
+        with self._call("GET", "/view", params=where, stream=True) as answer:
+            if answer.status_code == requests.codes.not_found:
+                yield None
+                return
+            self._expect(answer, requests.codes.ok)
+            yield cast(BinaryIO, answer.raw), int(answer.headers["Content-Length"])
+
+    def _look(self, attempt_id: str, *, is_thorough: bool) -> State:
+        if is_thorough:
+            return self.find(attempt_id)
+        return self._in_history(attempt_id) or Waiting(0)
+
+    def _in_queue(self, attempt_id: str) -> Waiting | None:
+        queue = self._json("GET", "/queue")
+        if any(item[1] == attempt_id for item in queue["queue_running"]):
+            return Waiting(0)
+        # Pending items come in heap order; they run in that of (number, prompt id).
+        order = sorted((item[0], item[1]) for item in queue["queue_pending"])
+        ids = [prompt_id for _, prompt_id in order]
+        return Waiting(ids.index(attempt_id) + 1) if attempt_id in ids else None
+
+    def _in_history(self, attempt_id: str) -> Finished | None:
+        known = self._json("GET", f"/history/{quote(attempt_id, safe='')}")
+        return _finished(known[attempt_id]) if attempt_id in known else None
+
+    def _json(self, method: str, path: str) -> dict[str, Any]:
+        answer = self._call(method, path)
+        self._expect(answer, requests.codes.ok)
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            return self._http.request(
+                method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options
+            )
+        except requests.RequestException as error:
+            raise ComfyUIUnreachable("ComfyUI did not answer") from error
+
+    def _expect(self, answer: requests.Response, status: int) -> None:
+        if answer.status_code != status:
+            raise ComfyUIUnreachable(f"ComfyUI answered with status {answer.status_code}")
+
+
+class _Watch:
+    """Says when to look at the history: at the end, and regularly lest the end was missed."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._looks = 0
+        self._looked_at = clock()
+
+    def is_due(self, *, ended: bool) -> bool:
+        if not ended and self._clock() - self._looked_at < _HISTORY_SECONDS:
+            return False
+        self._looks += 1
+        self._looked_at = self._clock()
+        return True
+
+    @property
+    def is_thorough(self) -> bool:
+        return self._looks % _QUEUE_EVERY == 0
+
+
+def _is_end(event: Event) -> bool:
+    # History is written between `execution_success` and this last message (protocol notes §5).
+    return event[0] == "executing" and event[1].get("node") is None
+
+
+def _progress(event: Event) -> dict[str, Any] | None:
+    name, data = event
+    if name == "progress":
+        return {"value": data.get("value"), "max": data.get("max"), "node": data.get("node")}
+    return None
+
+
+def _finished(entry: dict[str, Any]) -> Finished:
+    images = {
+        node_id: [
+            ImageFile(each["filename"], each.get("subfolder", ""), each.get("type", "output"))
+            for each in output.get("images", [])
+        ]
+        for node_id, output in entry.get("outputs", {}).items()
+    }
+    status = entry.get("status") or {}
+    if status.get("status_str") == "success":
+        return Finished(images)
+    return Finished(images, failure([(each[0], each[1]) for each in status["messages"]]))

@@ -1,0 +1,72 @@
+"""ComfyUI's errors as sentences; its tracebacks and paths stay behind."""
+
+import re
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from chalicelib.errors import WorkflowRejected
+
+Json = dict[str, Any]
+
+Kind = Literal["interrupted", "out_of_memory", "node_failed"]
+
+_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
+_LONGEST_CHOICE_LIST = 20
+
+
+class Failure(Struct, frozen=True):
+    """Why a run ended without its image; `kind` is for programs, `error` for people."""
+
+    kind: Kind
+    error: str
+
+
+def rejection(body: Json) -> WorkflowRejected:
+    """Explain the 400 of POST /prompt (protocol notes §2): the first fault, and where it is."""
+    for node_id, node in body.get("node_errors", {}).items():
+        for fault in node.get("errors", []):
+            return _fault(node_id, str(node.get("class_type", "")), fault)
+    error = body.get("error") or {}
+    words = [error.get("message"), error.get("details")]
+    text = ": ".join(dict.fromkeys(str(word) for word in words if word))
+    return WorkflowRejected(f"ComfyUI refused the workflow: {_scrub(text)}")
+
+
+def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
+    extra = fault.get("extra_info") or {}
+    name = extra.get("input_name")
+    choices = _choices(extra)
+    if fault.get("type") == "value_not_in_list":
+        problem = f"ComfyUI does not have {extra.get('received_value')!r}"
+    else:
+        problem = f"{fault.get('message')} ({class_type}: {_scrub(str(fault.get('details')))})"
+    return WorkflowRejected(
+        problem,
+        node_id=node_id,
+        input_name=name,
+        suggestion=f"Choose one of: {', '.join(choices)}" if choices else None,
+    )
+
+
+def _choices(extra: Json) -> list[str]:
+    declared = extra.get("input_config") or [None]
+    listed = declared[0] if isinstance(declared[0], list) else []
+    return [str(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
+
+
+def failure(messages: list[tuple[str, Json]]) -> Failure:
+    """Explain a history entry that did not succeed, by its last message (protocol notes §4)."""
+    name, data = messages[-1] if messages else ("", {})
+    if name == "execution_interrupted":
+        return Failure("interrupted", "the run was interrupted in ComfyUI")
+    kind, text = str(data.get("exception_type", "")), str(data.get("exception_message", ""))
+    if "OutOfMemory" in kind or "out of memory" in text.lower():
+        return Failure("out_of_memory", "the GPU ran out of memory")
+    first_line = _scrub(text.strip().partition("\n")[0])[:300]
+    node = data.get("node_type", "an unknown node")
+    return Failure("node_failed", f"{node} failed in ComfyUI: {first_line or kind}")
+
+
+def _scrub(text: str) -> str:
+    return _PATH.sub("…", text)

@@ -1,0 +1,75 @@
+"""ComfyUI's websocket: it only wakes us early and tells progress; history is the truth."""
+
+import json
+from contextlib import suppress
+from time import sleep
+from typing import Any, Self
+from urllib.parse import quote
+
+from websocket import ABNF, WebSocket, WebSocketException, WebSocketTimeoutException
+from websocket import create_connection as connect
+
+Event = tuple[str, dict[str, Any]]
+
+_CONNECT_SECONDS = 2
+
+
+class Events:
+    """Messages of one attempt. A broken socket is not an error: then `next` just waits."""
+
+    def __init__(self, url: str, attempt_id: str) -> None:
+        scheme_and_rest = url.partition("http")[2]
+        # Messages go to the client id of the submission; ours is the attempt's own, so that
+        # whichever driver follows it later receives them too.
+        self._url = f"ws{scheme_and_rest}/ws?clientId={quote(attempt_id, safe='')}"
+        self._attempt_id = attempt_id
+        self._socket: WebSocket | None = None
+
+    def __enter__(self) -> Self:
+        self._connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def next(self, timeout_seconds: float) -> Event | None:
+        """Return the attempt's next message; None when none came in time."""
+        if self._socket is None and not self._connect():
+            sleep(timeout_seconds)
+            return None
+        try:
+            return self._receive(timeout_seconds)
+        except WebSocketTimeoutException:
+            return None
+        except (WebSocketException, OSError):
+            self._close()
+            return None
+
+    def _receive(self, timeout_seconds: float) -> Event | None:
+        if self._socket is None:
+            return None
+        self._socket.settimeout(max(timeout_seconds, 0.001))
+        opcode, data = self._socket.recv_data()
+        if opcode == ABNF.OPCODE_CLOSE:
+            self._close()
+        return self._ours(data) if opcode == ABNF.OPCODE_TEXT else None
+
+    def _ours(self, data: bytes) -> Event | None:
+        message = json.loads(data)
+        content = message.get("data") or {}
+        # `executing` comes without a prompt id right after a reconnection (protocol notes §5).
+        if content.get("prompt_id", self._attempt_id) != self._attempt_id:
+            return "other", {}
+        return str(message.get("type")), content
+
+    def _connect(self) -> bool:
+        with suppress(WebSocketException, OSError):
+            # A foreign Origin is refused with 403, none never is.
+            self._socket = connect(self._url, timeout=_CONNECT_SECONDS, suppress_origin=True)
+        return self._socket is not None
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            with suppress(WebSocketException, OSError):
+                self._socket.close(timeout=0)
+            self._socket = None

@@ -1,0 +1,104 @@
+"""Where ComfyUI runs: EC2 instances that share a tag, or one fixed address."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from msgspec import Struct
+
+from chalicelib.errors import StartFailed
+
+FLEET_TAG = "darkroom:fleet"
+ENDPOINT_TAG = "darkroom:endpoint"
+KEEP_TAG = "darkroom:keep"
+
+_GONE = ("shutting-down", "terminated")
+_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "InstanceLimitExceeded")
+
+
+class Instance(Struct, frozen=True):
+    """A GPU instance; `state` is EC2's word, `url` where its ComfyUI answers when it runs."""
+
+    id: str
+    state: str
+    url: str
+    type: str = ""
+    can_be_started: bool = True
+    is_kept: bool = False
+
+
+class GpuFleet:
+    """The EC2 instances whose tag `darkroom:fleet` has one value."""
+
+    def __init__(self, ec2: Any, *, tag: str, port: int) -> None:
+        self._ec2 = ec2
+        self._tag = tag
+        self._port = port
+
+    def instances(self) -> list[Instance]:
+        """Ask EC2 for the members, those that are gone left out, in order of their ids."""
+        pages = self._ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": f"tag:{FLEET_TAG}", "Values": [self._tag]}]
+        )
+        described = (
+            self._instance(each)
+            for page in pages
+            for reservation in page["Reservations"]
+            for each in reservation["Instances"]
+        )
+        alive = (instance for instance in described if instance.state not in _GONE)
+        return sorted(alive, key=lambda instance: instance.id)
+
+    def start(self, instance_id: str) -> None:
+        """Ask EC2 to start it; harmless when it runs. Raise StartFailed when EC2 refuses."""
+        try:
+            self._ec2.start_instances(InstanceIds=[instance_id])
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "IncorrectInstanceState":  # still stopping; the next look starts it
+                return
+            raise _start_failed(code) from error
+
+    def stop(self, instance_id: str) -> None:
+        """Ask EC2 to stop it; harmless when it is stopped."""
+        self._ec2.stop_instances(InstanceIds=[instance_id])
+
+    def _instance(self, described: dict[str, Any]) -> Instance:
+        tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+        address = described.get("PrivateIpAddress", "")
+        return Instance(
+            id=described["InstanceId"],
+            state=described["State"]["Name"],
+            url=tags.get(ENDPOINT_TAG) or f"http://{address}:{self._port}",
+            type=described.get("InstanceType", ""),
+            is_kept=KEEP_TAG in tags,
+        )
+
+
+def _start_failed(code: str) -> StartFailed:
+    if code in _CAPACITY:
+        return StartFailed(
+            "EC2 has no GPU capacity for us right now",
+            suggestion="Try again in a few minutes, or allow other instance types",
+        )
+    return StartFailed(
+        f"EC2 refused to start the GPU instance ({code})",
+        suggestion="Check the instance in the EC2 console and the function's permissions",
+    )
+
+
+class StaticFleet:
+    """A ComfyUI that somebody else runs, at a fixed address; we never start or stop it."""
+
+    def __init__(self, url: str) -> None:
+        self._instance = Instance(
+            id="static", state="running", url=url.rstrip("/"), can_be_started=False
+        )
+
+    def instances(self) -> list[Instance]:
+        return [self._instance]
+
+    def start(self, instance_id: str) -> None:
+        """Nothing to do."""
+
+    def stop(self, instance_id: str) -> None:
+        """Nothing to do."""

@@ -1,0 +1,71 @@
+"""The S3 bucket of finished images."""
+
+from mimetypes import guess_type
+from typing import Any, BinaryIO
+
+import requests
+
+from chalicelib.errors import StoreFailed
+
+_PUT_SECONDS = 60
+_TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
+
+
+class ImageStore:
+    """Images by key, and links to them."""
+
+    def __init__(
+        self, s3: Any, http: requests.Session, bucket: str, *, base_url: str, url_seconds: int
+    ) -> None:
+        self._s3 = s3
+        self._http = http
+        self._bucket = bucket
+        self._base_url = base_url.rstrip("/")
+        self._url_seconds = url_seconds
+
+    def put(self, key: str, content: BinaryIO, size: int) -> None:
+        """Stream `size` bytes to a key; a repeated store overwrites itself.
+
+        Raise StoreFailed when S3 does not take them, or when `content` breaks off.
+        """
+        name = key.rpartition("/")[2]
+        headers = {
+            "Content-Type": guess_type(name)[0] or "application/octet-stream",
+            "Content-Disposition": f'inline; filename="{name}"',
+        }
+        # PutObject through a signed URL takes a stream as it comes; botocore would have to
+        # rewind it, to sign it.
+        try:
+            answer = self._http.put(
+                self._signed_put(key, headers),
+                data=content,
+                headers={**headers, "Content-Length": str(size)},
+                timeout=_TIMEOUT_SECONDS,
+            )
+            answer.raise_for_status()
+        except (requests.RequestException, OSError) as error:
+            raise StoreFailed("the image could not be stored") from error
+
+    def _signed_put(self, key: str, headers: dict[str, str]) -> str:
+        signed: str = self._s3.generate_presigned_url(
+            "put_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ContentType": headers["Content-Type"],
+                "ContentDisposition": headers["Content-Disposition"],
+            },
+            ExpiresIn=_PUT_SECONDS,
+        )
+        return signed
+
+    def url(self, key: str) -> str:
+        """Link to an image: signed for a limited time, or below the public base URL if any."""
+        if self._base_url:
+            return f"{self._base_url}/{key}"
+        signed: str = self._s3.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self._bucket, "Key": key},
+            ExpiresIn=self._url_seconds,
+        )
+        return signed

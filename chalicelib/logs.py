@@ -1,0 +1,44 @@
+"""Logs as JSON lines, each with the id of the invocation that wrote it."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.config import config
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+_invocation: dict[str, str | None] = {"request_id": None}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record; what a caller of the logger gives as `extra` stands beside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_invocation,
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure() -> None:
+    """Send the lines of all our loggers to standard output, in place of Lambda's own format."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("darkroom")
+    logger.handlers = [handler]
+    logger.setLevel(config.log_level)
+    logger.propagate = False
+
+
+def begin(context: Any) -> None:
+    """Mark all lines from here on as those of one Lambda invocation."""
+    _invocation["request_id"] = getattr(context, "aws_request_id", None)

@@ -1,0 +1,1 @@
+"""DynamoDB tables: declarations, and conditional writes named for what they mean."""

@@ -1,0 +1,46 @@
+"""Reading many jobs: newest first, by status, by post, and those that nobody drives."""
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.models.job import OPEN, SUCCEEDED, Job
+from chalicelib.models.job_index import SHARDS
+
+
+def newest(limit: int, *, status: str | None = None, before: str | None = None) -> list[Job]:
+    """Return up to `limit` jobs, newest first, those older than the job id `before`."""
+    older: Condition | None = Job.id < before if before else None
+    pages = [_shard(shard, status, older, limit) for shard in range(SHARDS)]
+    return list(islice(merge(*pages, key=lambda job: job.id, reverse=True), limit))
+
+
+def _shard(shard: int, status: str | None, older: Condition | None, limit: int) -> Iterator[Job]:
+    if status:
+        return Job.by_status.query(
+            f"{status}#{shard}", older, scan_index_forward=False, limit=limit
+        )
+    return Job.by_age.query(str(shard), older, scan_index_forward=False, limit=limit)
+
+
+def of_post(post_id: str, *, after: str | None = None) -> Iterator[Job]:
+    """Yield a post's jobs that succeeded, oldest first, those younger than the job id `after`."""
+    younger: Condition | None = Job.id > after if after else None
+    return iter(Job.by_post.query(post_id, younger, Job.status == SUCCEEDED))
+
+
+def count_open() -> dict[str, int]:
+    """Count the jobs of every status that is not terminal."""
+    return {
+        status: sum(Job.by_status.count(f"{status}#{shard}") for shard in range(SHARDS))
+        for status in OPEN
+    }
+
+
+def overdue(since: float) -> Iterator[Job]:
+    """Yield open jobs that should have been driven before `since`, oldest first per shard."""
+    for status in OPEN:
+        for shard in range(SHARDS):
+            yield from Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)

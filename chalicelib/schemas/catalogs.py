@@ -1,0 +1,60 @@
+"""Bodies of the four catalogs (spec: Image Settings, Styles, Formats, Prompt Examples)."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from chalicelib.schemas.limits import (
+    Algorithm,
+    CfgScale,
+    Checkpoint,
+    Description,
+    Name,
+    NegativePrompt,
+    Pixels,
+    Prompt,
+    Steps,
+    Value,
+)
+from chalicelib.schemas.parsing import convert
+
+# A setting of one of these names is a default of every generation; other names are free.
+DEFAULTS: dict[str, Any] = {
+    "default_negative_prompt": NegativePrompt,
+    "default_width": Pixels,
+    "default_height": Pixels,
+    "default_steps": Steps,
+    "default_cfg_scale": CfgScale,
+    "default_checkpoint": Checkpoint,
+    "default_sampler": Algorithm,
+    "default_scheduler": Algorithm,
+}
+
+
+class Setting(Struct, kw_only=True, forbid_unknown_fields=True):
+    name: Name
+    value: Value
+    description: Description
+
+    def __post_init__(self) -> None:
+        if self.name in DEFAULTS:
+            convert(self.value, DEFAULTS[self.name], "value")
+
+
+class Style(Struct, kw_only=True, forbid_unknown_fields=True):
+    name: Name
+    description: Description
+    prompt_template: Prompt
+
+
+class Format(Struct, kw_only=True, forbid_unknown_fields=True):
+    name: Name
+    description: Description
+    width: Pixels
+    height: Pixels
+
+
+class PromptExample(Struct, kw_only=True, forbid_unknown_fields=True):
+    title: Name
+    prompt: Prompt
+    category: Name

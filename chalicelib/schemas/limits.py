@@ -1,0 +1,75 @@
+"""The types of single fields; each `description` completes "<field> must be …"."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+SEED_MAX = 2**64 - 1
+
+# At least one visible character, and no NUL, which neither ComfyUI nor S3 metadata survives.
+_WRITTEN = r"^[^\x00]*[^\s\x00][^\x00]*\Z"
+_NO_NUL = r"^[^\x00]*\Z"
+
+Prompt = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=10_000,
+        pattern=_WRITTEN,
+        description="a text of 1 to 10,000 characters that is not blank",
+    ),
+]
+NegativePrompt = Annotated[
+    str,
+    Meta(max_length=10_000, pattern=_NO_NUL, description="a text of at most 10,000 characters"),
+]
+Pixels = Annotated[
+    int,
+    Meta(
+        ge=64,
+        le=2048,
+        multiple_of=8,
+        description="a whole number from 64 to 2048 that is a multiple of 8",
+    ),
+]
+Steps = Annotated[int, Meta(ge=1, le=150, description="a whole number from 1 to 150")]
+CfgScale = Annotated[float, Meta(ge=0, le=30, description="a number from 0 to 30")]
+# msgspec's bounds end at int64, so GenerateRequest checks the seed's by itself.
+Seed = Annotated[
+    int, Meta(description=f"a whole number from 0 to {SEED_MAX}, or -1 for a random one")
+]
+Count = Annotated[int, Meta(ge=1, le=8, description="a whole number from 1 to 8")]
+ItemId = Annotated[int, Meta(ge=1, le=10**12, description="the id of an existing item")]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=_WRITTEN,
+        description="a text of 1 to 200 characters that is not blank",
+    ),
+]
+Description = Annotated[
+    str,
+    Meta(max_length=2_000, pattern=_NO_NUL, description="a text of at most 2,000 characters"),
+]
+Value = Annotated[
+    str,
+    Meta(max_length=10_000, pattern=_NO_NUL, description="a text of at most 10,000 characters"),
+]
+Algorithm = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_+.-]+\Z",
+        description="a name of at most 64 letters, digits and _+.-, as ComfyUI lists it",
+    ),
+]
+Checkpoint = Annotated[
+    str,
+    Meta(
+        max_length=255,
+        pattern=r"^(?!/)(?!.*\.\.)[^\x00-\x1f\\]+\Z",
+        description="a file name of at most 255 characters below ComfyUI's models/checkpoints",
+    ),
+]

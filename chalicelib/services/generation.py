@@ -1,0 +1,148 @@
+"""Accepting requests: composed, written down, made known to a worker, and then driven here."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from msgspec import UNSET, Struct, UnsetType, structs
+from ulid import ULID
+
+from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound, QueueUnavailable
+from chalicelib.models.acceptance import accept, replay
+from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES, Catalog
+from chalicelib.models.job import Job
+from chalicelib.schemas.generation import GenerateRequest, Parameters
+from chalicelib.services.composition import compose, defaults_from, seeds
+from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.job_queue import JobQueue
+    from chalicelib.services.fleet import Fleet
+
+log = logging.getLogger("darkroom.generation")
+
+
+class Order(Struct, frozen=True):
+    """A valid request and how its caller wants it served; `wait_seconds` 0 is asynchronously."""
+
+    request: GenerateRequest
+    wait_seconds: int
+    fingerprint: str
+    key: str | None = None
+    count: int = 1
+    post_id: str | None = None
+
+
+class Generation:
+    """The use case behind `generate` and `generate_images`."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        driver: Driver,
+        queue: JobQueue,
+        *,
+        checkpoint: str,
+        clock: Callable[[], float],
+        random_seed: Callable[[], int],
+    ) -> None:
+        self._fleet = fleet
+        self._driver = driver
+        self._queue = queue
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._random_seed = random_seed
+
+    def submit(self, order: Order) -> list[Job]:
+        """Accept an order, or find what its key accepted before, and drive it for the wait.
+
+        Raise InvalidRequest, IdempotencyConflict, or ComfyUIUnavailable: then nothing was
+        accepted.
+        """
+        lease, until = uuid4().hex, self._clock() + order.wait_seconds
+        jobs = replay(order.key, order.fingerprint) if order.key else None
+        if jobs is None:
+            self._fleet.check()
+            made = self._jobs(order, lease, until)
+            jobs = accept(made, order.key, order.fingerprint)
+            if jobs is made:
+                self._announce(jobs, order.wait_seconds)
+        if order.wait_seconds:
+            self._drive([job for job in jobs if job.is_open], lease, until)
+        return jobs
+
+    def wake(self, job: Job) -> None:
+        """Have a worker go on when the job is due; should that fail, the keeper will."""
+        self._send(job.id, ceil(max(job.due_at - self._clock(), 0)))
+
+    def _jobs(self, order: Order, lease: str, until: float) -> list[Job]:
+        now = self._clock()
+        inline = {"lease": lease, "due_at": until + LEASE_GRACE_SECONDS}
+        return [
+            Job.new(
+                str(ULID()),
+                now=now,
+                post_id=order.post_id,
+                parameters=structs.asdict(parameters),
+                **(inline if order.wait_seconds else {"due_at": now}),
+            )
+            for parameters in self._parameters(order)
+        ]
+
+    def _parameters(self, order: Order) -> list[Parameters]:
+        request = order.request
+        style = _chosen(STYLES, request.style_id, "style_id")
+        size = _chosen(FORMATS, request.format_id, "format_id")
+        settings = (fields for _, fields in SETTINGS.items())
+        defaults = {"checkpoint": self._checkpoint, **defaults_from(settings)}
+        return [
+            compose(request, style=style, size=size, defaults=defaults, seed=seed)
+            for seed in seeds(request.seed, order.count, self._random_seed())
+        ]
+
+    def _announce(self, jobs: list[Job], wait_seconds: int) -> None:
+        # Should this process die, the message finds the lease expired and a worker goes on.
+        delay_seconds = wait_seconds + LEASE_GRACE_SECONDS + 1 if wait_seconds else 0
+        for job in jobs:
+            self._send(job.id, delay_seconds)
+
+    def _drive(self, jobs: list[Job], lease: str, until: float) -> None:
+        if len(jobs) == 1:
+            return self._drive_one(jobs[0], lease, until)
+        with ThreadPoolExecutor(max_workers=max(len(jobs), 1)) as pool:
+            list(pool.map(lambda job: self._drive_one(job, lease, until), jobs))
+        return None
+
+    def _drive_one(self, job: Job, lease: str, until: float) -> None:
+        """Drive a job; whatever goes wrong here, it is accepted and a worker goes on with it."""
+        try:
+            self._driver.advance(job, until=until, lease=lease if job.lease == lease else None)
+        except (JobBusy, JobFinished):
+            return
+        except Exception:
+            log.exception("inline driving failed", extra={"job_id": job.id})
+        if job.is_open:
+            self.wake(job)
+
+    def _send(self, job_id: str, delay_seconds: int) -> None:
+        try:
+            self._queue.send(job_id, delay_seconds=delay_seconds)
+        except QueueUnavailable:
+            log.exception("no message for a job", extra={"job_id": job_id})
+
+
+def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str, Any] | None:
+    if item_id is UNSET:
+        return None
+    try:
+        return catalog.get(item_id)
+    except NotFound as missing:
+        raise InvalidRequest(
+            str(missing), field=field, suggestion=f"List them at /api/images/{catalog.name}"
+        ) from missing

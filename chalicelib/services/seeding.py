@@ -1,0 +1,14 @@
+"""The first catalog items of a new deployment: written once, never over anybody's own."""
+
+import json
+from pathlib import Path
+
+from chalicelib.models.catalog import begin_with, is_new
+
+_FIRST_ITEMS = Path(__file__).with_name("first_items.json")
+
+
+def seed_once() -> None:
+    """Write the first items unless that was ever done before."""
+    if is_new():
+        begin_with(json.loads(_FIRST_ITEMS.read_text()))

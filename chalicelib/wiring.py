@@ -1,0 +1,109 @@
+"""Builders of everything that has state, each made on first use; the only maker of clients."""
+
+import secrets
+import time
+from functools import cache, partial
+from typing import Any
+
+import requests
+from botocore.config import Config as ClientConfig
+from botocore.session import Session, get_session
+
+from chalicelib.config import config
+from chalicelib.gateways.comfyui import ComfyUI
+from chalicelib.gateways.gpu_fleet import GpuFleet, StaticFleet
+from chalicelib.gateways.image_store import ImageStore
+from chalicelib.gateways.job_queue import JobQueue
+from chalicelib.services import status
+from chalicelib.services.driving import Driver
+from chalicelib.services.fleet import Fleet
+from chalicelib.services.generation import Generation
+from chalicelib.services.keeping import Keeper
+from chalicelib.services.seeding import seed_once
+from chalicelib.services.working import Worker
+
+_CLIENT = ClientConfig(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"total_max_attempts": 4, "mode": "standard"},
+)
+
+
+@cache
+def seed_catalogs() -> None:
+    """See once per process that a new deployment has its first catalog items."""
+    seed_once()
+
+
+@cache
+def images() -> ImageStore:
+    return ImageStore(
+        _client("s3", signature_version="s3v4"),
+        _http(),
+        config.images_bucket,
+        base_url=config.image_base_url,
+        url_seconds=config.image_url_seconds,
+    )
+
+
+@cache
+def fleet() -> Fleet:
+    return Fleet(_instances(), partial(ComfyUI, http=_http(), clock=time.time), time.time)
+
+
+@cache
+def driver() -> Driver:
+    return Driver(fleet(), images(), time.time)
+
+
+@cache
+def generation() -> Generation:
+    return Generation(
+        fleet(),
+        driver(),
+        JobQueue(_client("sqs"), config.jobs_queue_url),
+        checkpoint=config.checkpoint,
+        clock=time.time,
+        random_seed=partial(secrets.randbits, 64),
+    )
+
+
+@cache
+def worker() -> Worker:
+    return Worker(driver(), generation(), time.time)
+
+
+@cache
+def keeper() -> Keeper:
+    return Keeper(
+        fleet(),
+        generation(),
+        idle_stop_seconds=config.idle_stop_seconds,
+        clock=time.time,
+    )
+
+
+def comfyui_status() -> status.Status:
+    return status.comfyui_status(fleet())
+
+
+def _instances() -> GpuFleet | StaticFleet:
+    if config.comfyui_url:
+        return StaticFleet(config.comfyui_url)
+    return GpuFleet(_client("ec2"), tag=config.fleet_tag, port=config.comfyui_port)
+
+
+@cache
+def _http() -> requests.Session:
+    http = requests.Session()
+    http.trust_env = False  # no proxy stands between us and ComfyUI or S3
+    return http
+
+
+@cache
+def _session() -> Session:
+    return get_session()
+
+
+def _client(name: str, **options: Any) -> Any:
+    return _session().create_client(name, config=_CLIENT.merge(ClientConfig(**options)))

@@ -1,0 +1,43 @@
+"""Workflow templates: parameters in, a ComfyUI API-format graph out. Pure."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+Graph = dict[str, dict[str, Any]]
+
+TEXT_TO_IMAGE = "text_to_image"
+
+
+class Template(Struct, frozen=True):
+    """A graph, the node input behind each parameter, and the node whose images are the result."""
+
+    graph: Graph
+    inputs: Mapping[str, tuple[str, str]]
+    output: str
+
+    def render(self, parameters: Mapping[str, object]) -> Graph:
+        """Return a new graph with every parameter in place; raise KeyError if one is missing."""
+        graph: Graph = json.loads(json.dumps(self.graph))
+        for name, (node_id, input_name) in self.inputs.items():
+            graph[node_id]["inputs"][input_name] = parameters[name]
+        return graph
+
+    def parameter_at(self, node_id: str | None, input_name: str | None) -> str | None:
+        """Name the parameter that feeds a node's input, as ComfyUI names inputs in its errors."""
+        for name, place in self.inputs.items():
+            if place == (node_id, input_name):
+                return name
+        return None
+
+
+@cache
+def load(name: str) -> Template:
+    """Read a template that ships beside this module."""
+    document = json.loads(Path(__file__).with_name(f"{name}.json").read_text())
+    inputs = {key: (place[0], place[1]) for key, place in document["inputs"].items()}
+    return Template(document["graph"], inputs, document["output"])

@@ -1,0 +1,102 @@
+"""Tells clients what this server is and what it can do."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from local.comfyui.choices import MODEL_FOLDERS
+from local.comfyui.declarations import Declaration, declarations
+from local.comfyui.files import Folders
+from local.comfyui.sockets import FEATURES
+
+VERSION = "0.3.64"
+GIBIBYTE = 2**30
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The installed node classes and models."""
+
+    folders: Folders
+    extra_checkpoints: tuple[str, ...]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route of this part."""
+        return [
+            web.get("/system_stats", self.system_stats),
+            web.get("/features", self.features),
+            web.get("/object_info", self.all_classes),
+            web.get("/object_info/{name}", self.one_class),
+            web.get("/models", self.model_folders),
+            web.get("/models/{folder}", self.models),
+            web.get("/embeddings", self.embeddings),
+        ]
+
+    def checkpoints(self) -> list[str]:
+        """The files in the models folder and the names this server was started with."""
+        return sorted({*self.folders.checkpoints(), *self.extra_checkpoints})
+
+    def classes(self) -> dict[str, Declaration]:
+        """The node classes as they are declared right now."""
+        return declarations(self.checkpoints(), self.folders.input_images())
+
+    def has_input_image(self, name: str) -> bool:
+        """Whether a LoadImage node would find this image."""
+        return self.folders.input_image(name).exists()
+
+    async def all_classes(self, _request: web.Request) -> web.Response:
+        """Describe every node class."""
+        described = {name: each.to_json(name) for name, each in self.classes().items()}
+        return web.json_response(described)
+
+    async def one_class(self, request: web.Request) -> web.Response:
+        """Describe one node class; an unknown one is an empty object."""
+        name, classes = request.match_info["name"], self.classes()
+        return web.json_response({name: classes[name].to_json(name)} if name in classes else {})
+
+    async def model_folders(self, _request: web.Request) -> web.Response:
+        """List the kinds of models."""
+        return web.json_response(MODEL_FOLDERS)
+
+    async def models(self, request: web.Request) -> web.Response:
+        """List the models of one kind."""
+        folder = request.match_info["folder"]
+        if folder not in MODEL_FOLDERS:
+            return web.Response(status=404)
+        return web.json_response(self.checkpoints() if folder == "checkpoints" else [])
+
+    async def embeddings(self, _request: web.Request) -> web.Response:
+        """List the textual inversions: none."""
+        return web.json_response([])
+
+    async def features(self, _request: web.Request) -> web.Response:
+        """Tell which optional parts of the protocol are spoken."""
+        return web.json_response(FEATURES)
+
+    async def system_stats(self, _request: web.Request) -> web.Response:
+        """Describe the machine, which is made up."""
+        system = {
+            "os": os.name,
+            "ram_total": 16 * GIBIBYTE,
+            "ram_free": 12 * GIBIBYTE,
+            "comfyui_version": VERSION,
+            "required_frontend_version": "1.27.10",
+            "installed_templates_version": None,
+            "required_templates_version": None,
+            "python_version": sys.version,
+            "pytorch_version": "none (stand-in)",
+            "embedded_python": False,
+            "argv": sys.argv,
+        }
+        device = {
+            "name": "stand-in",
+            "type": "cpu",
+            "index": None,
+            "vram_total": 16 * GIBIBYTE,
+            "vram_free": 12 * GIBIBYTE,
+            "torch_vram_total": 16 * GIBIBYTE,
+            "torch_vram_free": 12 * GIBIBYTE,
+        }
+        return web.json_response({"system": system, "devices": [device]})

@@ -1,0 +1,129 @@
+"""What the node classes do when they run."""
+
+import json
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from local.comfyui.files import Folders, Series
+from local.comfyui.graph import Graph
+from local.comfyui.painting import Scene, paint
+
+# Keeps the previews of two server processes apart.
+PROCESS_SUFFIX = "".join(secrets.choice(string.ascii_lowercase) for _ in range(5))
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A picture before it is decoded: its size, and what it is to show."""
+
+    width: int
+    height: int
+    batch_size: int
+    scene: Scene | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a node gives to other nodes, and the images it presents to the user."""
+
+    values: tuple[object, ...] = ()
+    images: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The inputs of one node, and what it may use of its surroundings."""
+
+    inputs: dict[str, Any]
+    graph: Graph
+    extra_data: dict[str, Any]
+    folders: Folders
+    load: Callable[[str], None]
+    take_step: Callable[[int, int], None]
+
+
+def load_checkpoint(task: Task) -> Result:
+    checkpoint = task.inputs["ckpt_name"]
+    task.load(checkpoint)
+    return Result((checkpoint, checkpoint, checkpoint))
+
+
+def encode_text(task: Task) -> Result:
+    return Result((task.inputs["text"],))
+
+
+def empty_latent(task: Task) -> Result:
+    width, height = (task.inputs[side] // 8 * 8 for side in ("width", "height"))
+    return Result((Latent(width, height, task.inputs["batch_size"]),))
+
+
+def sample(task: Task) -> Result:
+    inputs = dict(task.inputs)
+    latent = inputs.pop("latent_image")
+    for step in range(1, inputs["steps"] + 1):
+        task.take_step(step, inputs["steps"])
+    return Result((replace(latent, scene=Scene(**inputs)),))
+
+
+def decode(task: Task) -> Result:
+    latent = task.inputs["samples"]
+    size = (latent.width, latent.height)
+    if latent.scene is None:
+        return Result(([Image.new("RGB", size, "#7f7f7f")] * latent.batch_size,))
+    return Result(([paint(latent.scene, size, index) for index in range(latent.batch_size)],))
+
+
+def empty_image(task: Task) -> Result:
+    inputs = task.inputs
+    rgb = inputs["color"].to_bytes(3, "big")
+    image = Image.new("RGB", (inputs["width"], inputs["height"]), tuple(rgb))
+    return Result(([image] * inputs["batch_size"],))
+
+
+def load_image(task: Task) -> Result:
+    with Image.open(task.folders.input_image(task.inputs["image"])) as file:
+        upright = ImageOps.exif_transpose(file)
+        return Result(([upright.convert("RGB")], [upright.convert("RGBA").getchannel("A")]))
+
+
+def save(task: Task) -> Result:
+    return _write(task, task.inputs["filename_prefix"], "output")
+
+
+def preview(task: Task) -> Result:
+    return _write(task, f"ComfyUI_temp_{PROCESS_SUFFIX}", "temp")
+
+
+def _write(task: Task, prefix: str, kind: str) -> Result:
+    images = task.inputs["images"]
+    series = Series.for_prefix(prefix, task.folders.base / kind, images[0].size)
+    metadata = PngInfo()
+    extra_pnginfo = task.extra_data.get("extra_pnginfo") or {}
+    for key, value in {"prompt": task.graph, **extra_pnginfo}.items():
+        metadata.add_text(key, json.dumps(value))
+    written = []
+    for index, (number, image) in enumerate(enumerate(images, series.next_number())):
+        name = series.file_name(number, index)
+        image.save(Path(series.folder, name), pnginfo=metadata, compress_level=4)
+        written.append({"filename": name, "subfolder": series.subfolder, "type": kind})
+    return Result(images=written)
+
+
+NODES: dict[str, Callable[[Task], Result]] = {
+    "CheckpointLoaderSimple": load_checkpoint,
+    "CLIPTextEncode": encode_text,
+    "EmptyLatentImage": empty_latent,
+    "KSampler": sample,
+    "VAEDecode": decode,
+    "EmptyImage": empty_image,
+    "LoadImage": load_image,
+    "SaveImage": save,
+    "PreviewImage": preview,
+}

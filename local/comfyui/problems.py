@@ -1,0 +1,37 @@
+"""The errors of the protocol, in ComfyUI's words."""
+
+import traceback
+from typing import Any
+
+Problem = dict[str, Any]
+
+MESSAGES = {
+    "no_prompt": "No prompt provided",
+    "invalid_prompt": "Cannot execute because {}.",
+    "prompt_no_outputs": "Prompt has no outputs",
+    "prompt_outputs_failed_validation": "Prompt outputs failed validation",
+    "required_input_missing": "Required input is missing",
+    "bad_linked_input": "Bad linked input, must be a length-2 list of [node_id, slot_index]",
+    "return_type_mismatch": "Return type mismatch between linked nodes",
+    "invalid_input_type": "Failed to convert an input value to a {} value",
+    "value_smaller_than_min": "Value {} smaller than min of {}",
+    "value_bigger_than_max": "Value {} bigger than max of {}",
+    "value_not_in_list": "Value not in list",
+    "custom_validation_failed": "Custom validation failed for node",
+    "exception_during_validation": "Exception when validating node",
+    "exception_during_inner_validation": "Exception when validating inner node",
+}
+
+
+def problem(kind: str, details: str, *values: object, **extra_info: object) -> Problem:
+    """One error object; the values fill the gaps of its message."""
+    message = MESSAGES[kind].format(*values)
+    return {"type": kind, "message": message, "details": details, "extra_info": extra_info}
+
+
+def exception_info(error: Exception) -> dict[str, object]:
+    """What ComfyUI gives away of an exception, its traceback included."""
+    return {
+        "exception_type": type(error).__qualname__,
+        "traceback": traceback.format_tb(error.__traceback__),
+    }

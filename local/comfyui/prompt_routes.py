@@ -1,0 +1,127 @@
+"""The routes that take prompts and tell what became of them."""
+
+import json
+import uuid
+from typing import Any
+
+from aiohttp import web
+
+from local.comfyui.catalog import Catalog
+from local.comfyui.graph import Validation
+from local.comfyui.machine import Machine
+from local.comfyui.problems import problem
+from local.comfyui.prompts import Prompt, Prompts
+
+
+class PromptRoutes:
+    """Prompt, queue, history, interrupt and free."""
+
+    def __init__(self, prompts: Prompts, machine: Machine, catalog: Catalog) -> None:
+        self._prompts = prompts
+        self._machine = machine
+        self._catalog = catalog
+        self._counter = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route of this part."""
+        return [
+            web.get("/prompt", self.count),
+            web.post("/prompt", self.submit),
+            web.get("/queue", self.queue),
+            web.post("/queue", self.change_queue),
+            web.post("/interrupt", self.interrupt),
+            web.get("/history", self.history),
+            web.post("/history", self.change_history),
+            web.get("/history/{prompt_id}", self.entry),
+            web.post("/free", self.free),
+        ]
+
+    def exec_info(self) -> dict[str, Any]:
+        """How much is left to do."""
+        return {"exec_info": {"queue_remaining": self._prompts.remaining}}
+
+    async def count(self, _request: web.Request) -> web.Response:
+        """Answer with how much is left to do."""
+        return web.json_response(self.exec_info())
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Check a graph and queue it; what Python can not digest is a 500, as in ComfyUI."""
+        body = await request.json()
+        number = self._number(body)
+        if "prompt" not in body:
+            error = problem("no_prompt", "No prompt provided")
+            return web.json_response({"error": error, "node_errors": {}}, status=400)
+        graph, prompt_id = body["prompt"], str(body.get("prompt_id", uuid.uuid4()))
+        check = Validation(graph, self._catalog.classes(), self._catalog.has_input_image)
+        verdict = check.verdict(body.get("partial_execution_targets"))
+        extra_data = body.get("extra_data", {})
+        if "client_id" in body:
+            extra_data["client_id"] = body["client_id"]
+        if verdict.error:
+            refusal = {"error": verdict.error, "node_errors": verdict.node_errors}
+            return web.json_response(refusal, status=400)
+        self._prompts.put(Prompt(number, prompt_id, graph, extra_data, verdict.outputs))
+        accepted = {"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors}
+        return web.json_response(accepted)
+
+    def _number(self, body: dict[str, Any]) -> float:
+        if "number" in body:
+            return float(body["number"])
+        number, self._counter = self._counter, self._counter + 1
+        is_front = isinstance(body, dict) and body.get("front")
+        return -number if is_front else number
+
+    async def queue(self, _request: web.Request) -> web.Response:
+        """Show what runs and what waits."""
+        running, pending = self._prompts.running, self._prompts.pending
+        return web.json_response({"queue_running": running, "queue_pending": pending})
+
+    async def change_queue(self, request: web.Request) -> web.Response:
+        """Drop waiting prompts; unknown and running ones are none of its business."""
+        body = await request.json()
+        if body.get("clear"):
+            self._prompts.clear()
+        for prompt_id in body.get("delete", []):
+            self._prompts.delete(prompt_id)
+        return web.Response()
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        """Stop what runs, or only a certain prompt if that is what runs."""
+        try:
+            body = await request.json()
+        except json.JSONDecodeError:
+            body = {}
+        wanted = body.get("prompt_id")
+        if not wanted or any(prompt.id == wanted for prompt in self._prompts.running):
+            self._machine.interrupt()
+        return web.Response()
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Show what has ended."""
+        limits = {name: int(request.query[name]) for name in request.query.keys() & PAGING}
+        page = self._prompts.history(limits.get("max_items"), limits.get("offset"))
+        return web.json_response(page)
+
+    async def entry(self, request: web.Request) -> web.Response:
+        """Show what became of one prompt, if it has ended."""
+        return web.json_response(self._prompts.entry(request.match_info["prompt_id"]))
+
+    async def change_history(self, request: web.Request) -> web.Response:
+        """Forget what has ended."""
+        body = await request.json()
+        if body.get("clear"):
+            self._prompts.clear_history()
+        for prompt_id in body.get("delete", []):
+            self._prompts.delete_entry(prompt_id)
+        return web.Response()
+
+    async def free(self, request: web.Request) -> web.Response:
+        """Have the worker drop models, or everything it remembers, after the current prompt."""
+        body = await request.json()
+        for name in ("unload_models", "free_memory"):
+            if body.get(name):
+                self._prompts.flag(name)
+        return web.Response()
+
+
+PAGING = {"max_items", "offset"}

@@ -1,0 +1,141 @@
+"""The prompts that wait, run and have run; all of it in memory, lost at a restart."""
+
+import copy
+import heapq
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from local.comfyui.graph import Graph
+
+LONGEST_HISTORY = 10_000
+SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
+
+
+class Prompt(NamedTuple):
+    """One item of the queue; items are compared, and so run, by their number first."""
+
+    number: float
+    id: str
+    graph: Graph
+    extra_data: dict[str, Any]
+    outputs: list[str]
+
+
+class Prompts:
+    """The queue and the history; every method may be called from any thread."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._changed = threading.Condition(threading.RLock())
+        self._pending: list[Prompt] = []
+        self._running: dict[int, Prompt] = {}
+        self._history: dict[str, dict[str, Any]] = {}
+        self._flags: set[str] = set()
+        self._keys = itertools.count()
+
+    def put(self, prompt: Prompt) -> None:
+        """Queue a prompt; the same number and id twice is a TypeError, and yet queued."""
+        with self._changed:
+            heapq.heappush(self._pending, prompt)
+            self._on_change()
+            self._changed.notify()
+
+    def take(self, is_stopping: Callable[[], bool]) -> tuple[int, Prompt] | None:
+        """Wait for the next prompt to run, or for a reason to look at the flags (None)."""
+        with self._changed:
+            while not (self._pending or self._flags or is_stopping()):
+                self._changed.wait()
+            if not self._pending or is_stopping():
+                return None
+            prompt, key = heapq.heappop(self._pending), next(self._keys)
+            self._running[key] = copy.deepcopy(prompt)
+            self._on_change()
+            return key, prompt
+
+    def wake(self) -> None:
+        """Let whoever waits in `take` look around."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def finish(self, key: int, result: dict[str, Any]) -> None:
+        """Move a running prompt to the history."""
+        with self._changed:
+            prompt = self._running.pop(key)
+            if len(self._history) > LONGEST_HISTORY:
+                self._history.pop(next(iter(self._history)))
+            for secret in SECRETS:
+                if secret in prompt.extra_data:
+                    del prompt.extra_data[secret]
+            self._history[prompt.id] = {"prompt": prompt, **result}
+            self._on_change()
+
+    @property
+    def remaining(self) -> int:
+        """How many prompts are pending or running."""
+        with self._changed:
+            return len(self._pending) + len(self._running)
+
+    @property
+    def running(self) -> list[Prompt]:
+        """What runs now: none or one."""
+        with self._changed:
+            return list(self._running.values())
+
+    @property
+    def pending(self) -> list[Prompt]:
+        """What waits, in the order of a heap and not of the runs to come."""
+        with self._changed:
+            return list(self._pending)
+
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        with self._changed:
+            self._pending.clear()
+            self._on_change()
+
+    def delete(self, prompt_id: str) -> None:
+        """Forget one waiting prompt, without a trace."""
+        with self._changed:
+            for index, prompt in enumerate(self._pending):
+                if prompt.id == prompt_id:
+                    del self._pending[index]
+                    heapq.heapify(self._pending)
+                    self._on_change()
+                    return
+
+    def history(self, max_items: int | None, offset: int | None) -> dict[str, Any]:
+        """A stretch of the history, oldest first; without an offset the newest items."""
+        with self._changed:
+            if offset is None or offset < 0:
+                offset = max(0, len(self._history) - max_items) if max_items is not None else 0
+            end = None if max_items is None else offset + max(1, max_items)
+            return dict(itertools.islice(self._history.items(), offset, end))
+
+    def entry(self, prompt_id: str) -> dict[str, Any]:
+        """`{id: entry}` of a prompt that has ended, else `{}`."""
+        with self._changed:
+            return {prompt_id: self._history[prompt_id]} if prompt_id in self._history else {}
+
+    def clear_history(self) -> None:
+        """Forget every prompt that has ended."""
+        with self._changed:
+            self._history.clear()
+
+    def delete_entry(self, prompt_id: str) -> None:
+        """Forget one prompt that has ended."""
+        with self._changed:
+            self._history.pop(prompt_id, None)
+
+    def flag(self, name: str) -> None:
+        """Ask the worker for something between two prompts."""
+        with self._changed:
+            self._flags.add(name)
+            self._changed.notify()
+
+    def take_flags(self) -> set[str]:
+        """What was asked for since the last time."""
+        with self._changed:
+            flags, self._flags = self._flags, set()
+            return flags

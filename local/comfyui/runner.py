@@ -1,0 +1,78 @@
+"""Runs prompts one after another, in a thread of its own."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from local.comfyui.announcer import Announcer, Send
+from local.comfyui.cache import Cache
+from local.comfyui.declarations import Declaration
+from local.comfyui.execution import Execution
+from local.comfyui.files import Folders
+from local.comfyui.machine import Machine
+from local.comfyui.prompts import Prompt, Prompts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Runner:
+    """The one worker, and what it remembers between prompts."""
+
+    prompts: Prompts
+    folders: Folders
+    machine: Machine
+    classes: Callable[[], dict[str, Declaration]]
+    send: Send
+    client_id: object = None
+    current_node: str | None = None
+    _cache: Cache = field(default_factory=Cache)
+
+    def start(self) -> None:
+        """Begin to take prompts from the queue."""
+        threading.Thread(target=self._work, name="comfyui-worker", daemon=True).start()
+
+    def stop(self) -> None:
+        """Take no more prompts, and drop the one that runs."""
+        self.machine.stop()
+        self.prompts.wake()
+
+    def _work(self) -> None:
+        try:
+            while not self.machine.is_stopping:
+                if taken := self.prompts.take(lambda: self.machine.is_stopping):
+                    self._run(*taken)
+                self._free(self.prompts.take_flags())
+        except Exception:
+            # In ComfyUI such an error ends the worker thread too, and HTTP never tells.
+            log.exception("the worker has died; nothing will run any more")
+
+    def _run(self, key: int, prompt: Prompt) -> None:
+        self.machine.ignore_interrupt()
+        self.client_id = None
+        if "client_id" in prompt.extra_data:
+            self.client_id = prompt.extra_data["client_id"]
+        announcer = Announcer(prompt.id, self.client_id, self.send)
+        execution = Execution(
+            prompt,
+            announcer,
+            self._cache,
+            self.machine,
+            self.folders,
+            self.classes(),
+            self._note_node,
+        )
+        result = execution.run()
+        self.current_node = None
+        self.prompts.finish(key, result)
+        announcer.end()
+
+    def _note_node(self, node_id: str) -> None:
+        self.current_node = node_id
+
+    def _free(self, flags: set[str]) -> None:
+        if flags:
+            self.machine.unload()
+        if "free_memory" in flags:
+            self._cache = Cache()
