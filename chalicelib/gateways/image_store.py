@@ -1,5 +1,6 @@
 """The S3 bucket of finished images."""
 
+from collections.abc import Iterator
 from mimetypes import guess_type
 from typing import Any, BinaryIO
 
@@ -7,8 +8,23 @@ import requests
 
 from chalicelib.errors import StoreFailed
 
+_BLOCK_BYTES = 64 * 1024
 _PUT_SECONDS = 60
 _TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
+
+
+class _Sized:
+    """A stream whose length is known; else `requests` would send chunks, which S3 refuses."""
+
+    def __init__(self, content: BinaryIO, size: int) -> None:
+        self.read = content.read
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(_BLOCK_BYTES), b"")
 
 
 class ImageStore:
@@ -38,8 +54,8 @@ class ImageStore:
         try:
             answer = self._http.put(
                 self._signed_put(key, headers),
-                data=content,
-                headers={**headers, "Content-Length": str(size)},
+                data=_Sized(content, size),
+                headers=headers,
                 timeout=_TIMEOUT_SECONDS,
             )
             answer.raise_for_status()

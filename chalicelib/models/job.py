@@ -181,7 +181,8 @@ class Job(Table):
         return [Job.status.set(status), Job.status_shard.set(f"{status}#{self.shard}")]
 
     def _change(self, actions: list[Action], condition: Condition | None = None) -> None:
-        self._write(actions, (Job.lease == self.lease) & condition)
+        held = Job.lease == self.lease
+        self._write(actions, held if condition is None else held & condition)
 
     def _write(self, actions: list[Action], condition: Condition) -> None:
         try:

@@ -1,0 +1,118 @@
+"""`make demo`: the whole of Darkroom on this machine, and an image made by it."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import requests
+
+from infra.package import package
+from local.deploy import STACK, deploy
+from local.emulator import Emulator
+from local.first_image import FirstImage, first_image
+from local.gpu import Gpu
+from local.processes import ROOT
+
+DIRECTORY = ROOT / ".local"
+PACKAGE = ROOT / "build" / "package"
+CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
+BOOT_SECONDS = 4.0
+
+_began = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _began:5.1f} s] {text}", flush=True)
+
+
+def main() -> None:
+    """Run until Ctrl-C; with ONCE=1 until the first image."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    comfyui_url = os.environ.get("COMFYUI_URL", "").rstrip("/")
+    checkpoint = os.environ.get("CHECKPOINT") or _first_checkpoint(comfyui_url)
+    with ExitStack() as running:
+        say("packaging the application, as for AWS")
+        package(PACKAGE)
+        emulator = running.enter_context(_emulator())
+        parameters = {"ComfyUIUrl": comfyui_url, "Checkpoint": checkpoint}
+        outputs = deploy(emulator, PACKAGE, parameters)
+        say(f"stack {STACK!r} deployed: API Gateway, Lambda, DynamoDB, SQS, S3, schedule")
+        if not comfyui_url:
+            comfyui_url = running.enter_context(_gpu(emulator, checkpoint))
+        image = first_image(outputs["ApiUrl"], DIRECTORY / "image.png", say)
+        _report(outputs["ApiUrl"], comfyui_url, image)
+        if not os.environ.get("ONCE"):
+            print("\nEverything stays up until Ctrl-C.", flush=True)
+            signal.pause()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _first_checkpoint(comfyui_url: str) -> str:
+    """Use what a real ComfyUI has; the stand-in has what it is told to."""
+    if not comfyui_url:
+        return CHECKPOINT
+    try:
+        names = requests.get(f"{comfyui_url}/models/checkpoints", timeout=5).json()
+    except requests.RequestException as error:
+        sys.exit(f"No ComfyUI answers at {comfyui_url}: {type(error).__name__}")
+    if not names:
+        sys.exit(f"The ComfyUI at {comfyui_url} has no checkpoint in models/checkpoints")
+    return str(names[0])
+
+
+@contextmanager
+def _emulator() -> Iterator[Emulator]:
+    emulator = Emulator(DIRECTORY / "emulator")
+    say(f"AWS emulator at {emulator.url}, {'new' if emulator.is_fresh else 'with its data'}")
+    try:
+        yield emulator
+    finally:
+        say("stopping; the data stays in .local/")
+        emulator.stop()
+
+
+@contextmanager
+def _gpu(emulator: Emulator, checkpoint: str) -> Iterator[str]:
+    directory = DIRECTORY / "comfyui"
+    gpu = Gpu(emulator.client("ec2"), fleet=STACK, checkpoint=checkpoint, directory=directory)
+    gpu.power(boot_seconds=BOOT_SECONDS)
+    say(f"GPU instance {gpu.id} is stopped; a stand-in ComfyUI is its machine")
+    try:
+        yield gpu.url
+    finally:
+        gpu.stop()
+
+
+def _report(api_url: str, comfyui_url: str, image: FirstImage) -> None:
+    addresses = {
+        "api_url": api_url,
+        "api_key": None,
+        "comfyui_url": comfyui_url,
+        "image_path": str(image.path),
+        "image_url": image.url,
+    }
+    (DIRECTORY / "demo.json").write_text(json.dumps(addresses, indent=2) + "\n")
+    print(
+        f"\n  image    {image.path}\n  link     {image.url}\n  API      {api_url}/api/images/…"
+        f"\n  ComfyUI  {comfyui_url}\n  also in  {DIRECTORY / 'demo.json'}\n\nTry:\n"
+        f"  curl -s {api_url}/api/images/generate -H 'Content-Type: application/json' "
+        """-d '{"prompt": "a red fox in fresh snow"}'""",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

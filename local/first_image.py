@@ -1,0 +1,71 @@
+"""One image made through the API, told as it happens."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import requests
+
+PROMPT = "a lighthouse on a cliff at dawn, calm sea, soft light"
+
+_LOOK_SECONDS = 0.5
+_DEADLINE_SECONDS = 900
+
+Say = Callable[[str], None]
+
+
+class FirstImage(NamedTuple):
+    """Where the image was saved, and its link."""
+
+    path: Path
+    url: str
+
+
+def first_image(api_url: str, path: Path, say: Say) -> FirstImage:
+    """Ask for an image, wait for it as a client would, and save it."""
+    say(f"GET comfyui/status: {_status(api_url)}")
+    body = {"prompt": PROMPT, "width": 768, "height": 512}
+    say(f"POST /api/images/generate {body['prompt']!r}")
+    answer = requests.post(f"{api_url}/api/images/generate", json=body, timeout=60)
+    if answer.status_code == requests.codes.accepted:
+        job = _finished(answer.headers["Location"], answer.json(), say)
+        url = job["image_urls"][0]
+    elif answer.ok:
+        say("200: the GPU was on already")
+        url = answer.json()["image_url"]
+    else:
+        raise SystemExit(f"{answer.status_code}: {answer.text}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(requests.get(url, timeout=60).content)
+    say(f"saved {path.name}, {path.stat().st_size // 1024} KB")
+    return FirstImage(path, url)
+
+
+def _status(api_url: str) -> str:
+    return str(requests.get(f"{api_url}/api/images/comfyui/status", timeout=30).json()["message"])
+
+
+def _finished(job_url: str, job: dict[str, Any], say: Say) -> dict[str, Any]:
+    told, deadline = "202", time.monotonic() + _DEADLINE_SECONDS
+    say(f"202: job {job['id']} is accepted; the caller may poll {job_url}")
+    while job["finished_at"] is None:
+        now = _describe(job)
+        if now != told:
+            say(f"job is {now}")
+            told = now
+        if time.monotonic() > deadline:
+            raise SystemExit("no image within 15 minutes; see .local/ for the logs")
+        time.sleep(_LOOK_SECONDS)
+        job = requests.get(job_url, timeout=30).json()
+    if job["status"] != "succeeded":
+        raise SystemExit(f"the job {job['status']}: {job['error']}")
+    say("job is succeeded")
+    return job
+
+
+def _describe(job: dict[str, Any]) -> str:
+    progress, reason = job["progress"], job["status_reason"]
+    if progress:
+        return f"{job['status']}: {progress['node']} {progress['value']}/{progress['max']}"
+    return f"{job['status']}: {reason}" if reason else str(job["status"])
