@@ -70,7 +70,7 @@ class Application(Chalice):
             self._refuse(path, list(METHODS), _not_found)
 
     def _refuse(self, path: str, methods: list[str], view: Callable[..., Response]) -> None:
-        self.route(path, methods=methods, content_types=[], cors=True)(view)
+        self.route(path, methods=methods, content_types=[])(view)
 
 
 def _not_allowed(allowed: str) -> Callable[..., Response]:

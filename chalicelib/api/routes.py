@@ -55,7 +55,7 @@ class Routes(Blueprint):
                 return self._answer(view, path_parameters, body, status)
 
             # Chalice would refuse content types by itself, on GET too; `json_body` does better.
-            self.route(path, methods=[method], content_types=[], cors=True)(answered)
+            self.route(path, methods=[method], content_types=[])(answered)
             return view
 
         return register

@@ -1,0 +1,122 @@
+"""AWS in process, a stand-in ComfyUI, and the application as API Gateway would call it."""
+
+import moto  # before anything that could make a client  # isort: skip
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from hypothesis import HealthCheck, settings
+
+REGION = "us-east-1"
+QUEUE = "jobs"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+COMFYUI_PORT = _free_port()
+CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
+
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "CATALOG_TABLE": "catalog",
+    "JOBS_TABLE": "jobs",
+    "FLEET_TABLE": "fleet",
+    "IMAGES_BUCKET": "images",
+    "JOBS_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/{QUEUE}",
+    "COMFYUI_URL": f"http://127.0.0.1:{COMFYUI_PORT}",
+    "CHECKPOINT": CHECKPOINT,
+    "LOG_LEVEL": "ERROR",
+}
+for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
+    os.environ.pop(name, None)
+
+# The configuration is read when the application is imported.
+from chalice.test import Client, HTTPResponse, TestHTTPClient  # noqa: E402
+
+import app  # noqa: E402
+from chalicelib import wiring  # noqa: E402
+from local.comfyui.background import serve  # noqa: E402
+
+settings.register_profile(
+    "darkroom", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("darkroom")
+
+RESOURCES = yaml.safe_load(Path(__file__).parents[1].joinpath("infra/resources.yaml").read_text())
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """Empty tables, bucket and queue, as the template declares them."""
+    with moto.mock_aws():
+        _forget_wiring()
+        tables = {"CatalogTable": "catalog", "JobsTable": "jobs", "FleetTable": "fleet"}
+        for resource, table in tables.items():
+            _create_table(table, RESOURCES["Resources"][resource]["Properties"])
+        boto3.client("s3").create_bucket(Bucket="images")
+        boto3.client("sqs").create_queue(QueueName=QUEUE)
+        yield
+
+
+def _create_table(name: str, properties: dict[str, Any]) -> None:
+    keys = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    declared = {key: properties[key] for key in keys if key in properties}
+    boto3.client("dynamodb").create_table(TableName=name, **declared)
+
+
+def _forget_wiring() -> None:
+    """Make everything anew, as a fresh Lambda process would."""
+    for made in vars(wiring).values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
+
+
+@pytest.fixture
+def http(aws: None) -> Iterator[TestHTTPClient]:
+    """The API, whose ComfyUI is off unless `comfyui` is asked for too."""
+    with Client(app.app) as client:
+        yield client.http
+
+
+@pytest.fixture
+def comfyui(tmp_path: Path) -> Iterator[str]:
+    """A stand-in ComfyUI at the configured address."""
+    with serve(tmp_path, CHECKPOINT, port=COMFYUI_PORT) as url:
+        yield url
+
+
+@pytest.fixture
+def sent(aws: None) -> "Messages":
+    """What was sent to the queue."""
+    return Messages()
+
+
+class Messages:
+    """Reads the queue; delays are asked for, not waited for."""
+
+    def __len__(self) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        counts = boto3.client("sqs").get_queue_attributes(
+            QueueUrl=os.environ["JOBS_QUEUE_URL"], AttributeNames=names
+        )["Attributes"]
+        return sum(int(counts[name]) for name in names)
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def body_of(response: HTTPResponse) -> Any:
+    """Return an answer's JSON."""
+    return response.json_body
