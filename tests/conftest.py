@@ -26,6 +26,10 @@ def _free_port() -> int:
 COMFYUI_PORT = _free_port()
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 
+# A real ComfyUI, where one is named, is for the contract tests alone.
+REAL_COMFYUI_URL = os.environ.pop("COMFYUI_URL", "").rstrip("/")
+REAL_CHECKPOINT = os.environ.pop("CHECKPOINT", "")
+
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -43,7 +47,7 @@ for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
     os.environ.pop(name, None)
 
 # The configuration is read when the application is imported.
-from chalice.test import Client, HTTPResponse, TestHTTPClient  # noqa: E402
+from chalice.test import Client, TestHTTPClient  # noqa: E402
 
 import app  # noqa: E402
 from chalicelib import wiring  # noqa: E402
@@ -112,11 +116,3 @@ class Messages:
             QueueUrl=os.environ["JOBS_QUEUE_URL"], AttributeNames=names
         )["Attributes"]
         return sum(int(counts[name]) for name in names)
-
-
-JSON = {"Content-Type": "application/json"}
-
-
-def body_of(response: HTTPResponse) -> Any:
-    """Return an answer's JSON."""
-    return response.json_body

@@ -1,15 +1,15 @@
 """Who is held to the contract: the stand-in always, a real ComfyUI where one is named."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from local.comfyui.background import serve
+from tests.conftest import REAL_CHECKPOINT, REAL_COMFYUI_URL
 from tests.contracts.graphs import picture
 from tests.contracts.protocol import ComfyUI, Listener
 
-SERVERS = ["stand-in", *(["real"] if "COMFYUI_URL" in os.environ else [])]
+SERVERS = ["stand-in", *(["real"] if REAL_COMFYUI_URL else [])]
 MANY_STEPS = 2000
 
 
@@ -29,7 +29,7 @@ def comfyui(
 
 def real_server() -> ComfyUI:
     """The server at COMFYUI_URL, with the CHECKPOINT named or else its first one."""
-    server = ComfyUI(os.environ["COMFYUI_URL"].rstrip("/"), os.environ.get("CHECKPOINT", ""))
+    server = ComfyUI(REAL_COMFYUI_URL, REAL_CHECKPOINT)
     if server.checkpoint:
         return server
     return ComfyUI(server.url, server.get("/models/checkpoints").json()[0])

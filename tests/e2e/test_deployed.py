@@ -1,0 +1,99 @@
+"""The deployed stack over HTTP, from a GPU that is off to a stored image."""
+
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+
+import pytest
+import requests
+from PIL import Image
+
+from local.processes import wait_until
+from tests.e2e.conftest import Stack
+
+GENERATE = "/api/images/generate"
+FOX = {"prompt": "a red fox", "width": 128, "height": 64, "steps": 2}
+
+
+def size_of(url: str) -> tuple[int, int]:
+    return Image.open(BytesIO(requests.get(url, timeout=30).content)).size
+
+
+@pytest.fixture
+def warm(stack: Stack) -> Stack:
+    """The stack with its GPU on."""
+    status = "/api/images/comfyui/status"
+    assert stack.call("POST", "/api/images/comfyui/start").status_code == 200
+    wait_until(lambda: stack.call("GET", status).json()["status"] == "ready", "ComfyUI", seconds=60)
+    return stack
+
+
+def test_the_first_image_starts_the_gpu(stack: Stack) -> None:
+    assert stack.call("GET", "/api/images/comfyui/status").json()["status"] == "stopped"
+    answer = stack.call("POST", GENERATE, json=FOX)
+    assert (answer.status_code, answer.json()["status"]) == (202, "starting")
+    job = stack.finished(answer.headers["Location"])
+    assert job["status"] == "succeeded", job
+    assert size_of(job["image_urls"][0]) == (128, 64)
+
+
+def test_a_warm_gpu_answers_at_once(warm: Stack) -> None:
+    answer = warm.call("POST", GENERATE, json={**FOX, "seed": 2**64 - 1, "cfg_scale": 7.5})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body.keys() == {"status", "image_url", "metadata"}
+    assert (body["metadata"]["seed"], body["metadata"]["cfg_scale"]) == (2**64 - 1, 7.5)
+    assert size_of(body["image_url"]) == (128, 64)
+
+
+def test_an_asynchronous_job_is_done_by_a_worker(warm: Stack) -> None:
+    answer = warm.call("POST", GENERATE, json=FOX, headers={"Prefer": "respond-async"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    assert warm.finished(answer.headers["Location"])["status"] == "succeeded"
+
+
+def test_one_key_from_many_callers_at_once_is_one_job(warm: Stack) -> None:
+    def ask(_: int) -> requests.Response:
+        return warm.call("POST", GENERATE, json=FOX, headers={"Idempotency-Key": "same"})
+
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(ask, range(8)))
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    [job_url] = {answer.headers["Location"] for answer in answers}
+    job = warm.finished(job_url)
+    assert (job["status"], len(job["attempts"])) == ("succeeded", 1)
+
+
+def test_images_of_a_post_come_together(warm: Stack) -> None:
+    body = {"prompt": "a dog", "count": 3}
+    answer = warm.call("POST", "/api/v1/posts/42/generate_images", json=body)
+    assert answer.status_code == 200
+    assert len(answer.json()["image_urls"]) == 3
+    listed = warm.call("GET", "/api/v1/posts/42/images").json()
+    assert len({image["metadata"]["seed"] for image in listed}) == 3
+
+
+def test_a_durable_link_leads_to_the_image(warm: Stack) -> None:
+    job_url = warm.call("POST", GENERATE, json=FOX).headers["Location"]
+    job = warm.finished(job_url)
+    image = f"/api/images/files/{job['id']}-0"
+    assert warm.call("GET", image, allow_redirects=False).status_code == 302
+    assert warm.call("GET", image).headers["Content-Type"] == "image/png"
+
+
+def test_a_job_outlives_the_gpu_it_ran_on(warm: Stack) -> None:
+    slow = {**FOX, "steps": 150}
+    answer = warm.call("POST", GENERATE, json=slow, headers={"Prefer": "respond-async"})
+    job_url = answer.headers["Location"]
+    wait_until(
+        lambda: requests.get(job_url, timeout=30).json()["status"] == "running",
+        "the run",
+        seconds=30,
+    )
+    warm.emulator.client("ec2").stop_instances(InstanceIds=[warm.gpu.id])
+    job = warm.finished(job_url)
+    assert (job["status"], len(job["attempts"])) == ("succeeded", 2)
+
+
+def test_catalogs_begin_with_something_useful(stack: Stack) -> None:
+    for catalog in ("settings", "styles", "formats", "prompt_examples"):
+        assert len(stack.call("GET", f"/api/images/{catalog}").json()) >= 5

@@ -1,0 +1,58 @@
+"""What API Gateway adds: routing, its own errors, CORS, and data that outlives a restart."""
+
+import pytest
+import requests
+
+from tests.e2e.conftest import Stack
+
+
+def check_error(answer: requests.Response, status_code: int) -> None:
+    assert answer.status_code == status_code, answer.text
+    body = answer.json()
+    assert body.keys() == {"status", "message", "details"}
+    assert body["status"] == "error"
+    assert {"error", "suggestion"} <= body["details"].keys()
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/images/nothing", "/a/b/c/d/e", "/api/images"])
+def test_an_unknown_path_is_not_found(stack: Stack, path: str) -> None:
+    check_error(stack.call("GET", path), 404)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "PUT"])
+def test_a_wrong_method_is_told_the_right_ones(stack: Stack, method: str) -> None:
+    answer = stack.call(method, "/api/images/styles")
+    check_error(answer, 405)
+    assert answer.headers["Allow"] == "GET, POST"
+
+
+def test_a_method_that_the_gateway_does_not_know_is_in_the_contract_too(stack: Stack) -> None:
+    check_error(stack.call("TRACE", "/api/images/styles"), 404)
+
+
+def test_a_body_that_is_not_json_is_refused(stack: Stack) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = stack.call("POST", "/api/images/styles", data="{", headers=headers)
+    check_error(answer, 400)
+
+
+def test_a_body_over_the_limit_is_refused(stack: Stack) -> None:
+    answer = stack.call("POST", "/api/images/generate", json={"prompt": "a" * 300_000})
+    check_error(answer, 413)
+
+
+def test_browsers_may_call_from_elsewhere(stack: Stack) -> None:
+    answer = stack.call("OPTIONS", "/api/images/generate", headers={"Origin": "https://a.example"})
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(",")
+    assert {"Content-Type", "Prefer", "Idempotency-Key"} <= set(allowed)
+
+
+def test_unicode_survives_the_whole_way(stack: Stack) -> None:
+    style = {"name": "墨絵 🖌️", "description": "ünï", "prompt_template": "sumi-e של {prompt}"}
+    created = stack.call("POST", "/api/images/styles", json=style)
+    assert created.status_code == 201
+    item = stack.call("GET", f"/api/images/styles/{created.json()['id']}").json()
+    assert item == {"id": created.json()["id"], **style}

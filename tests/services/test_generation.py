@@ -1,0 +1,154 @@
+"""Accepting: what is written and sent before anything is done, and what a failure leaves."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import ComfyUIUnavailable, GpuNotReady, JobFinished, QueueUnavailable
+from chalicelib.models.job import Job
+from chalicelib.models.job_listing import newest
+from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.services.driving import Driver
+from chalicelib.services.generation import Generation, Order
+from chalicelib.services.working import Worker
+from tests.services.fakes import Clock, FakeComfyUI, FakeFleet, FakeImages
+
+
+class FakeQueue:
+    """Remembers messages as (job id, delay)."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int]] = []
+        self.is_broken = False
+
+    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
+        if self.is_broken:
+            raise QueueUnavailable("SQS did not take the message")
+        self.sent.append((job_id, delay_seconds))
+
+
+class Parts:
+    """The use case with everything around it in reach."""
+
+    def __init__(self) -> None:
+        self.clock, self.queue = Clock(), FakeQueue()
+        self.comfyui, self.images = FakeComfyUI(), FakeImages()
+        self.fleet: Any = FakeFleet(self.comfyui)
+        self.fleet.check = lambda: None
+        self.driver = Driver(self.fleet, self.images, self.clock)  # type: ignore[arg-type]
+        self.generation = Generation(
+            self.fleet,
+            self.driver,
+            self.queue,  # type: ignore[arg-type]
+            checkpoint="a.safetensors",
+            clock=self.clock,
+            random_seed=lambda: 5,
+        )
+        self.worker = Worker(self.driver, self.generation, self.clock)
+
+    def submit(self, wait_seconds: int = 25, **how: Any) -> list[Job]:
+        request = GenerateRequest(prompt="a fox")
+        order = {"request": request, "wait_seconds": wait_seconds, "fingerprint": "f", **how}
+        return self.generation.submit(Order(**order))
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+def test_the_message_is_sent_before_any_work_and_comes_after_the_wait(parts: Parts) -> None:
+    sent_before: list[int] = []
+    parts.comfyui.on_submit = lambda: sent_before.append(len(parts.queue.sent))
+    [job] = parts.submit(wait_seconds=25)
+    assert sent_before == [1]
+    assert parts.queue.sent == [(job.id, 25 + 16)]
+
+
+def test_an_asynchronous_job_is_only_written_and_announced(parts: Parts) -> None:
+    [job] = parts.submit(wait_seconds=0)
+    assert parts.queue.sent == [(job.id, 0)]
+    assert parts.comfyui.submitted == []
+    assert Job.find(job.id).status == "queued"
+
+
+def test_what_cannot_be_served_is_not_accepted(parts: Parts) -> None:
+    def refuse() -> None:
+        raise ComfyUIUnavailable("there is no GPU instance")
+
+    parts.fleet.check = refuse
+    with pytest.raises(ComfyUIUnavailable):
+        parts.submit()
+    assert (newest(10), parts.queue.sent) == ([], [])
+
+
+def test_a_cold_gpu_is_waited_for_by_messages(parts: Parts) -> None:
+    parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
+    [job] = parts.submit(wait_seconds=25)
+    assert parts.queue.sent == [(job.id, 41), (job.id, 2)]
+    parts.clock.advance(2)
+    parts.worker.work(job.id, remaining_seconds=90)
+    assert parts.queue.sent[2:] == [(job.id, 2)]
+
+
+def test_a_worker_finishes_what_the_api_function_did_not(parts: Parts) -> None:
+    parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
+    [job] = parts.submit()
+    parts.fleet.refusal = None
+    parts.clock.advance(2)
+    parts.worker.work(job.id, remaining_seconds=90)
+    assert Job.find(job.id).status == "succeeded"
+
+
+def test_a_message_that_comes_twice_or_late_does_nothing(parts: Parts) -> None:
+    [job] = parts.submit()
+    sent = list(parts.queue.sent)
+    parts.worker.work(job.id, remaining_seconds=90)
+    parts.worker.work(job.id, remaining_seconds=90)
+    assert parts.comfyui.submitted == [f"{job.id}-1"]
+    assert parts.queue.sent == sent
+
+
+def test_a_message_that_was_overtaken_ends_there(parts: Parts) -> None:
+    parts.fleet.refusal = GpuNotReady("no capacity", retry_seconds=30)
+    [job] = parts.submit()
+    sent = list(parts.queue.sent)
+    parts.worker.work(job.id, remaining_seconds=90)
+    assert parts.queue.sent == sent
+
+
+def test_a_job_is_accepted_when_sqs_is_down(parts: Parts) -> None:
+    parts.queue.is_broken = True
+    [job] = parts.submit(wait_seconds=0)
+    assert Job.find(job.id).is_open
+
+
+def test_an_unexpected_error_inline_is_a_job_for_the_worker(parts: Parts) -> None:
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    parts.comfyui.on_submit = break_down
+    [job] = parts.submit()
+    assert job.is_open
+    assert parts.queue.sent[-1] == (job.id, 5)
+
+
+def test_the_same_key_finds_the_same_job_for_its_whole_life(parts: Parts) -> None:
+    [first] = parts.submit(wait_seconds=0, key="k")
+    [again] = parts.submit(wait_seconds=25, key="k")
+    [once_more] = parts.submit(wait_seconds=0, key="k")
+    assert first.id == again.id == once_more.id
+    assert once_more.status == "succeeded"
+    assert len(newest(10)) == 1
+
+
+def test_all_jobs_of_a_batch_have_seeds_of_their_own(parts: Parts) -> None:
+    jobs = parts.submit(count=8, post_id="p")
+    assert len({job.parameters["seed"] for job in jobs}) == 8
+    assert {Job.find(job.id).status for job in jobs} == {"succeeded"}
+
+
+def test_a_worker_leaves_a_finished_job_alone(parts: Parts) -> None:
+    [job] = parts.submit()
+    with pytest.raises(JobFinished):
+        parts.driver.advance(Job.find(job.id), until=parts.clock() + 10)

@@ -1,0 +1,174 @@
+"""The keeper: jobs that nobody drives, and a GPU that has nothing to do."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib.models.job import Job
+from chalicelib.services.keeping import Keeper
+from tests.services.fakes import Clock
+
+IDLE_STOP_SECONDS = 300
+
+
+class FakeFleet:
+    """Instances that answer; `stopped` are those that were switched off."""
+
+    def __init__(self) -> None:
+        self.instance = SimpleNamespace(id="i-1", is_kept=False, can_be_started=True)
+        self.queue_length = 0
+        self.stopped: list[str] = []
+
+    def servers(self) -> list[Any]:
+        if self.stopped:
+            return []
+        return [SimpleNamespace(instance=self.instance, queue_length=self.queue_length)]
+
+    def stop(self, instance: Any) -> None:
+        self.stopped.append(instance.id)
+
+
+class FakeGeneration:
+    """Remembers which jobs were woken."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+
+    def wake(self, job: Job) -> None:
+        self.woken.append(job.id)
+
+
+@pytest.fixture
+def clock(aws: None) -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
+
+
+@pytest.fixture
+def generation() -> FakeGeneration:
+    return FakeGeneration()
+
+
+@pytest.fixture
+def keeper(fleet: FakeFleet, generation: FakeGeneration, clock: Clock) -> Keeper:
+    options: Any = {"idle_stop_seconds": IDLE_STOP_SECONDS, "clock": clock}
+    return Keeper(fleet, generation, **options)  # type: ignore[arg-type]
+
+
+def a_job(clock: Clock, **known: Any) -> Job:
+    job = Job.new("01J", now=clock(), parameters={}, **{"due_at": clock(), **known})
+    job.save()
+    return job
+
+
+def minutes(keeper: Keeper, clock: Clock, count: int) -> None:
+    for _ in range(count):
+        clock.advance(60)
+        keeper.keep()
+
+
+def test_a_job_whose_message_was_lost_is_woken(
+    keeper: Keeper, generation: FakeGeneration, clock: Clock
+) -> None:
+    a_job(clock)
+    minutes(keeper, clock, 1)
+    assert generation.woken == ["01J"]
+
+
+def test_a_job_whose_driver_died_is_woken_and_can_be_claimed(
+    keeper: Keeper, generation: FakeGeneration, clock: Clock
+) -> None:
+    job = a_job(clock)
+    job.claim("a driver that dies", now=clock(), until=clock() + 10)
+    minutes(keeper, clock, 1)
+    assert generation.woken == ["01J"]
+    Job.find("01J").claim("the next driver", now=clock(), until=clock() + 60)
+
+
+def test_a_job_that_is_driven_is_left_alone(
+    keeper: Keeper, generation: FakeGeneration, clock: Clock
+) -> None:
+    a_job(clock).claim("a driver", now=clock(), until=clock() + 600)
+    minutes(keeper, clock, 5)
+    assert generation.woken == []
+
+
+def test_a_job_that_waits_for_its_time_is_left_alone(
+    keeper: Keeper, generation: FakeGeneration, clock: Clock
+) -> None:
+    a_job(clock, due_at=clock() + 100)
+    minutes(keeper, clock, 1)
+    assert generation.woken == []
+
+
+def test_a_finished_job_is_left_alone(
+    keeper: Keeper, generation: FakeGeneration, clock: Clock
+) -> None:
+    job = a_job(clock)
+    job.claim("a driver", now=clock(), until=clock() + 60)
+    job.succeed([], now=clock())
+    minutes(keeper, clock, 10)
+    assert generation.woken == []
+
+
+def test_an_idle_gpu_is_stopped_after_the_configured_time(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    minutes(keeper, clock, 5)
+    assert fleet.stopped == []
+    minutes(keeper, clock, 1)
+    assert fleet.stopped == ["i-1"]
+
+
+def test_a_gpu_is_not_stopped_while_a_job_is_open(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    a_job(clock, due_at=clock() + 10_000)
+    minutes(keeper, clock, 30)
+    assert fleet.stopped == []
+
+
+def test_a_gpu_is_not_stopped_while_comfyui_works_for_somebody_else(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    fleet.queue_length = 1
+    minutes(keeper, clock, 30)
+    assert fleet.stopped == []
+
+
+def test_work_between_two_rounds_counts_as_work(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    minutes(keeper, clock, 4)
+    job = a_job(clock)
+    job.claim("a driver", now=clock(), until=clock() + 60)
+    job.succeed([], now=clock())
+    minutes(keeper, clock, 4)
+    assert fleet.stopped == []
+    minutes(keeper, clock, 1)
+    assert fleet.stopped == ["i-1"]
+
+
+@pytest.mark.parametrize("fact", [{"is_kept": True}, {"can_be_started": False}])
+def test_an_instance_that_is_not_ours_to_stop_stays_on(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock, fact: dict[str, bool]
+) -> None:
+    vars(fleet.instance).update(fact)
+    minutes(keeper, clock, 30)
+    assert fleet.stopped == []
+
+
+def test_idleness_before_an_instance_was_off_does_not_count(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    minutes(keeper, clock, 4)
+    fleet.stopped = ["by hand"]
+    minutes(keeper, clock, 60)
+    fleet.stopped = []
+    minutes(keeper, clock, 5)
+    assert fleet.stopped == []
