@@ -1,0 +1,33 @@
+"""`make bench`: the figures that the README states, measured side by side in one run."""
+
+import json
+import platform
+import tempfile
+from pathlib import Path
+
+from bench.cold_start import import_times
+from bench.overhead import overhead
+from infra.package import package
+from local.processes import ROOT
+
+RESULTS = ROOT / "bench" / "results.json"
+
+
+def main() -> None:
+    """Measure, print, and record."""
+    with tempfile.TemporaryDirectory() as directory:
+        at = Path(directory)
+        package(at / "package")
+        results = {
+            "python": platform.python_version(),
+            "package_megabytes": round((at / "package/deployment.zip").stat().st_size / 1e6, 2),
+            "import": import_times(),
+            "post_to_png": overhead(at),
+        }
+    text = json.dumps(results, indent=2)
+    print(text)
+    RESULTS.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

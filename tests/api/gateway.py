@@ -1,0 +1,52 @@
+"""API Gateway before the application, as far as Chalice's own test client leaves it out."""
+
+from typing import Any
+
+from chalice import Chalice
+from chalice.local import LambdaContext
+
+STAGE = "/live"
+BASE_URL = f"https://localhost{STAGE}"
+
+Event = dict[str, Any]
+
+
+class Gateway:
+    """Says the path of each request twice, without and with the stage, as API Gateway does."""
+
+    def __init__(self, application: Chalice) -> None:
+        self._application = application
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._application, name)
+
+    def __call__(self, event: Event, context: LambdaContext) -> Event:
+        about = event["requestContext"]
+        event |= {"path": about["path"], "httpMethod": about["httpMethod"]}
+        about["path"] = f"{STAGE}{about['path']}"
+        answer: Event = self._application(event, context)
+        return answer
+
+
+def event_of(method: str, path: str, resource: str, body: str | None = None) -> Event:
+    """Return the event of a request that API Gateway matched to a resource."""
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Host": "localhost", "Content-Type": "application/json"},
+        "multiValueHeaders": {"Host": ["localhost"], "Content-Type": ["application/json"]},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"proxy": path.removeprefix("/")} if "proxy" in resource else None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": resource,
+            "httpMethod": method,
+            "path": f"{STAGE}{path}",
+            "stage": STAGE.removeprefix("/"),
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,79 @@
+"""What is deployed: small, complete by itself, and a template without faults."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.package import SERVICES
+
+LARGEST_BYTES = 6_000_000
+
+
+@pytest.fixture(scope="module")
+def unzipped(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("unzipped")
+    zipfile.ZipFile(packaged / "deployment.zip").extractall(directory)
+    return directory
+
+
+def test_the_zip_is_small(packaged: Path) -> None:
+    assert (packaged / "deployment.zip").stat().st_size <= LARGEST_BYTES
+
+
+def test_only_what_serves_requests_is_shipped(unzipped: Path) -> None:
+    shipped = {path.name for path in unzipped.iterdir()}
+    assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb"} <= shipped
+    assert shipped.isdisjoint({"local", "tests", "infra", "bench", "boto3", "moto", "PIL"})
+
+
+def test_everything_is_compiled(unzipped: Path) -> None:
+    sources = [path for path in unzipped.rglob("*.py") if "__pycache__" not in path.parts]
+    assert {path.relative_to(unzipped).parts[0] for path in sources} == {"app.py", "chalicelib"}
+    for source in sources:
+        assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")), source
+
+
+def test_the_zip_needs_nothing_else(unzipped: Path) -> None:
+    """Make every client that the functions make, in an interpreter without site-packages."""
+    program = f"""
+import sys; sys.path.insert(0, {str(unzipped)!r})
+import app
+from chalicelib import wiring
+from chalicelib.services.seeding import _FIRST_ITEMS
+from chalicelib.workflows import TEXT_TO_IMAGE, load
+wiring.generation(); wiring.worker(); wiring.keeper(); load(TEXT_TO_IMAGE)
+assert _FIRST_ITEMS.exists()
+print(sorted(name for name in {sorted(SERVICES)!r} if wiring._client(name)))
+"""
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", "JOBS_QUEUE_URL": "https://q.example"}
+    command = [sys.executable, "-I", "-S", "-c", program]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.strip() == str(sorted(SERVICES))
+
+
+def test_the_template_has_no_faults(packaged: Path) -> None:
+    command = [Path(sys.executable).with_name("cfn-lint"), packaged / "template.json"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
+    resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
+    functions = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
+    roles = [each["Properties"]["Role"]["Fn::GetAtt"][0] for each in functions]
+    assert len(roles) == len(set(roles)) == 3
+
+
+def test_the_python_of_the_functions_is_the_one_that_compiled_them(packaged: Path) -> None:
+    resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
+    runtimes = {
+        each["Properties"]["Runtime"]
+        for each in resources
+        if each["Type"] == "AWS::Serverless::Function"
+    }
+    assert runtimes == {f"python3.{sys.version_info.minor}"}

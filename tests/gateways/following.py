@@ -1,0 +1,83 @@
+"""Follows attempts through the gateway, and notes what it tells on the way."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import requests
+
+from chalicelib.gateways.comfyui import ComfyUI, Finished, Graph, ImageFile, State, Waiting
+from tests.gateways.faulty import Script, serving
+
+LONG_SECONDS = 30  # a deadline that no test is to meet
+SOON_SECONDS = 5  # long before that, on a busy machine too
+
+
+def connect(url: str, clock: Callable[[], float] = time.time) -> ComfyUI:
+    http = requests.Session()
+    http.trust_env = False
+    return ComfyUI(url, http, clock)
+
+
+def ticking(seconds: float) -> Callable[[], float]:
+    """Make a clock that is later by so much whenever it is read."""
+    return itertools.count(0, seconds).__next__
+
+
+@dataclass
+class Followed:
+    """How an attempt was followed: to which end, in what time, with which reports."""
+
+    state: State = None
+    seconds: float = 0
+    reports: list[Waiting] = field(default_factory=list)
+
+    @property
+    def images(self) -> list[ImageFile]:
+        assert isinstance(self.state, Finished), self.state
+        assert self.state.failure is None, self.state.failure
+        return [file for files in self.state.images.values() for file in files]
+
+    @property
+    def is_soon(self) -> bool:
+        return self.seconds < SOON_SECONDS
+
+
+def run(gateway: ComfyUI, graph: Graph, attempt_id: str | None = None) -> Followed:
+    """Submit a graph and follow it to its end."""
+    attempt_id = attempt_id or uuid4().hex
+    followed = Followed()
+    with gateway.events(attempt_id) as events:
+        gateway.submit(attempt_id, graph)
+        until = time.time() + LONG_SECONDS
+        followed.state = gateway.follow(
+            attempt_id, events, until=until, report=followed.reports.append
+        )
+    return followed
+
+
+def follow(
+    script: Script, until: float | None = None, clock: Callable[[], float] = time.time
+) -> Followed:
+    """Follow the attempt of a script."""
+    with serving(script) as url:
+        return follow_at(url, script.attempt_id, until, clock)
+
+
+def follow_at(
+    url: str, attempt_id: str, until: float | None = None, clock: Callable[[], float] = time.time
+) -> Followed:
+    """Follow an attempt that was submitted before."""
+    followed, began_at = Followed(), time.monotonic()
+    gateway = connect(url, clock)
+    with gateway.events(attempt_id) as events:
+        followed.state = gateway.follow(
+            attempt_id,
+            events,
+            until=time.time() + LONG_SECONDS if until is None else until,
+            report=followed.reports.append,
+        )
+    followed.seconds = time.monotonic() - began_at
+    return followed

@@ -1,0 +1,208 @@
+"""The ComfyUI gateway against the stand-in: what it says of runs, and of refusals."""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from chalicelib.errors import ComfyUIUnreachable, WorkflowRejected
+from chalicelib.gateways.comfyui import ComfyUI, Finished, Graph, ImageFile, Waiting
+from local.processes import free_port
+from tests.contracts.graphs import flat, picture
+from tests.contracts.protocol import ComfyUI as Server
+from tests.gateways.conftest import busy
+from tests.gateways.faulty import Script, serving
+from tests.gateways.following import connect, follow_at, run
+from tests.local.stand_in import CHECKPOINT, server as stand_in
+
+GONE = ImageFile("gone_00001_.png", "", "output")
+
+
+def test_a_graph_is_submitted_and_followed_and_its_image_fetched(gateway: ComfyUI) -> None:
+    (file,) = run(gateway, flat(width=96, height=64)).images
+    with gateway.image(file) as found:
+        assert found is not None
+        content, size = found
+        data = content.read()
+    assert len(data) == size
+    assert Image.open(BytesIO(data)).size == (96, 64)
+
+
+def test_every_image_of_a_batch_is_named_at_its_node(gateway: ComfyUI) -> None:
+    graph = flat("darkroom/job/batch", batch_size=3)
+    state = run(gateway, graph).state
+    names = [f"batch_0000{number}_.png" for number in (1, 2, 3)]
+    files = [ImageFile(name, "darkroom/job", "output") for name in names]
+    assert state == Finished({"2": files})
+
+
+def test_progress_is_reported_on_the_way(gateway: ComfyUI) -> None:
+    reports = run(gateway, picture(CHECKPOINT, steps=3)).reports
+    steps = [report.progress for report in reports if report.progress]
+    assert steps == [{"value": step, "max": 3, "node": "3"} for step in (1, 2, 3)]
+    assert {report.position for report in reports} == {0}
+
+
+def test_nothing_is_known_of_an_attempt_that_was_never_submitted(gateway: ComfyUI) -> None:
+    run(gateway, flat())
+    assert gateway.find("never") is None
+
+
+def test_an_attempt_is_found_wherever_it_is(gateway: ComfyUI, server: Server) -> None:
+    with busy(server) as running:
+        gateway.submit("next", flat())
+        assert gateway.find(running) == Waiting(0)
+        assert gateway.find("next") == Waiting(1)
+        assert gateway.queue_length() == 2
+    assert follow_at(server.url, "next").images
+    found = gateway.find("next")
+    assert isinstance(found, Finished)
+    assert gateway.queue_length() == 0
+
+
+@settings(max_examples=15)
+@given(numbers=st.lists(st.integers(0, 9), min_size=1, max_size=8))
+def test_positions_are_in_the_order_of_the_runs(server: Server, numbers: list[int]) -> None:
+    gateway = connect(server.url)
+    with busy(server):
+        server.post("/history", {"clear": True})
+        ids = [f"pending-{index}" for index in range(len(numbers))]
+        for prompt_id, number in zip(ids, numbers, strict=True):
+            server.submit(flat(), prompt_id=prompt_id, number=number)
+        found = {prompt_id: gateway.find(prompt_id) for prompt_id in ids}
+    for prompt_id in ids:
+        follow_at(server.url, prompt_id)
+    order = [prompt_id for prompt_id in server.get("/history").json() if prompt_id in ids]
+    assert found == {id_: Waiting(position) for position, id_ in enumerate(order, start=1)}
+
+
+def test_a_checkpoint_that_is_missing_is_named_with_those_there_are(gateway: ComfyUI) -> None:
+    with pytest.raises(WorkflowRejected) as refusal:
+        gateway.submit("refused", picture("missing.safetensors"))
+    assert (refusal.value.node_id, refusal.value.input_name) == ("4", "ckpt_name")
+    assert "missing.safetensors" in str(refusal.value)
+    assert CHECKPOINT in str(refusal.value.suggestion)
+    assert gateway.find("refused") is None
+
+
+def without_outputs() -> Graph:
+    return {"1": flat()["1"]}
+
+
+def of_unknown_class() -> Graph:
+    return flat() | {"1": {"class_type": "FluxCapacitor", "inputs": {}}}
+
+
+def linked_to_nothing() -> Graph:
+    return {"2": flat()["2"]}
+
+
+REFUSED = [
+    (without_outputs(), "no outputs"),
+    (of_unknown_class(), "FluxCapacitor"),
+    (flat(width=0), "width"),
+    (flat(width="wide"), "width"),
+    (linked_to_nothing(), "SaveImage"),
+]
+
+
+@pytest.mark.parametrize(("graph", "word"), REFUSED, ids=[word for _, word in REFUSED])
+def test_a_refusal_tells_the_reason_and_nothing_of_the_server(
+    gateway: ComfyUI, graph: Graph, word: str
+) -> None:
+    with pytest.raises(WorkflowRejected) as refusal:
+        gateway.submit("refused", graph)
+    text = f"{refusal.value} {refusal.value.suggestion}"
+    assert word in text
+    assert not [each for each in ("Traceback", ".py", "line ", "/") if each in text], text
+
+
+def test_the_place_of_a_value_out_of_range_is_told(gateway: ComfyUI) -> None:
+    with pytest.raises(WorkflowRejected) as refusal:
+        gateway.submit("refused", picture(CHECKPOINT, steps=0))
+    assert (refusal.value.node_id, refusal.value.input_name) == ("3", "steps")
+    assert "smaller than min of 1" in str(refusal.value)
+
+
+def test_a_run_that_failed_says_which_node_and_why(gateway: ComfyUI) -> None:
+    state = run(gateway, flat("../outside")).state
+    assert isinstance(state, Finished)
+    assert state.failure is not None
+    assert state.failure.kind == "node_failed"
+    assert state.failure.error.startswith("SaveImage failed in ComfyUI: ")
+    assert "/" not in state.failure.error
+
+
+def test_a_run_that_was_interrupted_is_told_from_one_that_failed(
+    gateway: ComfyUI, server: Server
+) -> None:
+    with busy(server) as interrupted:
+        pass
+    state = gateway.find(interrupted)
+    assert isinstance(state, Finished)
+    assert state.failure is not None
+    assert state.failure.kind == "interrupted"
+
+
+def test_an_image_whose_file_is_gone_is_none(tmp_path: Path) -> None:
+    with stand_in(tmp_path) as server:
+        gateway = connect(server.url)
+        (file,) = run(gateway, flat()).images
+        (tmp_path / "output" / file.filename).unlink()
+        with gateway.image(file) as found:
+            assert found is None
+
+
+def fetch(gateway: ComfyUI) -> None:
+    with gateway.image(GONE) as found:
+        assert found is None
+
+
+def follow_now(gateway: ComfyUI) -> None:
+    with gateway.events("job-1") as events:
+        gateway.follow("job-1", events, until=0, report=print)
+
+
+METHODS: dict[str, Callable[[ComfyUI], Any]] = {
+    "queue_length": ComfyUI.queue_length,
+    "submit": lambda gateway: gateway.submit("job-1", flat()),
+    "find": lambda gateway: gateway.find("job-1"),
+    "follow": follow_now,
+    "image": fetch,
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_comfyui_that_is_off_is_unreachable(method: Callable[[ComfyUI], Any]) -> None:
+    off = connect(f"http://127.0.0.1:{free_port(0)}")
+    with pytest.raises(ComfyUIUnreachable):
+        method(off)
+
+
+def test_no_request_names_an_origin() -> None:
+    script = Script()
+    with serving(script) as url:
+        for name, method in METHODS.items():
+            if name != "image":
+                method(connect(url))
+        with connect(url).image(GONE) as found:
+            assert found
+    asked = {request.path.split("/")[1] for request in script.requests}
+    assert asked == {"prompt", "queue", "history", "view", "ws"}
+    assert not [request.path for request in script.requests if "Origin" in request.headers]
+
+
+@settings(max_examples=30)
+@given(attempt_id=st.text(min_size=1).filter(lambda text: text not in (".", "..")))
+def test_any_attempt_id_can_be_followed_and_found(server: Server, attempt_id: str) -> None:
+    gateway = connect(server.url)
+    server.post("/history", {"clear": True})
+    followed = run(gateway, flat(), attempt_id)
+    assert followed.images
+    assert followed.reports, "the websocket is another's"
+    assert gateway.find(attempt_id) == followed.state

@@ -1,0 +1,84 @@
+"""Who may import whom (DESIGN §4)."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "chalicelib"
+
+# By layer: our own modules, and libraries beyond the standard one. Types may be imported from
+# anywhere under TYPE_CHECKING, as nothing runs there.
+ALLOWED = {
+    "api": (
+        {"api", "services", "models", "wiring", "workflows", "schemas", "errors", "config", "logs"},
+        {"chalice", "msgspec"},
+    ),
+    "services": (
+        {"services", "models", "workflows", "schemas", "errors", "config"},
+        {"msgspec", "ulid"},
+    ),
+    "models": ({"models", "config", "errors"}, {"pynamodb", "msgspec"}),
+    "gateways": ({"gateways", "errors"}, {"botocore", "requests", "websocket", "msgspec"}),
+    "schemas": ({"schemas", "errors"}, {"msgspec"}),
+    "workflows": ({"errors"}, {"msgspec"}),
+    "config": (set(), {"msgspec"}),
+    "errors": (set(), set()),
+    "logs": ({"config"}, set()),
+    "wiring": ({"gateways", "services", "config"}, {"botocore", "requests"}),
+}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer_of(source: Path) -> str:
+    return source.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "chalicelib":
+            yield from (f"chalicelib.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield from imported(node)
+
+
+def test_every_layer_has_rules() -> None:
+    assert {layer_of(source) for source in SOURCES} - {"__init__"} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda each: str(each.relative_to(ROOT)))
+def test_a_module_imports_only_what_its_layer_may(source: Path) -> None:
+    ours, libraries = ALLOWED.get(layer_of(source), (set(), set()))
+    for name in imported(ast.parse(source.read_text())):
+        top, _, rest = name.partition(".")
+        if top == "chalicelib":
+            assert rest.partition(".")[0] in ours, name
+        elif top not in libraries:
+            assert top in sys.stdlib_module_names, name
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    readers = [source.name for source in SOURCES if "os.environ" in source.read_text()]
+    assert readers == ["config.py"]
+
+
+def test_only_the_wiring_makes_clients() -> None:
+    makers = [source.name for source in SOURCES if "create_client" in source.read_text()]
+    assert makers == ["wiring.py"]
+
+
+def test_importing_the_application_talks_to_nothing() -> None:
+    # Without a region, a credential or a network, any client that is made would fail.
+    program = "import socket; socket.socket.connect = None; import app; print(app.app.app_name)"
+    environment = {"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    run = [sys.executable, "-c", program]
+    answer = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert answer.stdout == b"darkroom\n"

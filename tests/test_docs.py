@@ -1,0 +1,54 @@
+"""The README names all that a user can set and call."""
+
+import re
+from pathlib import Path
+
+import pytest
+from msgspec.structs import fields
+
+import app
+from chalicelib.config import Config
+from tests.conftest import RESOURCES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else ""
+PATHS = sorted(set(app.app.routes) - {"/", "/{proxy+}"})
+
+
+@pytest.mark.parametrize("name", [field.name.upper() for field in fields(Config)])
+def test_every_environment_variable_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_route_is_in_the_readme(path: str) -> None:
+    assert path.replace("{item_id}", "{id}") in README
+
+
+@pytest.mark.parametrize("name", RESOURCES["Parameters"])
+def test_every_template_parameter_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_the_readme_gives_exactly_two_set_up_commands() -> None:
+    [block] = re.findall(r"## Two commands\n+```sh\n(.*?)```", README, re.DOTALL)
+    assert [line.partition("#")[0].strip() for line in block.splitlines()] == [
+        "make demo",
+        "make test",
+    ]
+
+
+def test_every_decision_says_what_why_and_effect() -> None:
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert decisions
+    for decision in decisions:
+        headings = re.findall(r"^## (.+)$", decision.read_text(), re.MULTILINE)
+        assert headings == ["What", "Why", "Effect"], decision.name
+
+
+def test_every_dependency_is_explained() -> None:
+    reasons = (ROOT / "docs/decisions/0001-dependencies.md").read_text()
+    for requirements in ROOT.glob("requirements*.txt"):
+        for line in requirements.read_text().splitlines():
+            if name := re.match(r"[A-Za-z][\w-]*", line):
+                assert f"`{name[0]}`" in reasons, name[0]
