@@ -1,6 +1,7 @@
 """`?limit=&cursor=` and `Link: …; rel="next"`: bodies stay the plain arrays of the spec."""
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,12 +11,14 @@ from chalice import Response
 from chalice.app import Request
 from msgspec import Struct
 
-from chalicelib.api.routes import query, url_of
+from chalicelib.api.routes import own_path, query, url_of
 from chalicelib.errors import InvalidRequest
 
 # A Lambda response may have 6 MB (AWS quotas); the body is a string in it, escaped once more.
 RESPONSE_LIMIT_BYTES = 5_500_000
 LONGEST = 1000
+
+_LIMIT = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class Page(Struct, frozen=True):
@@ -42,7 +45,7 @@ def respond(
     if not rest_begins:
         return Response(fitting)
     following = {**query(request), "cursor": _encode(str(cursor_of(fitting[-1])))}
-    path = request.to_original_event().get("path") or request.path
+    path = own_path(request)
     link = f'<{url_of(request, path)}?{urlencode(following)}>; rel="next"'
     return Response(fitting, {"Link": link})
 
@@ -61,7 +64,7 @@ def _fit(items: Iterable[dict[str, Any]], limit: int | None) -> tuple[list[dict[
 def _limit(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LONGEST):
+    if not (_LIMIT.fullmatch(text) and int(text) <= LONGEST):
         raise InvalidRequest(f"limit must be a whole number from 1 to {LONGEST}", field="limit")
     return int(text)
 

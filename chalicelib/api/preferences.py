@@ -6,7 +6,7 @@ from hashlib import sha256
 import msgspec
 from chalice.app import Request
 
-from chalicelib.api.routes import Headers
+from chalicelib.api.routes import Headers, own_path
 from chalicelib.errors import InvalidRequest
 
 WAIT_SECONDS = 25
@@ -50,6 +50,5 @@ def idempotency_key(request: Request) -> str | None:
 
 def fingerprint(request: Request, body: object) -> str:
     """Tell requests apart by path and content; how the JSON was written does not matter."""
-    path = request.to_original_event().get("path") or request.path
     content = msgspec.json.encode(body, order="sorted")
-    return sha256(f"{path}\n".encode() + content).hexdigest()
+    return sha256(f"{own_path(request)}\n".encode() + content).hexdigest()

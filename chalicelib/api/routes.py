@@ -106,8 +106,17 @@ def url_of(request: Request, path: str) -> str:
     """Return the absolute URL of a path of this API, as this caller reaches it."""
     if config.api_url:
         return f"{config.api_url.rstrip('/')}{path}"
-    event = request.to_original_event()
-    # What API Gateway calls by `requestContext.path` begins with the stage or base path.
-    prefix = str(event["requestContext"].get("path", "")).removesuffix(str(event.get("path", "")))
+    called, own = _called_path(request), own_path(request)
     scheme = request.headers.get("x-forwarded-proto", "https")
-    return f"{scheme}://{request.headers.get('host', 'localhost')}{prefix}{path}"
+    return f"{scheme}://{request.headers.get('host', 'localhost')}{called.removesuffix(own)}{path}"
+
+
+def own_path(request: Request) -> str:
+    """Return the path of this request without the stage or base path of the deployment."""
+    depth = str(request.context["resourcePath"]).rstrip("/").count("/")
+    return "/" + "/".join(_called_path(request).rstrip("/").split("/")[-depth:])
+
+
+def _called_path(request: Request) -> str:
+    # `requestContext.path` begins with the stage, or with the base path of a custom domain.
+    return str(request.context.get("path") or request.to_original_event()["path"])

@@ -14,7 +14,7 @@ from chalicelib.gateways.comfyui_events import Event, Events
 
 Graph = dict[str, dict[str, Any]]
 
-_TIMEOUT_SECONDS = (2, 10)  # to connect, between bytes
+_TIMEOUT_SECONDS = (1, 10)  # to connect, between bytes
 _HISTORY_SECONDS = 1.0  # between two looks at the history, whatever the websocket says
 _QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
 

@@ -44,7 +44,7 @@ class ImageStore:
 
         Raise StoreFailed when S3 does not take them, or when `content` breaks off.
         """
-        name = key.rpartition("/")[2]
+        name = "-".join(key.split("/")[1:])
         headers = {
             "Content-Type": guess_type(name)[0] or "application/octet-stream",
             "Content-Disposition": f'inline; filename="{name}"',

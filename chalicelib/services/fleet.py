@@ -57,8 +57,7 @@ class Fleet:
 
     def servers(self) -> list[Server]:
         """List the instances that can serve now, the least busy first."""
-        running = [each for each in self.members() if each.state == "running"]
-        answering = [server for each in running if (server := self._ask(each))]
+        answering = [server for each in self._running() if (server := self._ask(each))]
         return sorted(answering, key=lambda server: server.queue_length)
 
     def server(self, instance_id: str) -> Server | None:
@@ -69,11 +68,12 @@ class Fleet:
 
     def acquire(self) -> Server:
         """Return a GPU that can serve; raise GpuNotReady after doing what brings one nearer."""
-        servers = self.servers()
-        if not servers:
-            self.members(max_age_seconds=0)
-            servers = self.servers()
-        if servers:
+        if servers := self.servers():
+            return servers[0]
+        asked = self._running()
+        self.members(max_age_seconds=0)
+        # Asking one that boots takes a time-out; those that were asked just now are not again.
+        if self._running() != asked and (servers := self.servers()):
             return servers[0]
         raise self._not_ready()
 
@@ -91,6 +91,9 @@ class Fleet:
         """Stop an instance."""
         self._gateway.stop(instance.id)
         self._described_at = float("-inf")
+
+    def _running(self) -> list[Instance]:
+        return [each for each in self.members() if each.state == "running"]
 
     def _not_ready(self) -> Exception:
         members = self.members()

@@ -15,6 +15,11 @@ class Sample(NamedTuple):
     body: Body
     other: Body
 
+    @property
+    def texts(self) -> list[str]:
+        """Name the fields that hold text."""
+        return [name for name, value in self.body.items() if isinstance(value, str)]
+
     def numbered(self, number: int) -> Body:
         """Return a body unlike those of other numbers."""
         label = next(iter(self.body))
@@ -50,12 +55,4 @@ SAMPLES = [
 
 each_catalog = pytest.mark.parametrize(
     "sample", SAMPLES, ids=[sample.path.rpartition("/")[2] for sample in SAMPLES]
-)
-each_field = pytest.mark.parametrize(
-    ("sample", "field"),
-    [
-        pytest.param(sample, field, id=f"{sample.noun.lower()}-{field}")
-        for sample in SAMPLES
-        for field in sample.body
-    ],
 )

@@ -11,62 +11,49 @@ from typing import Any
 from aiohttp import web
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
+Talk = Callable[[web.WebSocketResponse], Awaitable[object]]
 
 IMAGE = {"filename": "a_00001_.png", "subfolder": "darkroom", "type": "output"}
-ENTRY: dict[str, Any] = {
-    "outputs": {"9": {"images": [IMAGE]}},
-    "status": {"status_str": "success", "completed": True, "messages": []},
-}
-
-
-async def silence(socket: web.WebSocketResponse) -> None:
-    """Say nothing for as long as the client stays."""
-    await socket.receive()
+STATUS = {"status_str": "success", "completed": True, "messages": []}
+ENTRY: dict[str, Any] = {"outputs": {"9": {"images": [IMAGE]}}, "status": STATUS}
 
 
 @dataclass
 class Script:
-    """One attempt's fate; what is in `answers` is told instead of the usual, by first path part."""
+    """What becomes of one attempt; `answers` by the first part of the path replace the usual."""
 
     attempt_id: str = "job-1"
-    talk: Talk = silence
+    talk: Talk = web.WebSocketResponse.receive  # says nothing
     ends_at_look: int = 1  # the look at the history from which on the attempt is there
     entry: Any = field(default_factory=lambda: ENTRY)
-    queue: Any = None
+    queue: dict[str, Any] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
-    requests: list[web.Request] = field(default_factory=list)
+    requests: list[web.BaseRequest] = field(default_factory=list)
 
     def count(self, path: str) -> int:
         return sum(request.path.startswith(path) for request in list(self.requests))
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: Any) -> web.StreamResponse:
         self.requests.append(request)
         part = request.path.split("/")[1]
-        return await self.answers.get(part, getattr(self, f"_{part}"))(request)
+        if part in self.answers:
+            return await self.answers[part](request)
+        return await self._talk(request) if part == "ws" else web.json_response(self._usual(part))
 
-    async def _prompt(self, _request: web.Request) -> web.Response:
-        return web.json_response(
-            {"exec_info": {"queue_remaining": 1}, "prompt_id": "", "number": 0}
-        )
-
-    async def _queue(self, _request: web.Request) -> web.Response:
-        is_over = self.count("/history") >= self.ends_at_look
-        running = [] if is_over else [[0, self.attempt_id, {}, {}, []]]
-        return web.json_response(self.queue or {"queue_running": running, "queue_pending": []})
-
-    async def _history(self, _request: web.Request) -> web.Response:
-        is_over = self.count("/history") >= self.ends_at_look
-        return web.json_response({self.attempt_id: self.entry} if is_over else {})
-
-    async def _view(self, _request: web.Request) -> web.Response:
-        return web.Response(body=b"png")
-
-    async def _ws(self, request: web.Request) -> web.WebSocketResponse:
+    async def _talk(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await self.talk(socket)
         return socket
+
+    def _usual(self, part: str) -> Any:
+        is_over = self.count("/history") >= self.ends_at_look
+        running = [] if is_over else [[0, self.attempt_id, {}, {}, []]]
+        return {
+            "prompt": {"exec_info": {"queue_remaining": 1}},
+            "queue": self.queue or {"queue_running": running, "queue_pending": []},
+            "history": {self.attempt_id: self.entry} if is_over else {},
+        }.get(part)
 
 
 @contextmanager
@@ -87,8 +74,8 @@ async def _serve(script: Script, ready: Future[tuple[str, Callable[[], object]]]
     runner = web.ServerRunner(web.Server(script.answer), shutdown_timeout=0.01)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    host, port = runner.addresses[0][:2]
-    ready.set_result((f"http://{host}:{port}", lambda: loop.call_soon_threadsafe(over.set)))
+    url, over = "http://{}:{}".format(*runner.addresses[0][:2]), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ready.set_result((url, lambda: loop.call_soon_threadsafe(over.set)))
     await over.wait()
     await runner.cleanup()

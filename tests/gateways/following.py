@@ -9,7 +9,9 @@ from uuid import uuid4
 import requests
 
 from chalicelib.gateways.comfyui import ComfyUI, Finished, Graph, ImageFile, State, Waiting
-from tests.gateways.faulty import Script, serving
+from tests.gateways.faulty import IMAGE, Script, serving
+
+SAVED = [ImageFile(**IMAGE)]  # what every script makes
 
 LONG_SECONDS = 30  # a deadline that no test is to meet
 SOON_SECONDS = 5  # long before that, on a busy machine too

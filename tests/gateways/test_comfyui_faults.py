@@ -1,54 +1,114 @@
 """A websocket is only a convenience: whatever becomes of it, the history tells the end."""
 
-import json
-from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.gateways.comfyui import Waiting
-from tests.gateways.faulty import IMAGE, Script, Talk, serving, silence
-from tests.gateways.following import Followed, follow, follow_at, ticking
+from tests.gateways.faulty import Script
+from tests.gateways.following import SAVED, follow
+from tests.gateways.talks import END, PROGRESS, SUCCESS, flood, says
 
 Socket = web.WebSocketResponse
-
-MINE = {"prompt_id": "job-1"}
-OTHERS = {"prompt_id": "job-2"}
-PROGRESS = {"type": "progress", "data": {"value": 1, "max": 2, "node": "3", **MINE}}
-SUCCESS = {"type": "execution_success", "data": MINE}
-END = {"type": "executing", "data": {"node": None, **MINE}}
-
-
-def says(*messages: Any) -> Talk:
-    """Send texts, bytes and JSON, and then nothing more."""
-
-    async def talk(socket: Socket) -> None:
-        for message in messages:
-            if isinstance(message, bytes):
-                await socket.send_bytes(message)
-            else:
-                await socket.send_str(message if isinstance(message, str) else json.dumps(message))
-        await silence(socket)
-
-    return talk
 
 
 async def close(socket: Socket) -> None:
     await socket.send_json(PROGRESS)
 
 
-async def reset(socket: Socket) -> None:
+async def reset(request: web.Request) -> Socket:
+    socket = Socket()
+    await socket.prepare(request)
     await socket.send_json(PROGRESS)
-    abort(socket)
-
-
-def abort(socket: Socket) -> None:
-    transport = socket._req.transport
-    transport.abort()
+    assert request.transport
+    request.transport.abort()
+    return socket
 
 
 async def refuse(_request: web.Request) -> web.Response:
     return web.Response(status=403)
+
+
+async def answer_plainly(_request: web.Request) -> web.Response:
+    return web.Response(text="no websocket here")
+
+
+TROUBLES: dict[str, dict[str, Any]] = {
+    "silent": {"talk": says()},
+    "end message lost": {"talk": says(PROGRESS, SUCCESS)},
+    "closed": {"talk": close},
+    "reset": {"answers": {"ws": reset}},
+    "refused": {"answers": {"ws": refuse}},
+    "not a websocket": {"answers": {"ws": answer_plainly}},
+    "flooded": {"talk": flood},
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_the_end_is_noticed_without_the_websocket(trouble: dict[str, Any]) -> None:
+    followed = follow(Script(**trouble))
+    assert followed.images == SAVED
+    assert followed.is_soon
+
+
+def test_a_socket_that_is_closed_is_opened_again() -> None:
+    talks = iter([close, says(END)])
+
+    async def talk(socket: Socket) -> None:
+        await next(talks)(socket)
+
+    script = Script(talk=talk)
+    assert follow(script).images == SAVED
+    assert script.count("/ws") == 2
+
+
+def test_a_socket_that_is_closed_again_and_again_is_not_opened_all_the_time() -> None:
+    script = Script(talk=close)
+    assert follow(script).images == SAVED
+    assert script.count("/ws") < 20
+
+
+STRANGE = {
+    "preview": b"\0\0\0\1\0\0\0\1\xff\xd8\xff",
+    "empty binary": b"",
+    "reconnected": {"type": "executing", "data": {"node": "3"}},
+    "feature flags": {"type": "feature_flags", "data": {"max_upload_size": 1}},
+    "malformed": '{"type": "status", "data": {',
+    "empty": "",
+    "null": "null",
+    "number": "1e400",
+    "list": "[1, 2]",
+    "text": '"status"',
+    "data is null": {"type": "progress", "data": None},
+    "data is a list": {"type": "executing", "data": [{"node": None}]},
+    "data is a text": {"type": "logs", "data": "loaded"},
+    "no type": {"data": {}},
+    "type is a list": {"type": ["executing"], "data": {}},
+    "prompt id is an object": {"type": "executing", "data": {"prompt_id": {}, "node": None}},
+}
+
+
+@pytest.mark.parametrize("message", STRANGE.values(), ids=STRANGE)
+def test_a_strange_message_does_not_end_the_following(message: Any) -> None:
+    followed = follow(Script(talk=says(message, PROGRESS, END)))
+    assert followed.images == SAVED
+    assert Waiting(0, {"value": 1, "max": 2, "node": "3"}) in followed.reports
+    assert followed.is_soon
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(("type", "data")), inner),
+)
+
+
+@settings(max_examples=40)
+@given(messages=st.lists(st.text() | st.binary() | values))
+@example(messages=[{"type": "progress", "data": {"value": [], "max": {}, "node": []}}])
+def test_whatever_a_socket_says_the_history_tells_the_end(messages: list[Any]) -> None:
+    followed = follow(Script(talk=says(*messages, END)))
+    assert followed.images == SAVED
+    assert followed.is_soon

@@ -1,0 +1,67 @@
+"""How long an attempt is waited for, and what is told meanwhile."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.gateways.comfyui import Waiting
+from tests.gateways.faulty import Script
+from tests.gateways.following import SAVED, follow, ticking
+from tests.gateways.talks import END, END_OF_ANOTHER, SUCCESS, flood, says
+
+EMPTY: dict[str, Any] = {"queue_running": [], "queue_pending": []}
+NEVER = 10**9
+
+
+def test_the_end_of_another_attempt_is_not_taken_for_ours() -> None:
+    script = Script(talk=says(END_OF_ANOTHER))
+    assert follow(script, until=time.time() + 0.3).state == Waiting(0)
+    assert script.count("/history") == 0
+
+
+def test_history_that_is_written_late_is_waited_for() -> None:
+    followed = follow(Script(talk=says(SUCCESS, END), ends_at_look=2))
+    assert followed.images == SAVED
+    assert followed.is_soon
+
+
+def test_an_attempt_that_runs_for_long_is_not_taken_for_lost() -> None:
+    assert follow(Script(talk=flood, ends_at_look=12), clock=ticking(1)).images == SAVED
+
+
+def test_an_attempt_that_comfyui_forgot_is_lost_long_before_the_deadline() -> None:
+    script = Script(talk=flood, queue=EMPTY, ends_at_look=NEVER)
+    assert follow(script, clock=ticking(1)).state is None
+
+
+def test_an_attempt_that_waits_has_its_position_reported() -> None:
+    queue = {"queue_running": [[0, "a"]], "queue_pending": [[2, "job-1"], [1, "b"]]}
+    followed = follow(Script(talk=flood, queue=queue, ends_at_look=8), clock=ticking(1))
+    assert Waiting(2) in followed.reports
+    assert followed.images == SAVED
+
+
+def test_what_is_known_is_returned_when_the_deadline_comes() -> None:
+    followed = follow(Script(ends_at_look=NEVER), until=time.time() + 0.2)
+    assert followed.state == Waiting(0)
+    assert followed.seconds < 2
+
+
+def test_a_deadline_that_has_passed_is_no_reason_to_miss_the_end() -> None:
+    assert follow(Script(ends_at_look=0), until=0).images == SAVED
+
+
+def test_a_comfyui_that_stalls_does_not_hold_its_follower_long_past_the_deadline() -> None:
+    async def stall(_request: web.Request) -> web.Response:
+        await asyncio.sleep(4)
+        return web.json_response({})
+
+    script = Script(answers={"history": stall}, queue=EMPTY)
+    began_at = time.monotonic()
+    with suppress(ComfyUIUnreachable):
+        follow(script, until=time.time() + 1.2)
+    assert time.monotonic() - began_at < 3.5
