@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import requests
-from msgspec import Struct
 
 from chalicelib.errors import ComfyUIUnreachable
-from chalicelib.gateways.comfyui_errors import Failure, failure, rejection
+from chalicelib.gateways.comfyui_errors import rejection
 from chalicelib.gateways.comfyui_events import Event, Events
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting, finished
 
 Graph = dict[str, dict[str, Any]]
 
@@ -19,33 +19,6 @@ _HISTORY_SECONDS = 1.0  # between two looks at the history, whatever the websock
 _QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
 
 _RUNS = ("execution_start", "executing", "progress")
-
-
-class ImageFile(Struct, frozen=True):
-    """Where ComfyUI keeps an image that it saved."""
-
-    filename: str
-    subfolder: str
-    type: str
-
-
-class Waiting(Struct, frozen=True):
-    """Known to ComfyUI and not finished: `position` 0 runs, 1 is next."""
-
-    position: int
-    progress: dict[str, Any] | None = None
-    is_finished: Literal[False] = False
-
-
-class Finished(Struct, frozen=True):
-    """Ended: the images by node, and why it failed if it did."""
-
-    images: dict[str, list[ImageFile]]
-    failure: Failure | None = None
-    is_finished: Literal[True] = True
-
-
-State = Waiting | Finished | None
 
 
 class ComfyUI:
@@ -133,7 +106,7 @@ class ComfyUI:
 
     def _in_history(self, attempt_id: str) -> Finished | None:
         known = self._json("GET", f"/history/{quote(attempt_id, safe='')}")
-        return _finished(known[attempt_id]) if attempt_id in known else None
+        return finished(known[attempt_id]) if attempt_id in known else None
 
     def _json(self, method: str, path: str) -> dict[str, Any]:
         answer = self._call(method, path)
@@ -184,17 +157,3 @@ def _progress(event: Event) -> dict[str, Any] | None:
     if name == "progress":
         return {"value": data.get("value"), "max": data.get("max"), "node": data.get("node")}
     return None
-
-
-def _finished(entry: dict[str, Any]) -> Finished:
-    images = {
-        node_id: [
-            ImageFile(each["filename"], each.get("subfolder", ""), each.get("type", "output"))
-            for each in output.get("images", [])
-        ]
-        for node_id, output in entry.get("outputs", {}).items()
-    }
-    status = entry.get("status") or {}
-    if status.get("status_str") == "success":
-        return Finished(images)
-    return Finished(images, failure([(each[0], each[1]) for each in status["messages"]]))

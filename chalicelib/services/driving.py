@@ -24,7 +24,8 @@ from chalicelib.workflows import TEXT_TO_IMAGE, load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.gateways.comfyui import ComfyUI, Finished, ImageFile, State
+    from chalicelib.gateways.comfyui import ComfyUI
+    from chalicelib.gateways.comfyui_state import Finished, ImageFile, State
     from chalicelib.gateways.image_store import ImageStore
     from chalicelib.services.fleet import Fleet, Server
 

@@ -9,7 +9,7 @@ from chalicelib.workflows import TEXT_TO_IMAGE, load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.gateways.comfyui import Waiting
+    from chalicelib.gateways.comfyui_state import Waiting
     from chalicelib.models.job import Job
 
 _SECONDS = 1.0

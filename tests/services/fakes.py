@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from chalicelib.errors import StoreFailed
-from chalicelib.gateways.comfyui import Finished, ImageFile, State, Waiting
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting
 
 SAVED = {"9": [ImageFile("a_00001_.png", "darkroom", "output")]}
 

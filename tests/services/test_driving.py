@@ -11,8 +11,8 @@ from chalicelib.errors import (
     JobFinished,
     WorkflowRejected,
 )
-from chalicelib.gateways.comfyui import Finished, ImageFile, Waiting
 from chalicelib.gateways.comfyui_errors import Failure
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
 from chalicelib.models.job import Job
 from chalicelib.services.driving import Driver
 from tests.services.fakes import SAVED, Clock, FakeComfyUI, FakeFleet, FakeImages

@@ -1,0 +1,135 @@
+"""`Idempotency-Key`: a request that is sent again is answered again, and made once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chalice.test import HTTPResponse, TestHTTPClient
+
+from local.comfyui.background import serve
+from tests.api.calls import JOBS, send
+from tests.api.contract import check_error
+from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
+
+BODY: dict[str, Any] = {"prompt": "a pier", "width": 64, "height": 64}
+GENERATE = "/api/images/generate"
+BAD_KEYS = ["", " ", " a", "x" * 256, "é", "a\tb", "a\x7f", "🔑"]
+GOOD_KEYS = ["a", "x" * 255, "8e03978e-40d5-43dd-bc93-6894a57f9324", 'a "b", c/=~']
+
+
+def ask(
+    http: TestHTTPClient,
+    key: str,
+    body: object = BODY,
+    path: str = "/api/images/generate",
+    **more: str,
+) -> HTTPResponse:
+    return send(http, "POST", path, body, idempotency_key=key, **more)
+
+
+def image_of(response: HTTPResponse) -> str:
+    """Return an image's address without its signature, which is made anew at every answer."""
+    url: str = response.json_body["image_url"]
+    return url.partition("?")[0]
+
+
+def test_a_repeated_request_is_answered_alike_and_made_once(
+    http: TestHTTPClient, comfyui: str, sent: Messages
+) -> None:
+    first, second = ask(http, "k"), ask(http, "k")
+    assert first.status_code == second.status_code == 200
+    assert second.json_body["metadata"] == first.json_body["metadata"]
+    assert image_of(second) == image_of(first)
+    assert second.headers["Location"] == first.headers["Location"]
+    assert second.headers["Idempotency-Key"] == first.headers["Idempotency-Key"] == "k"
+    assert len(http.get(JOBS).json_body) == len(sent) == 1
+
+
+def test_how_the_body_is_written_does_not_matter(http: TestHTTPClient, comfyui: str) -> None:
+    first = ask(http, "k")
+    backwards = json.dumps(dict(reversed(BODY.items())), indent=4).encode()
+    assert ask(http, "k", backwards).headers["Location"] == first.headers["Location"]
+
+
+def test_other_keys_are_other_requests(http: TestHTTPClient, comfyui: str) -> None:
+    places = {ask(http, key).headers["Location"] for key in ("k", "K", "k ", "kk")}
+    assert len(places) == 4
+    assert send(http, "POST", GENERATE, BODY).headers["Location"] not in places
+
+
+def test_a_key_cannot_be_used_for_another_body(http: TestHTTPClient, comfyui: str) -> None:
+    ask(http, "k")
+    for other in ({"prompt": "a quay"}, {**BODY, "seed": 1}, {**BODY, "width": 72}):
+        check_error(ask(http, "k", other), 422)
+    assert len(http.get(JOBS).json_body) == 1
+
+
+def test_a_key_cannot_be_used_at_another_address(http: TestHTTPClient, comfyui: str) -> None:
+    first = ask(http, "k", path="/api/v1/posts/1/generate_images")
+    check_error(ask(http, "k"), 422)
+    check_error(ask(http, "k", path="/api/v1/posts/2/generate_images"), 422)
+    again = ask(http, "k", path="/api/v1/posts/1/generate_images")
+    assert first.status_code == again.status_code == 200
+
+
+def test_a_bad_key_is_refused(http: TestHTTPClient, comfyui: str) -> None:
+    for key in BAD_KEYS:
+        check_error(ask(http, key), 400, "Idempotency-Key")
+    assert http.get(JOBS).json_body == []
+
+
+def test_a_good_key_is_echoed(http: TestHTTPClient, comfyui: str) -> None:
+    for key in GOOD_KEYS:
+        response = ask(http, key, prefer="respond-async")
+        assert response.status_code == 202
+        assert response.headers["Idempotency-Key"] == key
+    assert len(http.get(JOBS).json_body) == len(GOOD_KEYS)
+
+
+def test_an_asynchronous_request_can_be_repeated_to_wait_for_it(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    first = ask(http, "k", prefer="respond-async")
+    second = ask(http, "k")
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert second.headers["Location"] == first.headers["Location"]
+    assert second.json_body["metadata"]["seed"] == first.json_body["seed"]
+    assert len(http.get(JOBS).json_body) == 1
+
+
+def test_a_finished_request_is_answered_at_once_however_it_is_repeated(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    first = ask(http, "k")
+    second = ask(http, "k", prefer="respond-async")
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert image_of(second) == image_of(first)
+
+
+def test_a_repeated_request_needs_no_comfyui(http: TestHTTPClient, tmp_path: Path) -> None:
+    with serve(tmp_path, CHECKPOINT, port=COMFYUI_PORT):
+        first = ask(http, "k")
+    second = ask(http, "k")
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert image_of(second) == image_of(first)
+
+
+def test_a_request_that_was_refused_does_not_use_up_its_key(
+    http: TestHTTPClient, tmp_path: Path
+) -> None:
+    check_error(ask(http, "k", {**BODY, "steps": 0}), 400, "steps")
+    check_error(ask(http, "k", {**BODY, "style_id": 999}), 503)
+    with serve(tmp_path, CHECKPOINT, port=COMFYUI_PORT):
+        check_error(ask(http, "k", {**BODY, "style_id": 999}), 400, "style_id")
+        assert ask(http, "k").status_code == 200
+
+
+def test_images_of_a_post_are_repeated_together(http: TestHTTPClient, comfyui: str) -> None:
+    path, body = "/api/v1/posts/7/generate_images", {**BODY, "count": 3}
+    first, second = ask(http, "k", body, path), ask(http, "k", body, path)
+    bare = [
+        [url.partition("?")[0] for url in response.json_body["image_urls"]]
+        for response in (first, second)
+    ]
+    assert bare[0] == bare[1]
+    assert len(http.get(JOBS).json_body) == 3

@@ -1,0 +1,126 @@
+"""Every limit of a generation request, at both edges, and what is no number at all."""
+
+import json
+
+import pytest
+from chalice.test import TestHTTPClient
+
+from tests.api.calls import generate_later, send
+from tests.api.contract import check_error
+
+# What is accepted and what is refused, edges first.
+LIMITS: dict[str, tuple[list[object], list[object]]] = {
+    "prompt": (["x", "x" * 10_000, "😀" * 10_000, "\u200b"], ["", "x" * 10_001, "😀" * 10_001]),
+    "negative_prompt": (["", " ", "x" * 10_000], ["x" * 10_001, "a\0"]),
+    "width": ([64, 2048, 72], [63, 56, 2049, 2056, 65, 0, -64]),
+    "height": ([64, 2048, 1000], [63, 56, 2049, 2056, 2047, 0, -64]),
+    "steps": ([1, 150], [0, 151, -1]),
+    "cfg_scale": ([0, 0.0, 30, 30.0, 1e-9, -0.0], [-1e-9, 30.000001, -1, 31]),
+    "seed": ([-1, 0, 2**63, 2**64 - 1], [-2, 2**64, -(2**63), -(2**64), 10**30]),
+    "style_id": ([1], [0, -1, 10**12 + 1, 2**64]),
+    "format_id": ([1], [0, -1, 10**12 + 1, 2**64]),
+}
+# JSON that is none of the type that every numeric field has.
+NO_NUMBERS = [
+    '"512"',
+    '"7.0"',
+    "true",
+    "false",
+    "null",
+    "[]",
+    "[64]",
+    "{}",
+    '{"value": {"value": [[{}]]}}',
+    '""',
+    "1e400",
+    "-1e400",
+    "9" * 400,
+    "-" + "9" * 5000,
+    "64.5e1000000000",
+]
+INVALID_JSON = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "0x40",
+    "064",
+    "64.",
+    ".5",
+    "+64",
+    "64f",
+    "undefined",
+]
+NUMBERS = [field for field in LIMITS if not field.endswith("prompt")]
+
+
+def raw(field: str, value: str) -> bytes:
+    return f'{{"prompt": "x", "{field}": {value}}}'.encode()
+
+
+@pytest.mark.parametrize("field", LIMITS)
+def test_a_field_is_accepted_up_to_its_limits(
+    http: TestHTTPClient, comfyui: str, field: str
+) -> None:
+    for value in LIMITS[field][0]:
+        response = generate_later(http, **{field: value})
+        assert response.status_code == 202, (value, response.body)
+
+
+@pytest.mark.parametrize("field", LIMITS)
+def test_a_field_is_refused_beyond_its_limits(
+    http: TestHTTPClient, comfyui: str, field: str
+) -> None:
+    for value in LIMITS[field][1]:
+        check_error(generate_later(http, **{field: value}), 400, field)
+    assert http.get("/api/images/jobs").json_body == []
+
+
+@pytest.mark.parametrize("field", NUMBERS)
+def test_only_numbers_are_numbers(http: TestHTTPClient, field: str) -> None:
+    for value in NO_NUMBERS:
+        response = send(http, "POST", "/api/images/generate", raw(field, value))
+        assert "must be" in check_error(response, 400, field)["error"]
+
+
+@pytest.mark.parametrize("field", [field for field in NUMBERS if field != "cfg_scale"])
+def test_whole_numbers_are_written_without_a_point(http: TestHTTPClient, field: str) -> None:
+    for value in ("64.5", "64.0", "6.4e1", "1e2", "-1.0"):
+        check_error(send(http, "POST", "/api/images/generate", raw(field, value)), 400, field)
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_only_texts_are_texts(http: TestHTTPClient, field: str) -> None:
+    for value in (1, 1.5, True, None, [], ["x"], {}, {"text": "x"}):
+        body = json.dumps({"prompt": "x", field: value}).encode()
+        check_error(send(http, "POST", "/api/images/generate", body), 400, field)
+
+
+def test_a_blank_prompt_is_refused(http: TestHTTPClient) -> None:
+    for prompt in (" ", "\n\t", "\u00a0", "\u2028", "\u3000", "\0"):
+        body = {"prompt": prompt}
+        check_error(send(http, "POST", "/api/images/generate", body), 400, "prompt")
+
+
+def test_what_is_no_json_is_refused(http: TestHTTPClient) -> None:
+    for value in INVALID_JSON:
+        response = send(http, "POST", "/api/images/generate", raw("width", value))
+        assert "JSON" in check_error(response, 400)["error"]
+
+
+def test_a_prompt_is_required(http: TestHTTPClient) -> None:
+    details = check_error(send(http, "POST", "/api/images/generate", {"steps": 5}), 400, "prompt")
+    assert details["error"] == "prompt is required"
+
+
+def test_an_unknown_field_is_named(http: TestHTTPClient) -> None:
+    for field in ("cfg", "Prompt", "count", "checkpoint", "sampler", "post_id", "batch_size", "é"):
+        body = {"prompt": "x", field: 1}
+        details = check_error(send(http, "POST", "/api/images/generate", body), 400, field)
+        assert "cfg_scale" in details["suggestion"]
+
+
+def test_the_first_wrong_field_is_named_among_several(http: TestHTTPClient) -> None:
+    body = {"prompt": "x", "width": 1, "height": 1, "steps": 0}
+    details = check_error(send(http, "POST", "/api/images/generate", body), 400)
+    assert details["field"] in ("width", "height", "steps")
+    assert details["error"].startswith(details["field"])

@@ -1,0 +1,159 @@
+"""`Prefer`: how long a caller will wait, and what it gets when the image is not there by then."""
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from chalice.test import TestHTTPClient
+
+from local.comfyui.background import serve
+from tests.api.calls import generate_later, path_of, send
+from tests.api.contract import check_cors
+from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
+
+JOB_KEYS = {
+    "id",
+    "status",
+    "status_reason",
+    "progress",
+    "queue_position",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "attempts",
+    "post_id",
+    "seed",
+    "metadata",
+    "image_urls",
+    "error",
+}
+BODY = {"prompt": "a pier", "width": 64, "height": 64, "seed": 3}
+MALFORMED = [
+    "",
+    "wait",
+    "wait=",
+    "wait=-1",
+    "wait=1.5",
+    "wait=soon",
+    "wait=1234567",
+    "await=0",
+    "respond-asynchronously",
+    "respond async",
+    ";;,,==",
+    '"respond-async"',
+]
+
+
+def ask(http: TestHTTPClient, prefer: str) -> Any:
+    return send(http, "POST", "/api/images/generate", BODY, prefer=prefer)
+
+
+def messages() -> list[str]:
+    """Read the messages that are due."""
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [message["Body"] for message in received.get("Messages", [])]
+
+
+def test_an_asynchronous_request_is_answered_with_its_job(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    response = ask(http, "respond-async")
+    assert response.status_code == 202
+    job = response.json_body
+    assert job.keys() == JOB_KEYS
+    assert (job["status"], job["seed"], job["image_urls"]) == ("queued", 3, [])
+    assert (job["attempts"], job["error"], job["finished_at"]) == ([], None, None)
+    assert job["metadata"].items() >= BODY.items()
+    check_cors(response.headers)
+
+
+def test_an_asynchronous_request_says_where_to_look_and_when(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    response = ask(http, "respond-async")
+    assert path_of(response.headers["Location"]) == f"/api/images/jobs/{response.json_body['id']}"
+    assert response.headers["Retry-After"].isdigit()
+    assert response.headers["Preference-Applied"] == "respond-async"
+    job = http.get(path_of(response.headers["Location"])).json_body
+    assert job == response.json_body
+
+
+def test_an_asynchronous_request_wakes_a_worker_at_once(
+    http: TestHTTPClient, comfyui: str, sent: Messages
+) -> None:
+    response = ask(http, "respond-async")
+    assert len(sent) == 1
+    assert messages() == [response.json_body["id"]]
+
+
+def test_a_synchronous_request_wakes_a_worker_only_after_the_wait(
+    http: TestHTTPClient, comfyui: str, sent: Messages
+) -> None:
+    assert ask(http, "wait=3").status_code == 200
+    assert len(sent) == 1
+    assert messages() == []
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("wait=3", "wait=3"),
+        ("wait=25", "wait=25"),
+        ("wait=26", "wait=25"),
+        ("wait=999999", "wait=25"),
+        ('Wait = "10"', "wait=10"),
+        ("handling=strict, wait=5; x=y", "wait=5"),
+        ("respond-async, wait=10", "respond-async, wait=10"),
+    ],
+)
+def test_a_wait_is_followed_up_to_its_limit(
+    http: TestHTTPClient, comfyui: str, prefer: str, applied: str
+) -> None:
+    response = ask(http, prefer)
+    assert response.status_code == 200, response.body
+    assert response.headers["Preference-Applied"] == applied
+    assert "Retry-After" not in response.headers
+
+
+def test_not_to_wait_is_to_be_answered_asynchronously(http: TestHTTPClient, comfyui: str) -> None:
+    response = ask(http, "wait=0")
+    assert response.status_code == 202
+    assert response.headers["Preference-Applied"] == "wait=0"
+
+
+def test_malformed_preferences_are_ignored(http: TestHTTPClient, comfyui: str) -> None:
+    for prefer in MALFORMED:
+        response = ask(http, prefer)
+        assert response.status_code == 200, (prefer, response.body)
+        assert "Preference-Applied" not in response.headers
+
+
+def test_without_a_preference_the_image_is_waited_for(http: TestHTTPClient, comfyui: str) -> None:
+    response = send(http, "POST", "/api/images/generate", BODY)
+    assert response.status_code == 200
+    assert "Preference-Applied" not in response.headers
+
+
+def test_an_image_that_takes_longer_than_the_wait_is_answered_with_its_job(
+    http: TestHTTPClient, sent: Messages, tmp_path: Path
+) -> None:
+    with serve(tmp_path, CHECKPOINT, port=COMFYUI_PORT, step_seconds=2.0):
+        response = ask(http, "wait=1")
+        assert response.status_code == 202, response.body
+        assert response.json_body["status"] == "running"
+        assert [each["reason"] for each in response.json_body["attempts"]] == ["first"]
+        assert len(sent) >= 1
+        busy = http.get("/api/images/comfyui/status").json_body
+    assert busy["status"] == "busy"
+    assert "1 job running" in busy["message"]
+
+
+def test_two_asynchronous_requests_are_two_jobs(
+    http: TestHTTPClient, comfyui: str, sent: Messages
+) -> None:
+    ids = {generate_later(http, seed=1).json_body["id"] for _ in range(2)}
+    assert len(ids) == 2
+    assert len(sent) == 2
