@@ -46,7 +46,7 @@ def main() -> None:
         say(f"stack {STACK!r} deployed: API Gateway, Lambda, DynamoDB, SQS, S3, schedule")
         if not comfyui_url:
             comfyui_url = running.enter_context(_gpu(emulator, checkpoint))
-        image = first_image(outputs["ApiUrl"], DIRECTORY / "image.png", say)
+        image = first_image(outputs["ApiUrl"], comfyui_url, DIRECTORY / "image.png", say)
         _report(outputs["ApiUrl"], comfyui_url, image)
         if not os.environ.get("ONCE"):
             print("\nEverything stays up until Ctrl-C.", flush=True)

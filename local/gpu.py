@@ -69,12 +69,16 @@ class Gpu:
                 self._switch_off()
             elif started_at is None:
                 started_at = time.monotonic()
-            elif not self._machine and time.monotonic() - started_at > self._boot_seconds:
+            elif not self._is_up() and time.monotonic() - started_at > self._boot_seconds:
                 self._boot()
 
     def _is_on(self) -> bool:
         described = self._ec2.describe_instances(InstanceIds=[self.id])
         return bool(described["Reservations"][0]["Instances"][0]["State"]["Name"] == "running")
+
+    def _is_up(self) -> bool:
+        # One that died is started again, as the instance's service manager would.
+        return self._machine is not None and self._machine.is_alive
 
     def _boot(self) -> None:
         command = [sys.executable, "-m", "local.comfyui", "--port", str(self._port)]
