@@ -25,6 +25,7 @@ class Config(Struct, frozen=True):
     job_deadline_seconds: int = 3600
     job_retention_days: int = 90
     idle_stop_seconds: int = 300
+    boot_timeout_seconds: int = 900
     allowed_origin: str = "*"
     log_level: str = "INFO"
 

@@ -5,7 +5,7 @@ class DarkroomError(Exception):
     """Base of all: `title` is the message of the answer, the text says what happened."""
 
     title = "Internal server error"
-    suggestion = "Try again; if it happens again, report the request id to the operator"
+    suggestion = "Try again; if it happens again, report the answer's x-amzn-RequestId header"
 
     def __init__(
         self, error: str, *, suggestion: str | None = None, field: str | None = None
@@ -84,6 +84,7 @@ class GenerationFailed(DarkroomError):
     """A job ended without an image; `code` is stable and for machines."""
 
     title = "Image generation failed"
+    suggestion = "Send the request again; if it fails again, look into ComfyUI's log"
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class WorkflowRejected(DarkroomError):
     """ComfyUI refused the workflow; `node_id` and `input_name` say where, if it told."""
 
     title = "Image generation failed"
+    suggestion = "Change what ComfyUI refuses; the same request would be refused again"
 
     def __init__(
         self,

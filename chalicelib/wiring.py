@@ -28,6 +28,9 @@ _CLIENT = ClientConfig(
     retries={"total_max_attempts": 4, "mode": "standard"},
 )
 
+# Callers whose numbers are doubles, JavaScript's for one, read a larger seed wrongly.
+_SEED_BITS = 53
+
 
 @cache
 def seed_catalogs() -> None:
@@ -38,7 +41,8 @@ def seed_catalogs() -> None:
 @cache
 def images() -> ImageStore:
     return ImageStore(
-        _client("s3", signature_version="s3v4"),
+        # Virtual: links lead to the bucket's own region, where the global address redirects.
+        _client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"}),
         _http(),
         config.images_bucket,
         base_url=config.image_base_url,
@@ -64,7 +68,8 @@ def generation() -> Generation:
         JobQueue(_client("sqs"), config.jobs_queue_url),
         checkpoint=config.checkpoint,
         clock=time.time,
-        random_seed=partial(secrets.randbits, 64),
+        pause=time.sleep,
+        random_seed=partial(secrets.randbits, _SEED_BITS),
     )
 
 
@@ -79,6 +84,7 @@ def keeper() -> Keeper:
         fleet(),
         generation(),
         idle_stop_seconds=config.idle_stop_seconds,
+        boot_timeout_seconds=config.boot_timeout_seconds,
         clock=time.time,
     )
 

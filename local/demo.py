@@ -6,7 +6,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
 from types import FrameType
 from typing import NoReturn
 
@@ -35,9 +36,10 @@ def say(text: str) -> None:
 def main() -> None:
     """Run until Ctrl-C; with ONCE=1 until the first image."""
     signal.signal(signal.SIGTERM, _interrupt)
-    comfyui_url = os.environ.get("COMFYUI_URL", "").rstrip("/")
+    comfyui_url = _address(os.environ.get("COMFYUI_URL", ""))
     checkpoint = os.environ.get("CHECKPOINT") or _first_checkpoint(comfyui_url)
     with ExitStack() as running:
+        running.enter_context(_alone())
         say("packaging the application, as for AWS")
         package(PACKAGE)
         emulator = running.enter_context(_emulator())
@@ -47,10 +49,27 @@ def main() -> None:
         if not comfyui_url:
             comfyui_url = running.enter_context(_gpu(emulator, checkpoint))
         image = first_image(outputs["ApiUrl"], comfyui_url, DIRECTORY / "image.png", say)
-        _report(outputs["ApiUrl"], comfyui_url, image)
+        _record(outputs["ApiUrl"], comfyui_url, image)
         if not os.environ.get("ONCE"):
-            print("\nEverything stays up until Ctrl-C.", flush=True)
-            signal.pause()
+            _stay(emulator, outputs["ApiUrl"])
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse to share this checkout's data with another demo."""
+    DIRECTORY.mkdir(exist_ok=True)
+    with (DIRECTORY / "lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise SystemExit("A demo already runs in this checkout; see .local/demo.json") from None
+        yield
+
+
+def _address(comfyui_url: str) -> str:
+    if comfyui_url and "://" not in comfyui_url:
+        comfyui_url = f"http://{comfyui_url}"
+    return comfyui_url.rstrip("/")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -93,7 +112,7 @@ def _gpu(emulator: Emulator, checkpoint: str) -> Iterator[str]:
         gpu.stop()
 
 
-def _report(api_url: str, comfyui_url: str, image: FirstImage) -> None:
+def _record(api_url: str, comfyui_url: str, image: FirstImage) -> None:
     addresses = {
         "api_url": api_url,
         "api_key": None,
@@ -104,15 +123,24 @@ def _report(api_url: str, comfyui_url: str, image: FirstImage) -> None:
     (DIRECTORY / "demo.json").write_text(json.dumps(addresses, indent=2) + "\n")
     print(
         f"\n  image    {image.path}\n  link     {image.url}\n  API      {api_url}/api/images/…"
-        f"\n  ComfyUI  {comfyui_url}\n  also in  {DIRECTORY / 'demo.json'}\n\nTry:\n"
-        f"  curl -s {api_url}/api/images/generate -H 'Content-Type: application/json' "
-        """-d '{"prompt": "a red fox in fresh snow"}'""",
+        f"\n  ComfyUI  {comfyui_url}\n  also in  {DIRECTORY / 'demo.json'}\n",
         flush=True,
     )
 
 
+def _stay(emulator: Emulator, api_url: str) -> None:
+    """Leave everything up until Ctrl-C, or until the emulator is gone."""
+    print(
+        "Everything stays up until Ctrl-C. Try:\n"
+        f"  curl -s {api_url}/api/images/generate -H 'Content-Type: application/json' "
+        """-d '{"prompt": "a red fox in fresh snow"}'\n""",
+        flush=True,
+    )
+    while emulator.is_alive:
+        time.sleep(1)
+    raise SystemExit("The AWS emulator ended; see .local/emulator/log.txt")
+
+
 if __name__ == "__main__":
-    try:
+    with suppress(KeyboardInterrupt):
         main()
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -31,7 +31,9 @@ class Emulator:
             # Without saved state the bucket on disk belongs to no stack, and would break one.
             shutil.rmtree(directory, ignore_errors=True)
         self._clear_temporary()
-        self.url = f"http://{LOOPBACK}:{free_port(PORT)}"
+        self.url = f"http://{LOOPBACK}:{self._port()}"
+        # Whoever has a proxy does not want it between us and this machine.
+        os.environ["NO_PROXY"] = f"{os.environ.get('NO_PROXY', '')},{LOOPBACK}"
         self._process = Process(
             [str(PYTHON), "-m", "ministack"], directory / "log.txt", self._environment()
         )
@@ -51,6 +53,22 @@ class Emulator:
     def stop(self) -> None:
         """Save everything and end."""
         self._process.stop()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive
+
+    def _port(self) -> int:
+        """Keep the first port: the saved queues are known by URLs that have it in them."""
+        file = self._directory / "port"
+        port = int(file.read_text()) if file.exists() else free_port(PORT)
+        if free_port(port) != port:
+            raise SystemExit(
+                f"Port {port}, which this demo's data belongs to, is taken by another program. "
+                "Stop that one, or forget the data with `make clean`."
+            )
+        file.write_text(str(port))
+        return port
 
     def _is_saved(self) -> bool:
         state = self._directory / "state"

@@ -20,12 +20,8 @@ class Gpu:
         self._ec2 = ec2
         self._checkpoint = checkpoint
         self._directory = directory
-        self._port = free_port(PORT)
-        self.url = f"http://{LOOPBACK}:{self._port}"
         self.id = self._find(fleet) or self._launch(fleet)
-        self._ec2.create_tags(
-            Resources=[self.id], Tags=[{"Key": "darkroom:endpoint", "Value": self.url}]
-        )
+        self._take(free_port(PORT))
         self._ec2.stop_instances(InstanceIds=[self.id])
         self._machine: Process | None = None
         self._is_over = threading.Event()
@@ -43,6 +39,12 @@ class Gpu:
             self._watch.join()
         self._switch_off()
         self._ec2.stop_instances(InstanceIds=[self.id])
+
+    def _take(self, port: int) -> None:
+        self._port = port
+        self.url = f"http://{LOOPBACK}:{port}"
+        endpoint = {"Key": "darkroom:endpoint", "Value": self.url}
+        self._ec2.create_tags(Resources=[self.id], Tags=[endpoint])
 
     def _find(self, fleet: str) -> str | None:
         filters = [{"Name": f"tag:{_TAG}", "Values": [fleet]}]
@@ -81,6 +83,8 @@ class Gpu:
         return self._machine is not None and self._machine.is_alive
 
     def _boot(self) -> None:
+        if free_port(self._port) != self._port:  # somebody took it while the GPU was off
+            self._take(free_port(PORT))
         command = [sys.executable, "-m", "local.comfyui", "--port", str(self._port)]
         options = ["--base-directory", str(self._directory), "--checkpoint", self._checkpoint]
         self._machine = Process([*command, *options], self._directory / "log.txt")

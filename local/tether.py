@@ -4,6 +4,7 @@ A demo that is killed must leave nothing running, and the emulator saves its dat
 is asked to stop. So this process reads its standard input, which ends with the parent.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -20,7 +21,9 @@ def main(command: list[str]) -> int:
 
 
 def _stop_with_parent(child: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock this thread would hold when the interpreter ends.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     child.terminate()
     try:
         child.wait(STOP_SECONDS)

@@ -21,7 +21,14 @@ ANY_PATH = "/{proxy+}"
 CORS = CORSConfig(
     allow_origin=config.allowed_origin,
     allow_headers=["Content-Type", "Prefer", "Idempotency-Key"],
-    expose_headers=["Link", "Location", "Retry-After", "Preference-Applied", "Idempotency-Key"],
+    expose_headers=[
+        "Link",
+        "Location",
+        "Retry-After",
+        "Preference-Applied",
+        "Idempotency-Key",
+        "x-amzn-RequestId",
+    ],
     max_age=600,
 )
 

@@ -39,7 +39,7 @@ def internal() -> errors.DarkroomError:
 def envelope(error: errors.DarkroomError) -> dict[str, Any]:
     """Return an error as the body of an answer."""
     details = {"error": str(error), "suggestion": error.suggestion}
-    if error.field:
+    if error.field is not None:
         details["field"] = error.field
     return {"status": "error", "message": error.title, "details": details}
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.errors import DarkroomError, GenerationFailed
-from chalicelib.models.job import Job
+from chalicelib.models.job import STARTING, Job
 
 # The parameters that the spec's metadata shows, in its order.
 METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
@@ -19,8 +19,8 @@ def job_resource(job: Job, link: Link) -> dict[str, Any]:
         "id": job.id,
         "status": job.status,
         "status_reason": job.status_reason,
-        "progress": job.progress,
-        "queue_position": None if job.queue_position is None else int(job.queue_position),
+        "progress": None if job.status == STARTING else job.progress,
+        "queue_position": _queue_position(job),
         "created_at": timestamp(job.created_at),
         "started_at": timestamp(job.started_at),
         "finished_at": timestamp(job.finished_at),
@@ -34,6 +34,13 @@ def job_resource(job: Job, link: Link) -> dict[str, Any]:
         "image_urls": image_urls(job, link),
         "error": job.error,
     }
+
+
+def _queue_position(job: Job) -> int | None:
+    # While a GPU starts, what is written still tells of the last one's queue.
+    if job.queue_position is None or job.status == STARTING:
+        return None
+    return int(job.queue_position)
 
 
 def metadata(job: Job) -> dict[str, Any]:

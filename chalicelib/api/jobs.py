@@ -41,7 +41,7 @@ def get_file(image_id: str) -> Response:
     """Redirect to a fresh link to an image: this address is good for as long as the image."""
     job_id, _, _ = image_id.partition("-")
     for image in _find(job_id).images:
-        if image["id"] == image_id:
+        if image["id"] == image_id.upper():
             where: Headers = {"Location": wiring.images().url(image["key"])}
             return Response("", {**where, "Cache-Control": "no-store"}, 302)
     raise NotFound(f"image {image_id[:64]!r} does not exist", title="Image not found")

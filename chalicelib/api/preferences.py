@@ -11,7 +11,7 @@ from chalicelib.errors import InvalidRequest
 
 WAIT_SECONDS = 25
 
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?0*(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 _ASYNC = re.compile(r"(?:^|[,;])\s*respond-async\s*(?:$|[,;])", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
@@ -20,7 +20,7 @@ def wait_seconds(request: Request) -> int:
     """How long the caller will wait for the image: 25 s at most, 0 for `respond-async`."""
     prefer = request.headers.get("prefer", "")
     if asked := _WAIT.search(prefer):
-        return min(int(asked[1]), WAIT_SECONDS)
+        return int(asked[1]) if len(asked[1]) < 3 and int(asked[1]) < WAIT_SECONDS else WAIT_SECONDS
     return 0 if _ASYNC.search(prefer) else WAIT_SECONDS
 
 

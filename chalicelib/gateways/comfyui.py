@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
 import requests
@@ -10,11 +10,21 @@ import requests
 from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.gateways.comfyui_errors import rejection
 from chalicelib.gateways.comfyui_events import Event, Events
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting, finished
+from chalicelib.gateways.comfyui_state import (
+    Finished,
+    ImageFile,
+    State,
+    Waiting,
+    finished,
+    waiting,
+)
 
 Graph = dict[str, dict[str, Any]]
+T = TypeVar("T")
 
-_TIMEOUT_SECONDS = (1, 10)  # to connect, between bytes
+_CONNECT_SECONDS = 1
+_READ_SECONDS = 5.0
+_READY_SECONDS = 2.0  # whoever asks whether it is ready wants to know now
 _HISTORY_SECONDS = 1.0  # between two looks at the history, whatever the websocket says
 _QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
 
@@ -31,8 +41,9 @@ class ComfyUI:
 
     def queue_length(self) -> int:
         """Count the prompts that run or wait."""
-        info = self._json("GET", "/prompt")
-        return int(info["exec_info"]["queue_remaining"])
+        return self._read(
+            "/prompt", lambda info: int(info["exec_info"]["queue_remaining"]), _READY_SECONDS
+        )
 
     def submit(self, attempt_id: str, graph: Graph) -> None:
         """Queue a graph under our id; raise WorkflowRejected when it can never run.
@@ -42,13 +53,13 @@ class ComfyUI:
         body = {"prompt": graph, "prompt_id": attempt_id, "client_id": attempt_id}
         answer = self._call("POST", "/prompt", json=body)
         if answer.status_code == requests.codes.bad_request:
-            raise rejection(answer.json())
+            raise rejection(_body(answer))
         self._expect(answer, requests.codes.ok)
 
-    def find(self, attempt_id: str) -> State:
+    def find(self, attempt_id: str, *, seconds: float = _READ_SECONDS) -> State:
         """Tell what ComfyUI knows of an attempt; None if nothing: it is lost."""
         # This order leaves no gap: an item moves from the queue to the history in one step.
-        return self._in_queue(attempt_id) or self._in_history(attempt_id)
+        return self._in_queue(attempt_id, seconds) or self._in_history(attempt_id, seconds)
 
     @contextmanager
     def events(self, attempt_id: str) -> Iterator[Events]:
@@ -67,17 +78,20 @@ class ComfyUI:
         """Wait for the end of an attempt; return what is known when `until` has come."""
         watch = _Watch(self._clock)
         while True:
-            event = events.next(min(_HISTORY_SECONDS, max(until - self._clock(), 0)))
+            left = max(until - self._clock(), 0)
+            event = events.next(min(_HISTORY_SECONDS, left))
             if event and event[0] in _RUNS and not _is_end(event):
                 report(Waiting(0, _progress(event)))
+            # A ComfyUI that stalls must not hold a caller long past `until`.
+            seconds = min(_READ_SECONDS, left + 1)
             if watch.is_due(ended=bool(event and _is_end(event))):
-                state = self._look(attempt_id, is_thorough=watch.is_thorough)
+                state = self._look(attempt_id, is_thorough=watch.is_thorough, seconds=seconds)
                 if not isinstance(state, Waiting):
                     return state
                 if state.position:
                     report(state)
             if self._clock() >= until:
-                return self.find(attempt_id)
+                return self.find(attempt_id, seconds=seconds)
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
@@ -90,41 +104,45 @@ class ComfyUI:
             self._expect(answer, requests.codes.ok)
             yield cast(BinaryIO, answer.raw), int(answer.headers["Content-Length"])
 
-    def _look(self, attempt_id: str, *, is_thorough: bool) -> State:
+    def _look(self, attempt_id: str, *, is_thorough: bool, seconds: float) -> State:
         if is_thorough:
-            return self.find(attempt_id)
-        return self._in_history(attempt_id) or Waiting(0)
+            return self.find(attempt_id, seconds=seconds)
+        return self._in_history(attempt_id, seconds) or Waiting(0)
 
-    def _in_queue(self, attempt_id: str) -> Waiting | None:
-        queue = self._json("GET", "/queue")
-        if any(item[1] == attempt_id for item in queue["queue_running"]):
-            return Waiting(0)
-        # Pending items come in heap order; they run in that of (number, prompt id).
-        order = sorted((item[0], item[1]) for item in queue["queue_pending"])
-        ids = [prompt_id for _, prompt_id in order]
-        return Waiting(ids.index(attempt_id) + 1) if attempt_id in ids else None
+    def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
+        return self._read("/queue", lambda queue: waiting(attempt_id, queue), seconds)
 
-    def _in_history(self, attempt_id: str) -> Finished | None:
-        known = self._json("GET", f"/history/{quote(attempt_id, safe='')}")
-        return finished(known[attempt_id]) if attempt_id in known else None
+    def _in_history(self, attempt_id: str, seconds: float) -> Finished | None:
+        path = f"/history/{quote(attempt_id, safe='')}"
+        return self._read(path, lambda known: finished(attempt_id, known), seconds)
 
-    def _json(self, method: str, path: str) -> dict[str, Any]:
-        answer = self._call(method, path)
+    def _read(self, path: str, read: Callable[[Any], T], seconds: float = _READ_SECONDS) -> T:
+        answer = self._call("GET", path, seconds=seconds)
         self._expect(answer, requests.codes.ok)
-        content: dict[str, Any] = answer.json()
-        return content
-
-    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
-            return self._http.request(
-                method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options
-            )
+            return read(answer.json())
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ComfyUIUnreachable("what answers there is not ComfyUI") from error
+
+    def _call(
+        self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
+    ) -> requests.Response:
+        timeout = (_CONNECT_SECONDS, seconds)
+        try:
+            return self._http.request(method, f"{self._url}{path}", timeout=timeout, **options)
         except requests.RequestException as error:
             raise ComfyUIUnreachable("ComfyUI did not answer") from error
 
     def _expect(self, answer: requests.Response, status: int) -> None:
         if answer.status_code != status:
             raise ComfyUIUnreachable(f"ComfyUI answered with status {answer.status_code}")
+
+
+def _body(answer: requests.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
 
 
 class _Watch:

@@ -22,15 +22,25 @@ class Failure(Struct, frozen=True):
     error: str
 
 
-def rejection(body: Json) -> WorkflowRejected:
+def rejection(body: Any) -> WorkflowRejected:
     """Explain the 400 of POST /prompt (protocol notes §2): the first fault, and where it is."""
-    for node_id, node in body.get("node_errors", {}).items():
+    try:
+        return _explained(body)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        # Another version's; that it refused is certain all the same.
+        return WorkflowRejected("ComfyUI refused the workflow")
+
+
+def _explained(body: Json) -> WorkflowRejected:
+    for node_id, node in dict(body.get("node_errors") or {}).items():
         for fault in node.get("errors", []):
             return _fault(node_id, str(node.get("class_type", "")), fault)
-    error = body.get("error") or {}
+    error = body.get("error")
+    if not isinstance(error, dict):
+        error = {"message": error}
     words = [error.get("message"), error.get("details")]
     text = ": ".join(dict.fromkeys(str(word) for word in words if word))
-    return WorkflowRejected(f"ComfyUI refused the workflow: {_scrub(text)}")
+    return WorkflowRejected(f"ComfyUI refused the workflow: {_scrub(text) or 'no reason given'}")
 
 
 def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:

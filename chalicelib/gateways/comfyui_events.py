@@ -24,6 +24,7 @@ class Events:
         self._url = f"ws{scheme_and_rest}/ws?clientId={quote(attempt_id, safe='')}"
         self._attempt_id = attempt_id
         self._socket: WebSocket | None = None
+        self._breaks = 0
 
     def __enter__(self) -> Self:
         self._connect()
@@ -43,6 +44,9 @@ class Events:
             return None
         except (WebSocketException, OSError):
             self._close()
+            self._breaks += 1
+            if self._breaks > 1:  # not to reconnect again and again without a pause
+                sleep(timeout_seconds)
             return None
 
     def _receive(self, timeout_seconds: float) -> Event | None:
@@ -51,21 +55,29 @@ class Events:
         self._socket.settimeout(max(timeout_seconds, 0.001))
         opcode, data = self._socket.recv_data()
         if opcode == ABNF.OPCODE_CLOSE:
-            self._close()
+            raise ConnectionResetError
         return self._ours(data) if opcode == ABNF.OPCODE_TEXT else None
 
     def _ours(self, data: bytes) -> Event | None:
-        message = json.loads(data)
-        content = message.get("data") or {}
-        # `executing` comes without a prompt id right after a reconnection (protocol notes §5).
-        if content.get("prompt_id", self._attempt_id) != self._attempt_id:
+        try:
+            message = json.loads(data)
+            content = message.get("data") or {}
+            # `executing` has no prompt id right after a reconnection (protocol notes §5).
+            if content.get("prompt_id", self._attempt_id) != self._attempt_id:
+                return "other", {}
+            return str(message.get("type")), content
+        except (ValueError, AttributeError):
             return "other", {}
-        return str(message.get("type")), content
 
     def _connect(self) -> bool:
         with suppress(WebSocketException, OSError):
             # A foreign Origin is refused with 403, none never is.
-            self._socket = connect(self._url, timeout=_CONNECT_SECONDS, suppress_origin=True)
+            self._socket = connect(
+                self._url,
+                timeout=_CONNECT_SECONDS,
+                suppress_origin=True,
+                http_no_proxy=["*"],  # the library would ask the environment
+            )
         return self._socket is not None
 
     def _close(self) -> None:

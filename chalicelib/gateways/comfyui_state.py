@@ -34,8 +34,21 @@ class Finished(Struct, frozen=True):
 State = Waiting | Finished | None
 
 
-def finished(entry: dict[str, Any]) -> Finished:
-    """Read an entry of the history."""
+def waiting(attempt_id: str, queue: dict[str, Any]) -> Waiting | None:
+    """Find an attempt in an answer of GET /queue."""
+    if any(item[1] == attempt_id for item in queue["queue_running"]):
+        return Waiting(0)
+    # Pending items come in heap order; they run in that of (number, prompt id).
+    order = sorted((item[0], item[1]) for item in queue["queue_pending"])
+    ids = [prompt_id for _, prompt_id in order]
+    return Waiting(ids.index(attempt_id) + 1) if attempt_id in ids else None
+
+
+def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:
+    """Find an attempt in an answer of GET /history/{prompt_id}."""
+    entry = history.get(attempt_id)
+    if entry is None:
+        return None
     images = {
         node_id: [
             ImageFile(each["filename"], each.get("subfolder", ""), each.get("type", "output"))

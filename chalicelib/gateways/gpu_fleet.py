@@ -12,7 +12,8 @@ ENDPOINT_TAG = "darkroom:endpoint"
 KEEP_TAG = "darkroom:keep"
 
 _GONE = ("shutting-down", "terminated")
-_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "InstanceLimitExceeded")
+_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity")
+_QUOTA = ("InstanceLimitExceeded", "VcpuLimitExceeded")
 
 
 class Instance(Struct, frozen=True):
@@ -76,9 +77,11 @@ class GpuFleet:
 
 def _start_failed(code: str) -> StartFailed:
     if code in _CAPACITY:
+        return StartFailed("EC2 has no GPU capacity for us right now")
+    if code in _QUOTA:
         return StartFailed(
-            "EC2 has no GPU capacity for us right now",
-            suggestion="Try again in a few minutes, or allow other instance types",
+            "the AWS account's quota of GPU instances is used up",
+            suggestion="Ask AWS for a larger quota of running instances of this type",
         )
     return StartFailed(
         f"EC2 refused to start the GPU instance ({code})",

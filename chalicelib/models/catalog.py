@@ -1,15 +1,15 @@
 """The four catalogs in one table: a partition each, in id order, ids never used twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import TransactWriteError, UpdateError
+from pynamodb.exceptions import DeleteError, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.config import config
-from chalicelib.errors import InvalidRequest, NotFound
+from chalicelib.errors import DarkroomError, InvalidRequest, NotFound
 from chalicelib.models.table import (
     REFUSED,
     Table,
@@ -21,7 +21,7 @@ from chalicelib.models.table import (
 
 Fields = dict[str, Any]
 
-_RENAME_RACES = 5
+_RACES = 25
 _SEEDED = "seeded"
 
 
@@ -71,7 +71,7 @@ class Catalog(Struct, frozen=True):
             with transaction() as writes:
                 writes.save(entry)
                 if self.unique:
-                    claim = self._claim(fields[self.unique])
+                    claim = self._claim(self._name_of(fields))
                     writes.save(claim, condition=Entry.catalog.does_not_exist())
         except TransactWriteError as error:
             raise self._taken(error) from error
@@ -81,23 +81,13 @@ class Catalog(Struct, frozen=True):
         """Replace all fields of an item; raise NotFound, or InvalidRequest as `create` does."""
         if not self.unique:
             return self._overwrite(item_id, fields)
-        for _ in range(_RENAME_RACES):
-            if self._rename(item_id, self.get(item_id), fields):
-                return None
-        raise InvalidRequest(f"{self.noun} {item_id} is being changed by others; try again")
+        return self._race(item_id, lambda old: self._rename(item_id, old, fields))
 
     def delete(self, item_id: int) -> None:
         """Remove an item, or raise NotFound."""
-        entry, fields = Entry(self.name, _key(item_id)), self.get(item_id)
-        try:
-            with transaction() as writes:
-                writes.delete(entry, condition=Entry.catalog.exists())
-                if self.unique:
-                    writes.delete(self._claim(fields[self.unique]))
-        except TransactWriteError as error:
-            if REFUSED not in cancellations(error):
-                raise
-            raise self._missing(item_id) from error
+        if not self.unique:
+            return self._remove(item_id)
+        return self._race(item_id, lambda old: self._remove_named(item_id, old))
 
     def entries(self, items: list[Fields]) -> Iterator[Entry]:
         """Yield all that an empty catalog has to hold to begin with these items."""
@@ -105,7 +95,7 @@ class Catalog(Struct, frozen=True):
         for item_id, fields in enumerate(items, start=1):
             yield Entry(self.name, _key(item_id), fields=fields)
             if self.unique:
-                yield self._claim(fields[self.unique])
+                yield self._claim(self._name_of(fields))
 
     def _next_id(self) -> int:
         counter = Entry(f"{self.name}:counter", "last")
@@ -114,6 +104,13 @@ class Catalog(Struct, frozen=True):
 
     def _claim(self, name: str) -> Entry:
         return Entry(f"{self.name}:names", name)
+
+    def _race(self, item_id: int, change: Callable[[Fields], bool]) -> None:
+        """Apply a change that holds only while its item stays as it was read."""
+        for _ in range(_RACES):
+            if change(self.get(item_id)):
+                return
+        raise DarkroomError(f"{self.noun.lower()} {item_id} is being changed by others")
 
     def _overwrite(self, item_id: int, fields: Fields) -> None:
         try:
@@ -125,26 +122,54 @@ class Catalog(Struct, frozen=True):
                 raise
             raise self._missing(item_id) from error
 
+    def _remove(self, item_id: int) -> None:
+        try:
+            Entry(self.name, _key(item_id)).delete(condition=Entry.catalog.exists())
+        except DeleteError as error:
+            if not was_refused(error):
+                raise
+            raise self._missing(item_id) from error
+
     def _rename(self, item_id: int, old: Fields, new: Fields) -> bool:
         """Replace an item if its name is still the old one; False when somebody was faster."""
-        unique = self.unique or ""
-        old_name, new_name = old[unique], new[unique]
-        unchanged: Condition = Entry.fields[unique] == old_name
+        old_name, new_name = self._name_of(old), self._name_of(new)
         try:
             with transaction() as writes:
-                writes.save(Entry(self.name, _key(item_id), fields=new), condition=unchanged)
+                item = Entry(self.name, _key(item_id), fields=new)
+                writes.save(item, condition=self._is_named(old_name))
                 if new_name != old_name:
-                    free = Entry.catalog.does_not_exist()
-                    writes.save(self._claim(new_name), condition=free)
+                    writes.save(self._claim(new_name), condition=Entry.catalog.does_not_exist())
                     writes.delete(self._claim(old_name))
         except TransactWriteError as error:
-            # Deletions come first in a transaction and writes in their order: the claim is last.
-            if new_name != old_name and cancellations(error)[-1:] == [REFUSED]:
+            if not lost_race(error):
+                raise
+            # Deletions come first in a transaction, then writes in their order: the claim is
+            # last, and counts only if the item was as it had been read.
+            if cancellations(error)[-2:] == ["", REFUSED]:
                 raise self._taken(error) from error
+            return False
+        return True
+
+    def _remove_named(self, item_id: int, old: Fields) -> bool:
+        """Remove an item and free its name, if it is still the old one."""
+        name = self._name_of(old)
+        try:
+            with transaction() as writes:
+                item = Entry(self.name, _key(item_id))
+                writes.delete(item, condition=self._is_named(name))
+                writes.delete(self._claim(name))
+        except TransactWriteError as error:
             if not lost_race(error):
                 raise
             return False
         return True
+
+    def _name_of(self, fields: Fields) -> str:
+        return str(fields[self.unique or ""])
+
+    def _is_named(self, name: str) -> Condition:
+        condition: Condition = Entry.fields[self.unique or ""] == name
+        return condition
 
     def _taken(self, error: TransactWriteError) -> Exception:
         if REFUSED not in cancellations(error):

@@ -10,21 +10,22 @@ _GAP_SECONDS = 200
 
 
 class InstanceRecord(Table):
-    """Since when an instance was seen to have nothing to do; times in seconds since the epoch."""
+    """What the keeper saw an instance do, and since when; times in seconds since the epoch."""
 
     class Meta:
         table_name = config.fleet_table
 
     id = UnicodeAttribute(hash_key=True)
-    idle_since = NumberAttribute(null=True)
+    doing = UnicodeAttribute(default="")
+    since = NumberAttribute(default=0)
     seen_at = NumberAttribute(default=0)
 
     @classmethod
-    def note(cls, instance_id: str, *, is_idle: bool, now: float) -> float:
-        """Note what an instance does now; return since when it was seen idle without a break."""
+    def note(cls, instance_id: str, doing: str, *, now: float) -> float:
+        """Note what an instance does now; return since when it was seen so without a break."""
         record = next(cls.query(instance_id, consistent_read=True), cls(instance_id))
-        if not is_idle or record.idle_since is None or now - record.seen_at > _GAP_SECONDS:
-            record.idle_since = now
+        if record.doing != doing or now - record.seen_at > _GAP_SECONDS:
+            record.doing, record.since = doing, now
         record.seen_at = now
         record.save()
-        return record.idle_since
+        return record.since

@@ -10,7 +10,7 @@ from chalicelib.errors import InvalidRequest
 T = TypeVar("T")
 
 _FIELD = re.compile(r" - at `\$\.([^.`\[]+)[^`]*`$")
-_QUOTED = re.compile(r"field `([^`]*)`")
+_QUOTED = re.compile(r"(missing required|unknown) field `(.*)`$", re.DOTALL)
 
 
 def parse(body: bytes, schema: type[T]) -> T:
@@ -52,12 +52,12 @@ def _invalid(message: str, schema: Any) -> InvalidRequest:
         field = found[1]
         return InvalidRequest(f"{field} must be {describe(hints[field])}", field=field)
     if found := _QUOTED.search(message):
-        return _wrong_fields(message, found[1], list(hints))
+        return _wrong_fields(found[1], found[2], list(hints))
     return InvalidRequest("the body must be a JSON object", suggestion="Send one JSON object")
 
 
-def _wrong_fields(message: str, field: str, known: list[str]) -> InvalidRequest:
-    if "missing" in message:
+def _wrong_fields(problem: str, field: str, known: list[str]) -> InvalidRequest:
+    if problem == "missing required":
         return InvalidRequest(f"{field} is required", field=field)
     return InvalidRequest(
         f"{field[:100]} is not a field of this request",

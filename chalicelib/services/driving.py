@@ -18,6 +18,7 @@ from chalicelib.errors import (
     WorkflowRejected,
 )
 from chalicelib.models.job import STARTING, Attempt, Job
+from chalicelib.schemas.catalogs import DEFAULTS
 from chalicelib.services.progress import Reporter
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.driving")
 
 MAX_ATTEMPTS = 3
+_LOST = "ComfyUI no longer knew it"
+# An attempt of this reason does not count: the one before it was never begun, and may well
+# have been lost by the fault of another.
+_NEVER_RAN = "ComfyUI forgot it while it waited in its queue"
 LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
 _RETRY_SECONDS = 5
 
@@ -81,7 +86,7 @@ class Driver:
         while True:
             state = self._run(job, server.comfyui, server.instance.id, until, spent)
             if state is None:
-                spent = "ComfyUI no longer knew it"
+                spent = _lost(job)
             elif state.is_finished:
                 spent = self._settle(job, server.comfyui, state)
             else:
@@ -104,7 +109,7 @@ class Driver:
             return known
         is_new = known is None
         if is_new:
-            reason = spent or ("ComfyUI no longer knew it" if last else "first")
+            reason = spent or (_lost(job) if last else "first")
             self._begin(job, comfyui, instance_id, reason)
         attempt_id = job.attempts[-1].id
         with comfyui.events(attempt_id) as events:
@@ -114,14 +119,14 @@ class Driver:
             return comfyui.follow(attempt_id, events, until=until, report=report)
 
     def _begin(self, job: Job, comfyui: ComfyUI, instance_id: str, reason: str) -> None:
-        number = len(job.attempts) + 1
-        if number > MAX_ATTEMPTS:
+        counted = [each for each in job.attempts if each.reason != _NEVER_RAN]
+        if len(counted) == MAX_ATTEMPTS and reason != _NEVER_RAN:
             raise GenerationFailed(
-                f"given up after {MAX_ATTEMPTS} attempts; of the last, {reason}",
+                f"given up after {MAX_ATTEMPTS} attempts; the last ended because {reason}",
                 code="attempts_exhausted",
             )
         attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
-            id=f"{job.id}-{number}",
+            id=f"{job.id}-{len(job.attempts) + 1}",
             instance_id=instance_id,
             started_at=self._clock(),
             reason=reason,
@@ -143,7 +148,7 @@ class Driver:
             raise GenerationFailed(
                 f"{where}: {refusal}" if where else str(refusal),
                 code="workflow_rejected",
-                suggestion=refusal.suggestion,
+                suggestion=_remedy(field, refusal.suggestion),
                 field=field,
             ) from refusal
 
@@ -176,10 +181,21 @@ class Driver:
         return {"id": f"{job.id}-{index}", "key": key}
 
 
+def _lost(job: Job) -> str:
+    return _NEVER_RAN if job.queue_position else _LOST
+
+
 def _deadline_exceeded(job: Job) -> GenerationFailed:
     minutes = config.job_deadline_seconds // 60
     reason = f"; last seen: {job.status_reason}" if job.status_reason else ""
     return GenerationFailed(f"not done within {minutes} minutes{reason}", code="deadline_exceeded")
+
+
+def _remedy(field: str | None, suggestion: str | None) -> str | None:
+    if f"default_{field}" not in DEFAULTS:
+        return suggestion
+    advice = f"Correct default_{field} in /api/images/settings"
+    return f"{advice}. {suggestion}" if suggestion else advice
 
 
 def _described(failure: GenerationFailed) -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from ulid import ULID
 from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound, QueueUnavailable
 from chalicelib.models.acceptance import accept, replay
 from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES, Catalog
-from chalicelib.models.job import Job
+from chalicelib.models.job import STARTING, Job
 from chalicelib.schemas.generation import GenerateRequest, Parameters
 from chalicelib.services.composition import compose, defaults_from, seeds
 from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from chalicelib.gateways.job_queue import JobQueue
     from chalicelib.services.fleet import Fleet
+
+_WATCH_SECONDS = 0.5
 
 log = logging.getLogger("darkroom.generation")
 
@@ -50,6 +52,7 @@ class Generation:
         *,
         checkpoint: str,
         clock: Callable[[], float],
+        pause: Callable[[float], None],
         random_seed: Callable[[], int],
     ) -> None:
         self._fleet = fleet
@@ -57,6 +60,7 @@ class Generation:
         self._queue = queue
         self._checkpoint = checkpoint
         self._clock = clock
+        self._pause = pause
         self._random_seed = random_seed
 
     def submit(self, order: Order) -> list[Job]:
@@ -123,12 +127,21 @@ class Generation:
         """Drive a job; whatever goes wrong here, it is accepted and a worker goes on with it."""
         try:
             self._driver.advance(job, until=until, lease=lease if job.lease == lease else None)
-        except (JobBusy, JobFinished):
-            return
+        except JobBusy:
+            return self._watch(job, until)
+        except JobFinished:
+            return None
         except Exception:
             log.exception("inline driving failed", extra={"job_id": job.id})
         if job.is_open:
             self.wake(job)
+        return None
+
+    def _watch(self, job: Job, until: float) -> None:
+        """Wait for another driver, as a caller who repeats a request expects."""
+        while job.is_open and job.status != STARTING and self._clock() < until:
+            self._pause(_WATCH_SECONDS)
+            job.refresh(consistent_read=True)
 
     def _send(self, job_id: str, delay_seconds: int) -> None:
         try:

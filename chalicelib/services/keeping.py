@@ -1,4 +1,4 @@
-"""What happens every minute: jobs that nobody drives are re-armed, an idle GPU is stopped."""
+"""What happens every minute: jobs that nobody drives are re-armed, a useless GPU is stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.gateways.gpu_fleet import Instance
-    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.fleet import Fleet, Server
     from chalicelib.services.generation import Generation
 
 log = logging.getLogger("darkroom.keeping")
+
+BUSY, IDLE, SILENT = "busy", "idle", "silent"
 
 _OVERDUE_SECONDS = 30  # messages may be some seconds late without being lost
 
@@ -30,17 +32,19 @@ class Keeper:
         generation: Generation,
         *,
         idle_stop_seconds: int,
+        boot_timeout_seconds: int,
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
         self._generation = generation
         self._idle_stop_seconds = idle_stop_seconds
+        self._boot_timeout_seconds = boot_timeout_seconds
         self._clock = clock
 
     def keep(self) -> None:
         """Do one round."""
         self._sweep()
-        self._stop_idle()
+        self._stop_useless()
 
     def _sweep(self) -> None:
         for job in overdue(self._clock() - _OVERDUE_SECONDS):
@@ -51,18 +55,26 @@ class Keeper:
             log.warning("nobody drove a job", extra={"job_id": job.id})
             self._generation.wake(job)
 
-    def _stop_idle(self) -> None:
-        """Stop every instance that was seen without work for long enough."""
-        is_backlog = any(count_open().values())
-        for server in self._fleet.servers():
-            is_idle = not (is_backlog or server.queue_length or server.instance.is_kept)
-            since = InstanceRecord.note(server.instance.id, is_idle=is_idle, now=self._clock())
-            if is_idle and server.instance.can_be_started:
-                self._stop_if_long_idle(server.instance, since)
+    def _stop_useless(self) -> None:
+        """Stop instances that had no work for long enough, or whose ComfyUI never answers."""
+        servers = {server.instance.id: server for server in self._fleet.servers()}
+        for instance in self._fleet.members():
+            if instance.state == "running" and instance.can_be_started and not instance.is_kept:
+                doing = self._doing(servers.get(instance.id))
+                since = InstanceRecord.note(instance.id, doing, now=self._clock())
+                self._stop_if_long(instance, doing, since)
 
-    def _stop_if_long_idle(self, instance: Instance, idle_since: float) -> None:
-        # Work that came and went between two rounds was not seen.
-        finished = max((job.finished_at or 0 for job in newest(1)), default=0)
-        if self._clock() - max(idle_since, finished) >= self._idle_stop_seconds:
-            log.info("stopping an idle GPU instance", extra={"instance_id": instance.id})
+    def _doing(self, server: Server | None) -> str:
+        if server is None:
+            return SILENT
+        return BUSY if server.queue_length or any(count_open().values()) else IDLE
+
+    def _stop_if_long(self, instance: Instance, doing: str, since: float) -> None:
+        limits = {IDLE: self._idle_stop_seconds, SILENT: self._boot_timeout_seconds}
+        if doing == IDLE:
+            # Work that came and went between two rounds was not seen.
+            since = max([since, *(job.finished_at or 0 for job in newest(1))])
+        if doing in limits and self._clock() - since >= limits[doing]:
+            extra = {"instance_id": instance.id, "seconds": self._clock() - since}
+            log.warning("stopping a GPU instance that is %s", doing, extra=extra)
             self._fleet.stop(instance)

@@ -43,6 +43,7 @@ def comfyui_status(fleet: Fleet) -> Status:
 
 
 def _status(fleet: Fleet) -> str:
+    fleet.members(max_age_seconds=1)  # a person who watches a GPU start looks every second
     if servers := fleet.servers():
         return "busy" if all(server.queue_length for server in servers) else "ready"
     members = fleet.members()

@@ -60,12 +60,14 @@ def next_path(response: HTTPResponse) -> str | None:
 
 def pages(http: TestHTTPClient, path: str) -> Iterator[list[Any]]:
     """Read a list to its end."""
-    following: str | None = path
+    following, seen = path, set[str]()
     while following:
+        assert following not in seen, "the list goes round in a circle"
+        seen.add(following)
         response = http.get(following)
         assert response.status_code == 200, response.body
         yield response.json_body
-        following = next_path(response)
+        following = next_path(response) or ""
 
 
 def everything(http: TestHTTPClient, path: str) -> list[Any]:

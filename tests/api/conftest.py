@@ -1,8 +1,10 @@
 """The API as its callers reach it: behind a gateway, under a stage."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
+from chalice import Chalice
 from chalice.test import Client, TestHTTPClient
 
 import app
@@ -12,5 +14,5 @@ from tests.api.gateway import Gateway
 @pytest.fixture
 def http(aws: None) -> Iterator[TestHTTPClient]:
     """The API, whose ComfyUI is off unless `comfyui` is asked for too."""
-    with Client(Gateway(app.app)) as client:
+    with Client(cast("Chalice", Gateway(app.app))) as client:
         yield client.http

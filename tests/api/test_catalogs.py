@@ -6,7 +6,8 @@ from tests.api.calls import send
 from tests.api.contract import check_cors, check_error
 from tests.api.samples import Body, Sample, each_catalog
 
-NO_IDS = ["abc", "-1", "0", "1e3", "1.0", "²", "٣", "9" * 40, "%00", "seeded", "last", "+1"]
+NO_NUMBERS = ["abc", "-1", "+1", "1e3", "1.0", "²", "٣", "%00", "seeded", "last"]
+NO_IDS = [*NO_NUMBERS, "0", "9" * 13, "9" * 40, "9" * 2000, "9" * 5000]
 UNUSED_ID = 999_999
 
 

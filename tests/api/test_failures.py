@@ -38,12 +38,14 @@ def test_a_checkpoint_that_comfyui_lacks_is_named_with_the_valid_ones(
     assert response.json_body["message"] == "Image generation failed"
     assert "dreams/none.safetensors" in details["error"]
     assert CHECKPOINT in details["suggestion"]
+    assert "default_checkpoint" in details["suggestion"]
 
 
 def test_a_sampler_that_comfyui_lacks_is_named(http: TestHTTPClient, comfyui: str) -> None:
     put_setting(http, "default_sampler", "dice")
     details = check_error(generate(http), 500, "sampler")
     assert "'dice'" in details["error"]
+    assert "default_sampler" in details["suggestion"]
 
 
 def test_a_failed_job_tells_what_its_request_was_told(http: TestHTTPClient, comfyui: str) -> None:

@@ -38,18 +38,7 @@ NO_NUMBERS = [
     "-" + "9" * 5000,
     "64.5e1000000000",
 ]
-INVALID_JSON = [
-    "NaN",
-    "Infinity",
-    "-Infinity",
-    "0x40",
-    "064",
-    "64.",
-    ".5",
-    "+64",
-    "64f",
-    "undefined",
-]
+INVALID_JSON = ["NaN", "Infinity", "-Infinity", "064", ".5", "+64", "64f", "undefined", ""]
 NUMBERS = [field for field in LIMITS if not field.endswith("prompt")]
 
 
@@ -101,7 +90,7 @@ def test_a_blank_prompt_is_refused(http: TestHTTPClient) -> None:
         check_error(send(http, "POST", "/api/images/generate", body), 400, "prompt")
 
 
-def test_what_is_no_json_is_refused(http: TestHTTPClient) -> None:
+def test_a_number_that_json_does_not_have_is_refused(http: TestHTTPClient) -> None:
     for value in INVALID_JSON:
         response = send(http, "POST", "/api/images/generate", raw("width", value))
         assert "JSON" in check_error(response, 400)["error"]

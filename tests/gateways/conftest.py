@@ -1,14 +1,12 @@
 """A stand-in ComfyUI for each module, and the gateway to it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from chalicelib.gateways.comfyui import ComfyUI
 from tests.contracts.protocol import ComfyUI as Server
 from tests.gateways.following import connect
-from tests.local.stand_in import sampling
 from tests.local.stand_in import server as stand_in
 
 
@@ -22,13 +20,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def gateway(server: Server) -> ComfyUI:
     return connect(server.url)
-
-
-@contextmanager
-def busy(server: Server) -> Iterator[str]:
-    """Have the server sample for as long as the block lasts."""
-    with server.listener() as listener:
-        prompt_id = sampling(server, listener)
-        yield prompt_id
-        server.interrupt(prompt_id)
-        listener.until_end(prompt_id)

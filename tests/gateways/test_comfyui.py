@@ -1,6 +1,7 @@
-"""The ComfyUI gateway against the stand-in: what it says of runs, and of refusals."""
+"""The ComfyUI gateway against the stand-in: what it says of runs, and how it asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,28 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chalicelib.errors import ComfyUIUnreachable, WorkflowRejected
-from chalicelib.gateways.comfyui import ComfyUI, Finished, Graph, ImageFile, Waiting
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.gateways.comfyui import ComfyUI
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
 from local.processes import free_port
 from tests.contracts.graphs import flat, picture
 from tests.contracts.protocol import ComfyUI as Server
-from tests.gateways.conftest import busy
 from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect, follow_at, run
-from tests.local.stand_in import CHECKPOINT
+from tests.local.stand_in import CHECKPOINT, sampling
 from tests.local.stand_in import server as stand_in
 
 GONE = ImageFile("gone_00001_.png", "", "output")
+
+
+@contextmanager
+def busy(server: Server) -> Iterator[str]:
+    """Have the server sample for as long as the block lasts."""
+    with server.listener() as listener:
+        prompt_id = sampling(server, listener)
+        yield prompt_id
+        server.interrupt(prompt_id)
+        listener.until_end(prompt_id)
 
 
 def test_a_graph_is_submitted_and_followed_and_its_image_fetched(gateway: ComfyUI) -> None:
@@ -81,54 +92,6 @@ def test_positions_are_in_the_order_of_the_runs(server: Server, numbers: list[in
             listener.next()
     order = [prompt_id for prompt_id in server.get("/history").json() if prompt_id in ids]
     assert found == {id_: Waiting(position) for position, id_ in enumerate(order, start=1)}
-
-
-def test_a_checkpoint_that_is_missing_is_named_with_those_there_are(gateway: ComfyUI) -> None:
-    with pytest.raises(WorkflowRejected) as refusal:
-        gateway.submit("refused", picture("missing.safetensors"))
-    assert (refusal.value.node_id, refusal.value.input_name) == ("4", "ckpt_name")
-    assert "missing.safetensors" in str(refusal.value)
-    assert CHECKPOINT in str(refusal.value.suggestion)
-    assert gateway.find("refused") is None
-
-
-def without_outputs() -> Graph:
-    return {"1": flat()["1"]}
-
-
-def of_unknown_class() -> Graph:
-    return flat() | {"1": {"class_type": "FluxCapacitor", "inputs": {}}}
-
-
-def linked_to_nothing() -> Graph:
-    return {"2": flat()["2"]}
-
-
-REFUSED = [
-    (without_outputs(), "no outputs"),
-    (of_unknown_class(), "FluxCapacitor"),
-    (flat(width=0), "width"),
-    (flat(width="wide"), "width"),
-    (linked_to_nothing(), "SaveImage"),
-]
-
-
-@pytest.mark.parametrize(("graph", "word"), REFUSED, ids=[word for _, word in REFUSED])
-def test_a_refusal_tells_the_reason_and_nothing_of_the_server(
-    gateway: ComfyUI, graph: Graph, word: str
-) -> None:
-    with pytest.raises(WorkflowRejected) as refusal:
-        gateway.submit("refused", graph)
-    text = f"{refusal.value} {refusal.value.suggestion}"
-    assert word in text
-    assert not [each for each in ("Traceback", ".py", "line ", "/") if each in text], text
-
-
-def test_the_place_of_a_value_out_of_range_is_told(gateway: ComfyUI) -> None:
-    with pytest.raises(WorkflowRejected) as refusal:
-        gateway.submit("refused", picture(CHECKPOINT, steps=0))
-    assert (refusal.value.node_id, refusal.value.input_name) == ("3", "steps")
-    assert "smaller than min of 1" in str(refusal.value)
 
 
 def test_a_run_that_failed_says_which_node_and_why(gateway: ComfyUI) -> None:

@@ -2,19 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-import requests
 from aiohttp import web
 
 from chalicelib.errors import ComfyUIUnreachable, StoreFailed, WorkflowRejected
-from chalicelib.gateways.comfyui import ComfyUI, Finished, ImageFile, Waiting
+from chalicelib.gateways.comfyui import ComfyUI
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
 from chalicelib.gateways.image_store import ImageStore
 from tests.contracts.graphs import flat
+from tests.gateways.bucket import bucket
 from tests.gateways.faulty import ENTRY, IMAGE, Answer, Script, serving
 from tests.gateways.following import SAVED, connect, follow
 from tests.gateways.talks import END, says
@@ -65,13 +64,14 @@ def fetch(gateway: ComfyUI) -> None:
 
 UNSETTLED = [
     answers("500 Internal Server Error", 500, "text/plain"),
+    answers('{"error": {"message": "no prompt"}, "node_errors": {}}', 500),
     answers("Maximum request body size 104857600 exceeded.", 413, "text/plain"),
     answers("<html>Bad Gateway</html>", 502, "text/html"),
     hang_up,
 ]
 
 
-@pytest.mark.parametrize("answer", UNSETTLED, ids=["500", "413", "502", "hangs up"])
+@pytest.mark.parametrize("answer", UNSETTLED, ids=["500", "500 in JSON", "413", "502", "hangs up"])
 def test_a_submission_without_a_verdict_is_unreachable_and_not_repeated(answer: Answer) -> None:
     script = Script(answers={"prompt": answer})
     with serving(script) as url, pytest.raises(ComfyUIUnreachable):
@@ -144,21 +144,6 @@ def test_an_image_that_is_refused_is_not_taken_for_one_that_is_gone(status: int)
     script = Script(answers={"view": answers("", status)})
     with serving(script) as url, pytest.raises(ComfyUIUnreachable):
         fetch(connect(url))
-
-
-@contextmanager
-def bucket() -> Iterator[tuple[ImageStore, dict[str, bytes]]]:
-    """A store at a server of its own: what is sent there goes through a socket, as to S3."""
-    kept: dict[str, bytes] = {}
-
-    async def keep(request: web.Request) -> web.Response:
-        kept[request.path] = await request.read()
-        return web.Response()
-
-    with serving(Script(answers={"images": keep})) as url:
-        s3 = boto3.client("s3", endpoint_url=url)
-        http = requests.Session()
-        yield ImageStore(s3, http, "images", base_url="", url_seconds=60), kept
 
 
 def copy(url: str, store: ImageStore) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.gateways.comfyui import Waiting
+from chalicelib.gateways.comfyui_state import Waiting
 from tests.gateways.faulty import Script
 from tests.gateways.following import SAVED, follow
 from tests.gateways.talks import END, PROGRESS, SUCCESS, flood, says
@@ -54,13 +54,19 @@ def test_the_end_is_noticed_without_the_websocket(trouble: dict[str, Any]) -> No
     assert followed.is_soon
 
 
+def test_a_socket_that_is_silent_is_left_open() -> None:
+    script = Script(talk=says(), ends_at_look=2)
+    assert follow(script).images == SAVED
+    assert script.count("/ws") == 1
+
+
 def test_a_socket_that_is_closed_is_opened_again() -> None:
     talks = iter([close, says(END)])
 
     async def talk(socket: Socket) -> None:
         await next(talks)(socket)
 
-    script = Script(talk=talk)
+    script = Script(talk=talk, ends_at_look=2)
     assert follow(script).images == SAVED
     assert script.count("/ws") == 2
 

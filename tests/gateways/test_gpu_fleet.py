@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import moto
 import pytest
 from botocore.stub import Stubber
 
@@ -15,9 +16,10 @@ SECRET = "You are not authorized: arn:aws:iam::123456789012:role/x Encoded failu
 
 
 @pytest.fixture
-def ec2(aws: None) -> Any:
+def ec2() -> Iterator[Any]:
     """An EC2 without instances."""
-    return boto3.client("ec2")
+    with moto.mock_aws():
+        yield boto3.client("ec2")
 
 
 @pytest.fixture

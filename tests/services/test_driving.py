@@ -164,6 +164,15 @@ def test_a_forgotten_attempt_is_made_again(advance: Advance, comfyui: FakeComfyU
     assert [each.reason for each in job.attempts] == ["first", "ComfyUI no longer knew it"]
 
 
+def test_an_attempt_that_never_ran_does_not_count(
+    advance: Advance, comfyui: FakeComfyUI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comfyui, "queue_length", lambda: 3)
+    comfyui.ends = [None] * 6
+    job = advance()
+    assert (job.status, len(job.attempts)) == ("succeeded", 7)
+
+
 def test_an_interrupted_attempt_is_made_again(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [INTERRUPTED, Finished(SAVED)]
     assert advance().status == "succeeded"
@@ -232,7 +241,8 @@ def test_a_rejected_workflow_names_the_field_and_is_not_tried_again(
     assert job.error == {
         "code": "workflow_rejected",
         "message": "checkpoint: ComfyUI does not have 'a.safetensors'",
-        "suggestion": "Choose one of: b.safetensors",
+        "suggestion": "Correct default_checkpoint in /api/images/settings. "
+        "Choose one of: b.safetensors",
         "field": "checkpoint",
     }
     assert len(comfyui.submitted) == 1

@@ -42,6 +42,7 @@ class Parts:
             self.queue,  # type: ignore[arg-type]
             checkpoint="a.safetensors",
             clock=self.clock,
+            pause=self.clock.advance,
             random_seed=lambda: 5,
         )
         self.worker = Worker(self.driver, self.generation, self.clock)
@@ -140,6 +141,28 @@ def test_the_same_key_finds_the_same_job_for_its_whole_life(parts: Parts) -> Non
     assert first.id == again.id == once_more.id
     assert once_more.status == "succeeded"
     assert len(newest(10)) == 1
+
+
+def test_who_repeats_a_request_waits_for_the_driver_that_has_it(parts: Parts) -> None:
+    [job] = parts.submit(wait_seconds=0, key="k")
+    other = Job.find(job.id)
+    other.claim("another driver", now=parts.clock(), until=parts.clock() + 60)
+
+    def pass_time(seconds: float) -> None:
+        parts.clock.advance(seconds)
+        if parts.clock() > job.created_at + 5 and other.is_open:
+            other.succeed([], now=parts.clock())
+
+    parts.generation._pause = pass_time
+    [again] = parts.submit(wait_seconds=25, key="k")
+    assert (again.status, parts.clock() - job.created_at) == ("succeeded", 5.5)
+
+
+def test_who_repeats_a_request_waits_no_longer_than_asked(parts: Parts) -> None:
+    [job] = parts.submit(wait_seconds=0, key="k")
+    Job.find(job.id).claim("another driver", now=parts.clock(), until=parts.clock() + 60)
+    [again] = parts.submit(wait_seconds=10, key="k")
+    assert (again.is_open, parts.clock() - job.created_at) == (True, 10)
 
 
 def test_all_jobs_of_a_batch_have_seeds_of_their_own(parts: Parts) -> None:

@@ -16,12 +16,17 @@ class FakeFleet:
     """Instances that answer; `stopped` are those that were switched off."""
 
     def __init__(self) -> None:
-        self.instance = SimpleNamespace(id="i-1", is_kept=False, can_be_started=True)
+        facts = {"is_kept": False, "can_be_started": True, "state": "running"}
+        self.instance = SimpleNamespace(id="i-1", **facts)
         self.queue_length = 0
+        self.is_silent = False
         self.stopped: list[str] = []
 
+    def members(self) -> list[Any]:
+        return [] if self.stopped else [self.instance]
+
     def servers(self) -> list[Any]:
-        if self.stopped:
+        if self.stopped or self.is_silent:
             return []
         return [SimpleNamespace(instance=self.instance, queue_length=self.queue_length)]
 
@@ -56,7 +61,11 @@ def generation() -> FakeGeneration:
 
 @pytest.fixture
 def keeper(fleet: FakeFleet, generation: FakeGeneration, clock: Clock) -> Keeper:
-    options: Any = {"idle_stop_seconds": IDLE_STOP_SECONDS, "clock": clock}
+    options: Any = {
+        "idle_stop_seconds": IDLE_STOP_SECONDS,
+        "clock": clock,
+        "boot_timeout_seconds": 900,
+    }
     return Keeper(fleet, generation, **options)  # type: ignore[arg-type]
 
 
@@ -152,6 +161,27 @@ def test_work_between_two_rounds_counts_as_work(
     assert fleet.stopped == []
     minutes(keeper, clock, 1)
     assert fleet.stopped == ["i-1"]
+
+
+def test_an_instance_whose_comfyui_never_answers_is_stopped_even_with_jobs_waiting(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    a_job(clock, due_at=clock() + 10_000)
+    fleet.is_silent = True
+    minutes(keeper, clock, 15)
+    assert fleet.stopped == []
+    minutes(keeper, clock, 1)
+    assert fleet.stopped == ["i-1"]
+
+
+def test_an_instance_that_boots_in_time_is_not_stopped_for_it(
+    keeper: Keeper, fleet: FakeFleet, clock: Clock
+) -> None:
+    fleet.is_silent = True
+    minutes(keeper, clock, 14)
+    fleet.is_silent = False
+    minutes(keeper, clock, 4)
+    assert fleet.stopped == []
 
 
 @pytest.mark.parametrize("fact", [{"is_kept": True}, {"can_be_started": False}])

@@ -1,0 +1,184 @@
+"""Every error, wherever it arises, is in one shape and readable by browsers."""
+
+import base64
+import json
+
+import boto3
+import pytest
+from chalice.test import HTTPResponse, TestHTTPClient
+
+import app
+from chalicelib.api.errors import STATUS_CODES, envelope
+from chalicelib.errors import DarkroomError
+from tests.api.calls import generate, send
+from tests.api.contract import check_cors, check_error, is_written
+from tests.api.gateway import Event, event_of
+
+STYLE = {"name": "Mine", "description": "", "prompt_template": "x"}
+NO_JSON = [
+    b"{",
+    b"{'name': 'x'}",
+    b'{"name": "x"',
+    b'{"name": "x"} trailing',
+    b"\xff\xfe{\x00}",
+    b'{"name": "\xff"}',
+    b"\xef\xbb\xbf{}",
+    b"name=x",
+    b"[" * 100_000,
+    b'{"name":' * 20_000,
+]
+# Each path, and the methods that the contract has for it.
+SERVED = {
+    "/api/images/generate": ["POST"],
+    "/api/v1/posts/1/generate_images": ["POST"],
+    "/api/v1/posts/1/images": ["GET"],
+    "/api/images/jobs": ["GET"],
+    "/api/images/jobs/1": ["GET"],
+    "/api/images/files/1": ["GET"],
+    "/api/images/comfyui/status": ["GET"],
+    "/api/images/comfyui/start": ["POST"],
+    **{
+        f"/api/images/{catalog}{rest}": methods
+        for catalog in ("settings", "styles", "formats", "prompt_examples")
+        for rest, methods in (("", ["GET", "POST"]), ("/1", ["GET", "PUT", "DELETE"]))
+    },
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+UNKNOWN = ["/", "/api", "/api/images", "/api/images/styles/1/2", "/favicon.ico", "/api/v1/posts/1"]
+
+
+def invoke(event: Event) -> HTTPResponse:
+    """Hand an event to the function itself; the test client answers unknown paths alone."""
+    return HTTPResponse.create_from_dict(app.app(event, None))
+
+
+def errors(kind: type[DarkroomError] = DarkroomError) -> set[type[DarkroomError]]:
+    return {kind}.union(*(errors(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_has_a_status_code() -> None:
+    assert STATUS_CODES.keys() == errors()
+    assert all(400 <= status < 600 for status in STATUS_CODES.values())
+
+
+def test_every_error_has_a_message_and_a_suggestion_by_itself() -> None:
+    for kind in errors():
+        assert is_written(kind.title), kind
+        assert is_written(kind.suggestion), kind
+
+
+def test_an_error_without_a_field_names_none() -> None:
+    assert envelope(DarkroomError("it broke"))["details"].keys() == {"error", "suggestion"}
+
+
+def test_what_is_no_json_is_refused(http: TestHTTPClient) -> None:
+    for body in NO_JSON:
+        for path in ("/api/images/styles", "/api/images/generate"):
+            check_error(send(http, "POST", path, body), 400)
+
+
+def test_a_missing_body_is_refused(http: TestHTTPClient) -> None:
+    for method, path in (("POST", "/api/images/generate"), ("PUT", "/api/images/styles/1")):
+        check_error(send(http, method, path), 400)
+
+
+def test_other_content_types_are_refused(http: TestHTTPClient) -> None:
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "text/html", "json"):
+        response = send(http, "POST", "/api/images/styles", STYLE, content_type=content_type)
+        assert content_type in check_error(response, 415)["error"]
+
+
+def test_a_body_over_the_limit_is_refused(http: TestHTTPClient) -> None:
+    for path in ("/api/images/styles", "/api/images/generate"):
+        details = check_error(send(http, "POST", path, b" " * 300_000), 413)
+        assert "256 KB" in details["suggestion"]
+
+
+def test_a_body_up_to_the_limit_is_read(http: TestHTTPClient) -> None:
+    body = json.dumps(STYLE).encode()
+    padding = b" " * (256 * 1024 - len(body))
+    assert send(http, "POST", "/api/images/styles", body + padding).status_code == 201
+    check_error(send(http, "POST", "/api/images/styles", body + padding + b" "), 413)
+
+
+def test_an_unknown_id_is_not_found(http: TestHTTPClient) -> None:
+    for path in ("styles/999", "jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV", "files/none"):
+        check_error(http.get(f"/api/images/{path}"), 404)
+
+
+def test_exactly_the_methods_of_the_contract_are_served(http: TestHTTPClient) -> None:
+    for path, served in SERVED.items():
+        for method in METHODS:
+            response = send(http, method, path)
+            if method in served:
+                assert response.status_code != 405, (method, path)
+                continue
+            suggestion = check_error(response, 405)["suggestion"]
+            allowed = response.headers["Allow"]
+            assert sorted(allowed.split(", ")) == sorted(served), (method, path)
+            assert allowed in suggestion
+
+
+def test_the_contract_covers_every_route(http: TestHTTPClient) -> None:
+    concrete = {path for route in app.app.routes for path in SERVED if matches(route, path)}
+    assert concrete == SERVED.keys()
+    assert len(app.app.routes) == len(SERVED) + len(["/", "/{proxy+}"])
+
+
+def matches(route: str, path: str) -> bool:
+    parts, given = route.split("/"), path.split("/")
+    return len(parts) == len(given) and all(
+        part == each or part.startswith("{") for part, each in zip(parts, given, strict=True)
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_unknown_path_is_not_found_by_any_method(aws: None, method: str) -> None:
+    for path in UNKNOWN:
+        resource = "/" if path == "/" else "/{proxy+}"
+        check_error(invoke(event_of(method, path, resource)), 404)
+
+
+def test_a_body_that_is_no_base64_is_refused(aws: None) -> None:
+    event = event_of("POST", "/api/images/styles", "/api/images/styles", "é")
+    check_error(invoke({**event, "isBase64Encoded": True}), 400)
+
+
+def test_a_body_may_come_in_base64(aws: None) -> None:
+    body = base64.b64encode(json.dumps(STYLE).encode()).decode()
+    event = event_of("POST", "/api/images/styles", "/api/images/styles", body)
+    assert invoke({**event, "isBase64Encoded": True}).status_code == 201
+
+
+def test_an_event_of_another_service_is_an_internal_error(aws: None) -> None:
+    events: list[Event] = [{}, {"requestContext": {}}, {"requestContext": {"resourcePath": "/x"}}]
+    for event in events:
+        check_error(invoke(event), 500)
+
+
+@pytest.mark.parametrize("path", ["/api/images/styles", "/api/images/jobs"])
+def test_a_failure_of_aws_tells_nothing_of_us(http: TestHTTPClient, path: str) -> None:
+    assert http.get(path).status_code == 200
+    for table in ("catalog", "jobs"):
+        boto3.client("dynamodb").delete_table(TableName=table)
+    response = http.get(path)
+    details = check_error(response, 500)
+    assert response.json_body["message"] == "Internal server error"
+    assert "Resource" not in details["error"]
+    assert "Table" not in response.body.decode()
+
+
+def test_browsers_may_read_every_success(http: TestHTTPClient, comfyui: str) -> None:
+    created = send(http, "POST", "/api/images/styles", STYLE)
+    made = generate(http)
+    file = f"/api/images/files/{made.headers['Location'].rpartition('/')[2]}-0"
+    for response in (
+        created,
+        made,
+        http.get("/api/images/jobs"),
+        http.get("/api/images/comfyui/status"),
+        http.get(file),
+        http.delete(f"/api/images/styles/{created.json_body['id']}"),
+    ):
+        assert response.status_code in (200, 201, 302)
+        check_cors(response.headers)

@@ -1,0 +1,56 @@
+"""A graph that can never run is refused with the place and the reason."""
+
+import pytest
+
+from chalicelib.errors import WorkflowRejected
+from chalicelib.gateways.comfyui import ComfyUI, Graph
+from tests.contracts.graphs import flat, picture
+from tests.local.stand_in import CHECKPOINT
+
+
+def test_a_checkpoint_that_is_missing_is_named_with_those_there_are(gateway: ComfyUI) -> None:
+    with pytest.raises(WorkflowRejected) as refusal:
+        gateway.submit("refused", picture("missing.safetensors"))
+    assert (refusal.value.node_id, refusal.value.input_name) == ("4", "ckpt_name")
+    assert "missing.safetensors" in str(refusal.value)
+    assert CHECKPOINT in str(refusal.value.suggestion)
+    assert gateway.find("refused") is None
+
+
+def without_outputs() -> Graph:
+    return {"1": flat()["1"]}
+
+
+def of_unknown_class() -> Graph:
+    return flat() | {"1": {"class_type": "FluxCapacitor", "inputs": {}}}
+
+
+def linked_to_nothing() -> Graph:
+    return {"2": flat()["2"]}
+
+
+REFUSED = [
+    (without_outputs(), "no outputs"),
+    (of_unknown_class(), "FluxCapacitor"),
+    (flat(width=0), "width"),
+    (flat(width="wide"), "width"),
+    (linked_to_nothing(), "SaveImage"),
+]
+
+
+@pytest.mark.parametrize(("graph", "word"), REFUSED, ids=[word for _, word in REFUSED])
+def test_a_refusal_tells_the_reason_and_nothing_of_the_server(
+    gateway: ComfyUI, graph: Graph, word: str
+) -> None:
+    with pytest.raises(WorkflowRejected) as refusal:
+        gateway.submit("refused", graph)
+    text = f"{refusal.value} {refusal.value.suggestion}"
+    assert word in text
+    assert not [each for each in ("Traceback", ".py", "line ", "/") if each in text], text
+
+
+def test_the_place_of_a_value_out_of_range_is_told(gateway: ComfyUI) -> None:
+    with pytest.raises(WorkflowRejected) as refusal:
+        gateway.submit("refused", picture(CHECKPOINT, steps=0))
+    assert (refusal.value.node_id, refusal.value.input_name) == ("3", "steps")
+    assert "smaller than min of 1" in str(refusal.value)

@@ -1,0 +1,154 @@
+"""Which GPU serves now, and what is done when none does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.errors import GpuNotReady, StartFailed
+from tests.gateways.region import Region, fleet_of
+
+
+@given(queues=st.lists(st.none() | st.integers(0, 5), min_size=1))
+def test_the_least_busy_of_those_that_answer_serves(queues: list[int | None]) -> None:
+    region = Region(*["running"] * len(queues))
+    region.queues = {f"i-{n}": length for n, length in enumerate(queues) if length is not None}
+    if not region.queues:
+        with pytest.raises(GpuNotReady):
+            fleet_of(region).acquire()
+        return
+    server = fleet_of(region).acquire()
+    assert server.queue_length == min(region.queues.values())
+    assert server.queue_length == region.queues[server.instance.id] == server.comfyui.queue_length()
+
+
+def test_one_describe_serves_all_requests_of_five_seconds() -> None:
+    region = Region("running")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    for _ in range(5):
+        fleet.acquire()
+        fleet.check()
+        fleet.server("i-0")
+        region.now += 1
+    assert region.describes == 1
+    region.now += 0.1
+    fleet.acquire()
+    assert region.describes == 2
+
+
+def test_a_stopped_instance_is_started_once_and_serves_later() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    for _ in range(4):
+        with pytest.raises(GpuNotReady) as wait:
+            fleet.acquire()
+        assert 0 < wait.value.retry_seconds <= 5
+        region.now += 1
+    assert region.started == ["i-0"]
+    region.states["i-0"], region.queues["i-0"] = "running", 0
+    region.now += 6
+    assert fleet.acquire().instance.id == "i-0"
+    region.states["i-0"] = "stopped"
+    region.queues.clear()
+    region.now += 1
+    with pytest.raises(GpuNotReady):
+        fleet.acquire()
+    assert region.started == ["i-0", "i-0"]
+
+
+def test_an_instance_that_stops_is_asked_again_until_it_starts() -> None:
+    region = Region("stopping")
+    fleet = fleet_of(region)
+    for _ in range(2):
+        with pytest.raises(GpuNotReady):
+            fleet.acquire()
+        region.now += 2
+    region.states["i-0"] = "stopped"
+    with pytest.raises(GpuNotReady):
+        fleet.acquire()
+    assert region.states["i-0"] == "pending"
+
+
+def test_a_stopped_instance_is_preferred_to_one_that_stops() -> None:
+    region = Region("stopping", "stopped")
+    with pytest.raises(GpuNotReady):
+        fleet_of(region).acquire()
+    assert region.started == ["i-1"]
+
+
+@pytest.mark.parametrize("states", [("pending",), ("running",), ("running", "stopped")])
+def test_an_instance_that_boots_is_waited_for(states: tuple[str, ...]) -> None:
+    region = Region(*states)
+    with pytest.raises(GpuNotReady):
+        fleet_of(region).acquire()
+    assert region.started == []
+
+
+def test_an_instance_that_others_started_is_not_started_again() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    assert fleet.servers() == []
+    region.states["i-0"] = "pending"
+    region.now += 1
+    with pytest.raises(GpuNotReady):
+        fleet.acquire()
+    assert region.started == []
+
+
+def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
+    region = Region("running")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    fleet.acquire()
+    region.states["i-0"] = "stopped"
+    region.queues.clear()
+    region.now += 1
+    with pytest.raises(GpuNotReady):
+        fleet.acquire()
+    assert region.started == ["i-0"]
+
+
+def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
+    region = Region("pending")
+    fleet = fleet_of(region)
+    assert fleet.servers() == []
+    region.states["i-0"], region.queues["i-0"] = "running", 3
+    region.now += 1
+    assert fleet.acquire().queue_length == 3
+
+
+def test_a_start_that_ec2_refuses_is_waited_out_and_told() -> None:
+    region = Region("stopped")
+    region.refusal = StartFailed("EC2 has no GPU capacity")
+    with pytest.raises(GpuNotReady, match="EC2 has no GPU capacity") as wait:
+        fleet_of(region).acquire()
+    assert wait.value.retry_seconds >= 30
+
+
+def test_an_instance_that_was_just_started_is_looked_at_anew() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    fleet.start()
+    region.states["i-0"], region.queues["i-0"] = "running", 0
+    assert fleet.acquire().instance.id == "i-0"
+    assert region.started == ["i-0"]
+
+
+def test_an_instance_that_is_stopped_is_no_longer_taken_for_running() -> None:
+    region = Region("running")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    fleet.stop(fleet.acquire().instance)
+    assert region.stopped == ["i-0"]
+    assert fleet.servers() == []
+    assert fleet.server("i-0") is None
+
+
+def test_one_instance_can_be_asked_for() -> None:
+    region = Region("running", "running", "stopped")
+    region.queues |= {"i-1": 2, "i-2": 0}
+    fleet = fleet_of(region)
+    server = fleet.server("i-1")
+    assert server
+    assert (server.instance.id, server.queue_length) == ("i-1", 2)
+    assert [fleet.server(id_) for id_ in ("i-0", "i-2", "i-9")] == [None, None, None]

@@ -1,0 +1,78 @@
+"""When no GPU can ever serve, and what an operator's start and a request's check make of it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.errors import ComfyUIUnavailable, StartFailed
+from chalicelib.services.fleet import Fleet
+from tests.gateways.region import Region, fleet_of
+
+USES: dict[str, Callable[[Fleet], object]] = {
+    "acquire": Fleet.acquire,
+    "check": Fleet.check,
+    "start": Fleet.start,
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_without_an_instance_comfyui_is_unavailable(use: Callable[[Fleet], object]) -> None:
+    with pytest.raises(ComfyUIUnavailable, match="no GPU instance") as refusal:
+        use(fleet_of(Region()))
+    assert "COMFYUI_URL" in refusal.value.suggestion
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_fixed_address_that_is_off_is_unavailable(use: Callable[[Fleet], object]) -> None:
+    with pytest.raises(ComfyUIUnavailable, match="does not answer") as refusal:
+        use(fleet_of(Region("running", can_be_started=False)))
+    assert "COMFYUI_URL" in refusal.value.suggestion
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_fixed_address_that_answers_will_do(use: Callable[[Fleet], object]) -> None:
+    region = Region("running", can_be_started=False)
+    region.queues["i-0"] = 0
+    use(fleet_of(region))
+    assert region.started == []
+
+
+@pytest.mark.parametrize("state", ["stopped", "stopping", "pending", "running"])
+def test_a_check_passes_and_starts_nothing_while_an_instance_may_serve(state: str) -> None:
+    region = Region(state)
+    fleet_of(region).check()
+    assert region.started == []
+
+
+@pytest.mark.parametrize(
+    ("states", "started"),
+    [
+        (("stopped",), ["i-0"]),
+        (("stopping",), ["i-0"]),
+        (("stopping", "stopped"), ["i-1"]),
+        (("pending",), []),
+        (("running",), []),
+        (("stopped", "running"), []),
+    ],
+)
+def test_a_start_has_one_instance_running(states: tuple[str, ...], started: list[str]) -> None:
+    region = Region(*states)
+    fleet_of(region).start()
+    assert region.started == started
+
+
+def test_a_start_looks_at_the_state_of_now() -> None:
+    region = Region("running")
+    fleet = fleet_of(region)
+    fleet.check()
+    region.states["i-0"] = "stopped"
+    region.now += 1
+    fleet.start()
+    assert region.started == ["i-0"]
+
+
+def test_a_start_that_ec2_refuses_fails() -> None:
+    region = Region("stopped")
+    region.refusal = StartFailed("EC2 has no GPU capacity")
+    with pytest.raises(StartFailed):
+        fleet_of(region).start()

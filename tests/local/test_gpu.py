@@ -1,0 +1,124 @@
+"""The demo's GPU: its ComfyUI is there while its instance runs, and only then."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from local.gpu import Gpu
+from local.processes import wait_until
+from tests.contracts.graphs import flat
+from tests.contracts.protocol import ComfyUI
+from tests.local.stand_in import CHECKPOINT
+
+PATIENCE_SECONDS = 20
+
+
+class Ec2:
+    """Knows one instance, obeys at once, and remembers tags."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+
+    def describe_instances(self, **_: Any) -> dict[str, Any]:
+        found = [{"InstanceId": id_, "State": {"Name": s}} for id_, s in self.states.items()]
+        return {"Reservations": [{"Instances": [each]} for each in found]}
+
+    def run_instances(self, TagSpecifications: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.states["i-1"] = "running"
+        self.create_tags(["i-1"], TagSpecifications[0]["Tags"])
+        return {"Instances": [{"InstanceId": "i-1"}]}
+
+    def create_tags(self, Resources: list[str], Tags: Any) -> None:  # noqa: N803
+        tags = self.tags.setdefault(Resources[0], {})
+        tags.update({tag["Key"]: tag["Value"] for tag in Tags})
+
+    def stop_instances(self, InstanceIds: list[str]) -> None:  # noqa: N803
+        self.states[InstanceIds[0]] = "stopped"
+
+
+@contextmanager
+def gpu_of(ec2: Ec2, directory: Path, boot_seconds: float = 0) -> Iterator[Gpu]:
+    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=directory)
+    gpu.power(boot_seconds=boot_seconds)
+    try:
+        yield gpu
+    finally:
+        gpu.stop()
+
+
+def answers(gpu: Gpu) -> bool:
+    try:
+        return requests.get(f"{gpu.url}/system_stats", timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+def has_forgotten(gpu: Gpu) -> bool:
+    try:
+        return bool(requests.get(f"{gpu.url}/history", timeout=1).json() == {})
+    except requests.RequestException:
+        return False
+
+
+def is_on(gpu: Gpu) -> None:
+    wait_until(lambda: answers(gpu), "ComfyUI's start", seconds=PATIENCE_SECONDS)
+
+
+def is_off(gpu: Gpu) -> None:
+    wait_until(lambda: not answers(gpu), "ComfyUI's end", seconds=PATIENCE_SECONDS)
+
+
+def test_comfyui_follows_the_state_of_its_instance(tmp_path: Path) -> None:
+    ec2 = Ec2()
+    with gpu_of(ec2, tmp_path) as gpu:
+        for _ in ("first", "again"):
+            ec2.states[gpu.id] = "running"
+            is_on(gpu)
+            ec2.states[gpu.id] = "stopping"
+            is_off(gpu)
+        ec2.states[gpu.id] = "running"
+        is_on(gpu)
+    assert not answers(gpu)
+    assert ec2.states[gpu.id] == "stopped"
+
+
+def test_a_comfyui_that_dies_is_started_again(tmp_path: Path) -> None:
+    ec2 = Ec2()
+    with gpu_of(ec2, tmp_path) as gpu:
+        ec2.states[gpu.id] = "running"
+        is_on(gpu)
+        comfyui = ComfyUI(gpu.url, CHECKPOINT)
+        comfyui.run(flat())
+        comfyui.submit(flat(), client_id=[])  # which it does not survive
+        wait_until(lambda: has_forgotten(gpu), "the next start", seconds=PATIENCE_SECONDS)
+
+
+def test_comfyui_offers_the_checkpoint_and_keeps_its_images(tmp_path: Path) -> None:
+    ec2 = Ec2()
+    with gpu_of(ec2, tmp_path) as gpu:
+        ec2.states[gpu.id] = "running"
+        is_on(gpu)
+        offered = requests.get(f"{gpu.url}/models/checkpoints", timeout=5).json()
+    assert offered == [CHECKPOINT]
+    assert (tmp_path / "output").is_dir()
+
+
+def test_a_new_instance_is_off_and_tagged_with_its_fleet_and_address(tmp_path: Path) -> None:
+    ec2 = Ec2()
+    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path)
+    assert ec2.states == {gpu.id: "stopped"}
+    assert ec2.tags[gpu.id]["darkroom:fleet"] == "darkroom"
+    assert ec2.tags[gpu.id]["darkroom:endpoint"] == gpu.url
+
+
+def test_an_instance_that_is_there_is_used_again_and_is_off(tmp_path: Path) -> None:
+    ec2 = Ec2()
+    ec2.states["i-old"] = "running"
+    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path)
+    assert gpu.id == "i-old"
+    assert ec2.states == {"i-old": "stopped"}
+    assert ec2.tags["i-old"]["darkroom:endpoint"] == gpu.url
