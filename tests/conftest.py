@@ -5,6 +5,7 @@ import moto  # before anything that could make a client  # isort: skip
 import os
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ settings.register_profile(
 )
 settings.load_profile("darkroom")
 
+# A client for each test would take half of the suite's time.
+_client = cache(boto3.Session().client)
+
 RESOURCES = yaml.safe_load(Path(__file__).parents[1].joinpath("infra/resources.yaml").read_text())
 
 
@@ -69,15 +73,15 @@ def aws() -> Iterator[None]:
         tables = {"CatalogTable": "catalog", "JobsTable": "jobs", "FleetTable": "fleet"}
         for resource, table in tables.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
-        boto3.client("s3").create_bucket(Bucket="images")
-        boto3.client("sqs").create_queue(QueueName=QUEUE)
+        _client("s3").create_bucket(Bucket="images")
+        _client("sqs").create_queue(QueueName=QUEUE)
         yield
 
 
 def _create_table(name: str, properties: dict[str, Any]) -> None:
     keys = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     declared = {key: properties[key] for key in keys if key in properties}
-    boto3.client("dynamodb").create_table(TableName=name, **declared)
+    _client("dynamodb").create_table(TableName=name, **declared)
 
 
 def _forget_wiring() -> None:
@@ -112,7 +116,7 @@ class Messages:
 
     def __len__(self) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
-        counts = boto3.client("sqs").get_queue_attributes(
+        counts = _client("sqs").get_queue_attributes(
             QueueUrl=os.environ["JOBS_QUEUE_URL"], AttributeNames=names
         )["Attributes"]
         return sum(int(counts[name]) for name in names)

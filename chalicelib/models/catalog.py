@@ -66,16 +66,10 @@ class Catalog(Struct, frozen=True):
     def create(self, fields: Fields) -> int:
         """Store a new item and return its id; raise InvalidRequest when its name is taken."""
         item_id = self._next_id()
-        entry = Entry(self.name, _key(item_id), fields=fields)
-        try:
-            with transaction() as writes:
-                writes.save(entry)
-                if self.unique:
-                    claim = self._claim(self._name_of(fields))
-                    writes.save(claim, condition=Entry.catalog.does_not_exist())
-        except TransactWriteError as error:
-            raise self._taken(error) from error
-        return item_id
+        for _ in range(_RACES):
+            if self._store(item_id, fields):
+                return item_id
+        raise self._contended(item_id)
 
     def replace(self, item_id: int, fields: Fields) -> None:
         """Replace all fields of an item; raise NotFound, or InvalidRequest as `create` does."""
@@ -110,7 +104,23 @@ class Catalog(Struct, frozen=True):
         for _ in range(_RACES):
             if change(self.get(item_id)):
                 return
-        raise DarkroomError(f"{self.noun.lower()} {item_id} is being changed by others")
+        raise self._contended(item_id)
+
+    def _store(self, item_id: int, fields: Fields) -> bool:
+        """Store a new item; False when another has the same name in hand just now."""
+        try:
+            with transaction() as writes:
+                writes.save(Entry(self.name, _key(item_id), fields=fields))
+                if self.unique:
+                    claim = self._claim(self._name_of(fields))
+                    writes.save(claim, condition=Entry.catalog.does_not_exist())
+        except TransactWriteError as error:
+            if not lost_race(error):
+                raise
+            if REFUSED in cancellations(error):
+                raise self._taken() from error
+            return False
+        return True
 
     def _overwrite(self, item_id: int, fields: Fields) -> None:
         try:
@@ -146,7 +156,7 @@ class Catalog(Struct, frozen=True):
             # Deletions come first in a transaction, then writes in their order: the claim is
             # last, and counts only if the item was as it had been read.
             if cancellations(error)[-2:] == ["", REFUSED]:
-                raise self._taken(error) from error
+                raise self._taken() from error
             return False
         return True
 
@@ -171,14 +181,15 @@ class Catalog(Struct, frozen=True):
         condition: Condition = Entry.fields[self.unique or ""] == name
         return condition
 
-    def _taken(self, error: TransactWriteError) -> Exception:
-        if REFUSED not in cancellations(error):
-            return error
+    def _taken(self) -> InvalidRequest:
         return InvalidRequest(
             f"another {self.noun.lower()} has this {self.unique}",
             field=self.unique,
             suggestion=f"Choose another {self.unique}, or update the existing {self.noun.lower()}",
         )
+
+    def _contended(self, item_id: int) -> DarkroomError:
+        return DarkroomError(f"{self.noun.lower()} {item_id} is being changed by others")
 
     def _missing(self, item_id: int) -> NotFound:
         return NotFound(

@@ -65,6 +65,9 @@ class Job(Table):
     due_at = NumberAttribute()
     expires_at = NumberAttribute()
 
+    # What this object may write under: `lease` is re-read, and may then be another driver's.
+    _held = ""
+
     by_age = ByAge()
     by_status = ByStatus()
     by_post = ByPost()
@@ -74,7 +77,7 @@ class Job(Table):
         """Make a queued job, not yet stored; the keeper drives it if nobody else does."""
         shard = shard_of(job_id)
         retention_seconds = config.job_retention_days * 86_400
-        return cls(
+        job = cls(
             id=job_id,
             shard=shard,
             status_shard=f"{QUEUED}#{shard}",
@@ -82,6 +85,8 @@ class Job(Table):
             expires_at=int(now) + config.job_deadline_seconds + retention_seconds,
             **known,
         )
+        job._held = job.lease or ""
+        return job
 
     @classmethod
     def find(cls, job_id: str) -> "Job":
@@ -115,6 +120,7 @@ class Job(Table):
             if self.is_open:
                 raise JobBusy(f"job {self.id} is driven by another") from error
             raise JobFinished(f"job {self.id} is {self.status}") from error
+        self._held = lease
 
     def put_back(self, status: str, reason: str | None, *, due_at: float) -> None:
         """Give up the lease; whoever comes at `due_at` goes on."""
@@ -181,7 +187,7 @@ class Job(Table):
         return [Job.status.set(status), Job.status_shard.set(f"{status}#{self.shard}")]
 
     def _change(self, actions: list[Action], condition: Condition | None = None) -> None:
-        held = Job.lease == self.lease
+        held = Job.lease == self._held
         self._write(actions, held if condition is None else held & condition)
 
     def _write(self, actions: list[Action], condition: Condition) -> None:
