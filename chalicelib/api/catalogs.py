@@ -10,7 +10,8 @@ from chalicelib import wiring
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.routes import Routes
 from chalicelib.errors import InvalidRequest, NotFound
-from chalicelib.models.catalog import FORMATS, PROMPT_EXAMPLES, SETTINGS, STYLES, Catalog
+from chalicelib.models.catalog import FORMATS, PROMPT_EXAMPLES, SETTINGS, STYLES
+from chalicelib.models.catalog_item import Catalog
 from chalicelib.schemas.catalogs import Format, PromptExample, Setting, Style
 
 Item = dict[str, Any]

@@ -13,7 +13,8 @@ from ulid import ULID
 
 from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound, QueueUnavailable
 from chalicelib.models.acceptance import accept, replay
-from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES, Catalog
+from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES
+from chalicelib.models.catalog_item import Catalog
 from chalicelib.models.job import STARTING, Job
 from chalicelib.schemas.generation import GenerateRequest, Parameters
 from chalicelib.services.composition import compose, defaults_from, seeds

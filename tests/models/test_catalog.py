@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import DarkroomError, InvalidRequest, NotFound
-from chalicelib.models.catalog import CATALOGS, SETTINGS, STYLES, Catalog, begin_with, is_new
+from chalicelib.models.catalog import CATALOGS, SETTINGS, STYLES, begin_with, is_new
+from chalicelib.models.named_catalog import NamedCatalog
 
 Fields = dict[str, Any]
 FIRST: dict[str, list[Fields]] = {each.name: [{"name": "first"}] for each in CATALOGS}
 
 
-class Slow(Catalog, frozen=True):
+class Slow(NamedCatalog, frozen=True):
     """Settings whose next read is followed by what somebody else does meanwhile."""
 
     meanwhile: tuple[Callable[[], object], ...] = ()
@@ -27,7 +28,7 @@ class Slow(Catalog, frozen=True):
 
 
 def slow(*meanwhile: Callable[[], object]) -> Slow:
-    return Slow(SETTINGS.name, SETTINGS.noun, SETTINGS.unique, meanwhile)
+    return Slow(SETTINGS.name, SETTINGS.noun, meanwhile)
 
 
 def named(name: str, value: str = "1") -> Fields:
