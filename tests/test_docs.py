@@ -1,5 +1,6 @@
 """The README names all that a user can set and call."""
 
+import json
 import re
 from pathlib import Path
 
@@ -52,3 +53,13 @@ def test_every_dependency_is_explained() -> None:
         for line in requirements.read_text().splitlines():
             if name := re.match(r"[A-Za-z][\w-]*", line):
                 assert f"`{name[0]}`" in reasons, name[0]
+
+
+def test_the_readme_states_the_recorded_figures() -> None:
+    results = json.loads((ROOT / "bench/results.json").read_text())
+    figures = [results["package_megabytes"], *results["import"].values()]
+    figures += results["post_to_png"].values()
+    stated = README.partition("## Figures")[2].partition("\n## ")[0]
+    # The interpreter's own start is in none of the sentences.
+    missing = [each for each in figures if not re.search(rf"(?<![\d.]){each}(?![\d.])", stated)]
+    assert missing == [results["import"]["interpreter_ms"]]
