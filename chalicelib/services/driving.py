@@ -18,7 +18,7 @@ from chalicelib.errors import (
     WorkflowRejected,
 )
 from chalicelib.models.job import STARTING, Attempt, Job
-from chalicelib.schemas.catalogs import DEFAULTS
+from chalicelib.services.failures import deadline_exceeded, described, rejected
 from chalicelib.services.progress import Reporter
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
@@ -67,7 +67,7 @@ class Driver:
         except (ComfyUIUnavailable, ComfyUIUnreachable, StoreFailed) as wait:
             self._put_back(job, job.status, str(wait), _RETRY_SECONDS)
         except GenerationFailed as failure:
-            job.fail(_described(failure), now=self._clock())
+            self._fail(job, failure)
         except Exception:
             self._put_back(job, job.status, "an internal error; it is tried again", _RETRY_SECONDS)
             raise
@@ -78,9 +78,15 @@ class Driver:
         except LeaseLost:
             job.refresh(consistent_read=True)
 
+    def _fail(self, job: Job, failure: GenerationFailed) -> None:
+        try:
+            job.fail(described(failure), now=self._clock())
+        except LeaseLost:
+            job.refresh(consistent_read=True)
+
     def _drive(self, job: Job, until: float) -> None:
         if self._clock() > job.created_at + config.job_deadline_seconds:
-            raise _deadline_exceeded(job)
+            raise deadline_exceeded(job)
         server = self._server(job)
         spent: str | None = None
         while True:
@@ -143,14 +149,7 @@ class Driver:
         try:
             comfyui.submit(attempt_id, graph)
         except WorkflowRejected as refusal:
-            field = template.parameter_at(refusal.node_id, refusal.input_name)
-            where = field or refusal.input_name
-            raise GenerationFailed(
-                f"{where}: {refusal}" if where else str(refusal),
-                code="workflow_rejected",
-                suggestion=_remedy(field, refusal.suggestion),
-                field=field,
-            ) from refusal
+            raise rejected(refusal, template) from refusal
 
     def _settle(self, job: Job, comfyui: ComfyUI, end: Finished) -> str | None:
         """Bring the job to its end; return why not if the attempt has to be repeated."""
@@ -183,25 +182,3 @@ class Driver:
 
 def _lost(job: Job) -> str:
     return _NEVER_RAN if job.queue_position else _LOST
-
-
-def _deadline_exceeded(job: Job) -> GenerationFailed:
-    minutes = config.job_deadline_seconds // 60
-    reason = f"; last seen: {job.status_reason}" if job.status_reason else ""
-    return GenerationFailed(f"not done within {minutes} minutes{reason}", code="deadline_exceeded")
-
-
-def _remedy(field: str | None, suggestion: str | None) -> str | None:
-    if f"default_{field}" not in DEFAULTS:
-        return suggestion
-    advice = f"Correct default_{field} in /api/images/settings"
-    return f"{advice}. {suggestion}" if suggestion else advice
-
-
-def _described(failure: GenerationFailed) -> dict[str, str | None]:
-    return {
-        "code": failure.code,
-        "message": str(failure),
-        "suggestion": failure.suggestion,
-        "field": failure.field,
-    }

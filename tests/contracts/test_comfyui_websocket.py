@@ -163,4 +163,6 @@ def test_a_foreign_page_gets_no_websocket(comfyui: ComfyUI, origin: str) -> None
 
 def test_the_servers_own_page_gets_a_websocket(comfyui: ComfyUI) -> None:
     url = comfyui.url.replace("http", "ws", 1) + "/ws"
-    websocket.create_connection(url, timeout=10, origin=comfyui.url).close()
+    socket = websocket.create_connection(url, timeout=10, origin=comfyui.url)
+    assert socket.getstatus() == 101
+    socket.close()
