@@ -35,7 +35,9 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Run until Ctrl-C; with ONCE=1 until the first image."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell that starts us in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     comfyui_url = _address(os.environ.get("COMFYUI_URL", ""))
     checkpoint = os.environ.get("CHECKPOINT") or _first_checkpoint(comfyui_url)
     with ExitStack() as running:

@@ -19,6 +19,7 @@ REGION = "us-east-1"
 ACCESS_KEY, SECRET_KEY = "000000000000", "test"
 
 _START_SECONDS = 30
+_PORT_SECONDS = 10
 
 
 class Emulator:
@@ -62,11 +63,13 @@ class Emulator:
         """Keep the first port: the saved queues are known by URLs that have it in them."""
         file = self._directory / "port"
         port = int(file.read_text()) if file.exists() else free_port(PORT)
-        if free_port(port) != port:
+        try:  # functions that still run may hold it for some seconds after a stop
+            wait_until(lambda: free_port(port) == port, "a free port", seconds=_PORT_SECONDS)
+        except TimeoutError:
             raise SystemExit(
                 f"Port {port}, which this demo's data belongs to, is taken by another program. "
                 "Stop that one, or forget the data with `make clean`."
-            )
+            ) from None
         file.write_text(str(port))
         return port
 

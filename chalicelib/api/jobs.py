@@ -39,12 +39,19 @@ def get_job(job_id: str) -> dict[str, Any]:
 @job_routes.get("/api/images/files/{image_id}")
 def get_file(image_id: str) -> Response:
     """Redirect to a fresh link to an image: this address is good for as long as the image."""
-    job_id, _, _ = image_id.partition("-")
-    for image in _find(job_id).images:
+    for image in _images_beside(image_id):
         if image["id"] == image_id.upper():
             where: Headers = {"Location": wiring.images().url(image["key"])}
             return Response("", {**where, "Cache-Control": "no-store"}, 302)
     raise NotFound(f"image {image_id[:64]!r} does not exist", title="Image not found")
+
+
+def _images_beside(image_id: str) -> list[dict[str, str]]:
+    try:
+        images: list[dict[str, str]] = _find(image_id.partition("-")[0]).images
+    except NotFound:
+        return []
+    return images
 
 
 def _find(job_id: str) -> Job:

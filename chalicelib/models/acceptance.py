@@ -41,7 +41,7 @@ def replay(key: str, fingerprint: str) -> list[Job] | None:
     except AcceptedKey.DoesNotExist:
         return None
     if known.fingerprint != fingerprint:
-        raise IdempotencyConflict("this Idempotency-Key was used with another request body")
+        raise IdempotencyConflict("this Idempotency-Key was used with another path or body")
     return [Job.find(job_id) for job_id in known.job_ids]
 
 

@@ -23,7 +23,7 @@ def _remedy(field: str | None, suggestion: str) -> str:
     setting = f"default_{field}"
     if setting not in DEFAULTS:
         return suggestion
-    return f"Correct {setting} in /api/images/settings. {suggestion}"
+    return f"Set {setting} in /api/images/settings. {suggestion}"
 
 
 def deadline_exceeded(job: Job) -> GenerationFailed:

@@ -241,7 +241,7 @@ def test_a_rejected_workflow_names_the_field_and_is_not_tried_again(
     assert job.error == {
         "code": "workflow_rejected",
         "message": "checkpoint: ComfyUI does not have 'a.safetensors'",
-        "suggestion": "Correct default_checkpoint in /api/images/settings. "
+        "suggestion": "Set default_checkpoint in /api/images/settings. "
         "Choose one of: b.safetensors",
         "field": "checkpoint",
     }
