@@ -16,12 +16,16 @@ Prompt = Annotated[
         min_length=1,
         max_length=10_000,
         pattern=_WRITTEN,
-        description="a text of 1 to 10,000 characters that is not blank",
+        description="a text of 1 to 10,000 characters, not blank and without NUL",
     ),
 ]
 NegativePrompt = Annotated[
     str,
-    Meta(max_length=10_000, pattern=_NO_NUL, description="a text of at most 10,000 characters"),
+    Meta(
+        max_length=10_000,
+        pattern=_NO_NUL,
+        description="a text of at most 10,000 characters without NUL",
+    ),
 ]
 Pixels = Annotated[
     int,
@@ -46,16 +50,24 @@ Name = Annotated[
         min_length=1,
         max_length=200,
         pattern=_WRITTEN,
-        description="a text of 1 to 200 characters that is not blank",
+        description="a text of 1 to 200 characters, not blank and without NUL",
     ),
 ]
 Description = Annotated[
     str,
-    Meta(max_length=2_000, pattern=_NO_NUL, description="a text of at most 2,000 characters"),
+    Meta(
+        max_length=2_000,
+        pattern=_NO_NUL,
+        description="a text of at most 2,000 characters without NUL",
+    ),
 ]
 Value = Annotated[
     str,
-    Meta(max_length=10_000, pattern=_NO_NUL, description="a text of at most 10,000 characters"),
+    Meta(
+        max_length=10_000,
+        pattern=_NO_NUL,
+        description="a text of at most 10,000 characters without NUL",
+    ),
 ]
 Algorithm = Annotated[
     str,
