@@ -61,11 +61,9 @@ class ComfyUI:
         # This order leaves no gap: an item moves from the queue to the history in one step.
         return self._in_queue(attempt_id, seconds) or self._in_history(attempt_id, seconds)
 
-    @contextmanager
-    def events(self, attempt_id: str) -> Iterator[Events]:
-        """Listen to an attempt; to be opened before `submit`, as nothing is replayed."""
-        with Events(self._url, attempt_id) as events:
-            yield events
+    def events(self, attempt_id: str) -> Events:
+        """Listen to an attempt; to be entered before `submit`, as nothing is replayed."""
+        return Events(self._url, attempt_id)
 
     def follow(
         self,

@@ -95,6 +95,7 @@ def test_a_comfyui_that_dies_is_started_again(tmp_path: Path) -> None:
         comfyui.run(flat())
         comfyui.submit(flat(), client_id=[])  # which it does not survive
         wait_until(lambda: has_forgotten(gpu), "the next start", seconds=PATIENCE_SECONDS)
+        assert answers(gpu)
 
 
 def test_comfyui_offers_the_checkpoint_and_keeps_its_images(tmp_path: Path) -> None:
