@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package bench clean
+.PHONY: help demo test lint types package redrive bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -25,6 +25,9 @@ types: $(VENV)/dev ## mypy, strict
 
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package
+
+redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STACK=
+	@$(BIN)/python -m infra.redrive $(or $(STACK),darkroom)
 
 bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README states
 	@$(BIN)/python -m bench

@@ -98,6 +98,12 @@ class GenerationFailed(DarkroomError):
         self.code = code
 
 
+class JobCanceled(GenerationFailed):
+    """A job ended without an image because somebody wanted that."""
+
+    title = "Job canceled"
+
+
 class GpuNotReady(DarkroomError):
     """A GPU is on its way; look again after `retry_seconds`."""
 
@@ -141,13 +147,32 @@ class JobBusy(DarkroomError):
 class JobFinished(DarkroomError):
     """The job is in a terminal status, which never changes."""
 
+    title = "Job already finished"
+    suggestion = "There is nothing to cancel"
+
 
 class LeaseLost(DarkroomError):
     """This driver no longer holds the job's lease and may change nothing."""
 
 
+class NotItsTurn(DarkroomError):
+    """The job waits in the line for a seat on a GPU."""
+
+
+class Stalled(DarkroomError):
+    """A run shows no progress: its ComfyUI answers and does not work."""
+
+
+class AttemptOver(DarkroomError):
+    """The job's attempt is over for this reason; another is due in `retry_seconds`."""
+
+    def __init__(self, error: str, *, retry_seconds: int) -> None:
+        super().__init__(error)
+        self.retry_seconds = retry_seconds
+
+
 class StoreFailed(DarkroomError):
-    """S3 did not take an image; ComfyUI still has it, so it need not be made again."""
+    """S3 did not do it; an image that it did not take is still in ComfyUI, and not made again."""
 
 
 class QueueUnavailable(DarkroomError):

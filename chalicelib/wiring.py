@@ -15,11 +15,16 @@ from chalicelib.gateways.gpu_fleet import GpuFleet, StaticFleet
 from chalicelib.gateways.image_store import ImageStore
 from chalicelib.gateways.job_queue import JobQueue
 from chalicelib.services import status
+from chalicelib.services.canceling import Cancellation
+from chalicelib.services.clearing import Clearing
+from chalicelib.services.dispatching import Dispatch
 from chalicelib.services.driving import Driver
 from chalicelib.services.fleet import Fleet
 from chalicelib.services.generation import Generation
 from chalicelib.services.keeping import Keeper
 from chalicelib.services.seeding import seed_once
+from chalicelib.services.settling import Settling
+from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
 
 _CLIENT = ClientConfig(
@@ -56,8 +61,24 @@ def fleet() -> Fleet:
 
 
 @cache
+def waker() -> Waker:
+    return Waker(JobQueue(_client("sqs"), config.jobs_queue_url), time.time)
+
+
+@cache
+def dispatch() -> Dispatch:
+    return Dispatch(fleet(), waker(), time.time)
+
+
+@cache
+def clearing() -> Clearing:
+    return Clearing(fleet(), dispatch(), images())
+
+
+@cache
 def driver() -> Driver:
-    return Driver(fleet(), images(), time.time)
+    settling = Settling(images(), clearing(), time.time)
+    return Driver(dispatch(), settling, clearing(), time.time)
 
 
 @cache
@@ -65,7 +86,7 @@ def generation() -> Generation:
     return Generation(
         fleet(),
         driver(),
-        JobQueue(_client("sqs"), config.jobs_queue_url),
+        waker(),
         checkpoint=config.checkpoint,
         clock=time.time,
         pause=time.sleep,
@@ -74,15 +95,22 @@ def generation() -> Generation:
 
 
 @cache
+def cancellation() -> Cancellation:
+    return Cancellation(clearing(), waker(), time.time)
+
+
+@cache
 def worker() -> Worker:
-    return Worker(driver(), generation(), time.time)
+    return Worker(driver(), clearing(), waker(), time.time)
 
 
 @cache
 def keeper() -> Keeper:
     return Keeper(
         fleet(),
-        generation(),
+        dispatch(),
+        driver(),
+        waker(),
         idle_stop_seconds=config.idle_stop_seconds,
         boot_timeout_seconds=config.boot_timeout_seconds,
         clock=time.time,

@@ -14,6 +14,8 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.BodyTooLarge: 413,
     errors.UnsupportedContentType: 415,
     errors.IdempotencyConflict: 422,
+    errors.JobFinished: 409,
+    errors.JobCanceled: 409,
     errors.GenerationFailed: 500,
     errors.StartFailed: 500,
     errors.ComfyUIUnavailable: 503,
@@ -22,7 +24,9 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.GpuNotReady: 500,
     errors.WorkflowRejected: 500,
     errors.JobBusy: 500,
-    errors.JobFinished: 500,
+    errors.NotItsTurn: 500,
+    errors.Stalled: 500,
+    errors.AttemptOver: 500,
     errors.LeaseLost: 500,
     errors.StoreFailed: 500,
     errors.QueueUnavailable: 500,
@@ -41,7 +45,16 @@ def envelope(error: errors.DarkroomError) -> dict[str, Any]:
     details = {"error": str(error), "suggestion": error.suggestion}
     if error.field is not None:
         details["field"] = error.field
+    if isinstance(error, errors.GenerationFailed):
+        details["code"] = error.code
     return {"status": "error", "message": error.title, "details": details}
+
+
+def conflict(error: errors.DarkroomError, job: dict[str, Any]) -> Response:
+    """Return an error as an answer that shows the job as it is."""
+    answered = answer(error)
+    answered.body["details"]["job"] = job
+    return answered
 
 
 def answer(error: errors.DarkroomError) -> Response:

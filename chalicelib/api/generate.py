@@ -4,10 +4,12 @@ from chalice import Response
 from chalice.app import Request
 
 from chalicelib import wiring
+from chalicelib.api.caller import caller
 from chalicelib.api.job_resource import failure, image_urls, job_resource, metadata
 from chalicelib.api.preferences import fingerprint, followed, idempotency_key, wait_seconds
 from chalicelib.api.routes import Routes, url_of
-from chalicelib.models.job import SUCCEEDED, Job
+from chalicelib.models.job import Job
+from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.schemas.generation import GenerateRequest, PostRequest
 from chalicelib.services.generation import Order
 
@@ -38,6 +40,7 @@ def order(request: Request, body: GenerateRequest, post_id: str | None = None) -
         request=body,
         wait_seconds=wait_seconds(request),
         fingerprint=fingerprint(request, body),
+        caller=caller(request),
         key=idempotency_key(request),
         count=body.count if isinstance(body, PostRequest) else 1,
         post_id=post_id,

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.errors import DarkroomError, GenerationFailed
-from chalicelib.models.job import STARTING, Job
+from chalicelib.errors import DarkroomError, GenerationFailed, JobCanceled
+from chalicelib.models.job import Job
+from chalicelib.models.job_status import CANCELED, RUNNING
+from chalicelib.services.waiting import Wait, waits
 
 # The parameters that the spec's metadata shows, in its order.
 METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
@@ -13,14 +15,26 @@ METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale"
 Link = Callable[[str], str]
 
 
+def job_resources(jobs: list[Job], link: Link) -> list[dict[str, Any]]:
+    """Return jobs as `GET /api/images/jobs` shows them, their links signed anew."""
+    known = waits(jobs)
+    return [_resource(job, link, known.get(job.id, Wait())) for job in jobs]
+
+
 def job_resource(job: Job, link: Link) -> dict[str, Any]:
-    """Return a job as `GET /api/images/jobs/{id}` shows it, its links signed anew."""
+    """Return a job as `GET /api/images/jobs/{id}` shows it."""
+    [resource] = job_resources([job], link)
+    return resource
+
+
+def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
     return {
         "id": job.id,
         "status": job.status,
         "status_reason": job.status_reason,
-        "progress": None if job.status == STARTING else job.progress,
-        "queue_position": _queue_position(job),
+        "progress": job.progress if job.status == RUNNING else None,
+        "queue_position": wait.position,
+        "estimated_wait_seconds": wait.seconds,
         "created_at": timestamp(job.created_at),
         "started_at": timestamp(job.started_at),
         "finished_at": timestamp(job.finished_at),
@@ -34,13 +48,6 @@ def job_resource(job: Job, link: Link) -> dict[str, Any]:
         "image_urls": image_urls(job, link),
         "error": job.error,
     }
-
-
-def _queue_position(job: Job) -> int | None:
-    # While a GPU starts, what is written still tells of the last one's queue.
-    if job.queue_position is None or job.status == STARTING:
-        return None
-    return int(job.queue_position)
 
 
 def metadata(job: Job) -> dict[str, Any]:
@@ -69,8 +76,9 @@ def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
 
 def failure(job: Job) -> DarkroomError:
     """Return a failed job's error as one that can be answered."""
-    error = job.error or {"code": job.status, "message": f"the job is {job.status}"}
-    return GenerationFailed(
+    error = job.error
+    kind = JobCanceled if job.status == CANCELED else GenerationFailed
+    return kind(
         error["message"],
         code=error["code"],
         suggestion=error.get("suggestion"),

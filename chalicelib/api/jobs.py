@@ -6,12 +6,14 @@ from chalice import Response
 from chalice.app import Request
 
 from chalicelib import wiring
-from chalicelib.api.job_resource import job_resource
+from chalicelib.api.errors import conflict
+from chalicelib.api.job_resource import job_resource, job_resources
 from chalicelib.api.paging import Page, requested, respond
 from chalicelib.api.routes import Headers, Routes, query
-from chalicelib.errors import InvalidRequest, NotFound
-from chalicelib.models.job import STATUSES, Job
+from chalicelib.errors import InvalidRequest, JobFinished, NotFound
+from chalicelib.models.job import Job
 from chalicelib.models.job_listing import newest
+from chalicelib.models.job_status import STATUSES
 
 job_routes = Routes(__name__)
 
@@ -26,14 +28,24 @@ def list_jobs() -> Response:
     asked = requested(request)
     page = Page(asked.limit or _DEFAULT_LIMIT, asked.after)
     jobs = newest((page.limit or 0) + 1, status=_status(request), before=page.after)
-    shown = (job_resource(job, link) for job in jobs)
-    return respond(request, shown, page, lambda each: each["id"])
+    return respond(request, job_resources(jobs, link), page, lambda each: each["id"])
 
 
 @job_routes.get("/api/images/jobs/{job_id}")
 def get_job(job_id: str) -> dict[str, Any]:
     """Read a job; its links are signed anew at every read."""
     return job_resource(_find(job_id), wiring.images().url)
+
+
+@job_routes.post("/api/images/jobs/{job_id}/cancel")
+def cancel_job(job_id: str) -> Response:
+    """End a job and its run on the GPU; 409 with the job if it has ended with or without us."""
+    job = _find(job_id)
+    try:
+        job = wiring.cancellation().cancel(job.id)
+    except JobFinished as finished:
+        return conflict(finished, job_resource(_find(job.id), wiring.images().url))
+    return Response(job_resource(job, wiring.images().url))
 
 
 @job_routes.get("/api/images/files/{image_id}")

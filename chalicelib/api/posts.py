@@ -6,13 +6,13 @@ from chalice import Response
 
 from chalicelib import wiring
 from chalicelib.api.generate import job_url, order
-from chalicelib.api.job_resource import failure, image_urls, job_resource, post_images
+from chalicelib.api.job_resource import failure, image_urls, job_resources, post_images
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.preferences import followed
 from chalicelib.api.routes import Routes
-from chalicelib.errors import DarkroomError, InvalidRequest
-from chalicelib.models.job import SUCCEEDED, Job
+from chalicelib.errors import InvalidRequest
 from chalicelib.models.job_listing import of_post
+from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.schemas.generation import PostRequest
 
 post_routes = Routes(__name__, before=wiring.seed_catalogs)
@@ -28,10 +28,13 @@ def generate_images(body: PostRequest, post_id: str) -> Response:
     headers = followed(request)
     if any(job.is_open for job in jobs):
         headers.update({"Location": job_url(request, jobs[0]), "Retry-After": "2"})
-        return Response({"jobs": [job_resource(job, link) for job in jobs]}, headers, 202)
-    if failed := [job for job in jobs if job.status != SUCCEEDED]:
-        raise _partly(failed[0], len(jobs) - len(failed), post_id)
-    return Response({"image_urls": [url for job in jobs for url in image_urls(job, link)]}, headers)
+        return Response({"jobs": job_resources(jobs, link)}, headers, 202)
+    failed = [job for job in jobs if job.status != SUCCEEDED]
+    if len(failed) == len(jobs):
+        raise failure(failed[0])
+    made = {"image_urls": [url for job in jobs for url in image_urls(job, link)]}
+    missing = {"errors": [{"job_id": job.id, **job.error} for job in failed]}
+    return Response(made | missing if failed else made, headers)
 
 
 @post_routes.get("/api/v1/posts/{post_id}/images")
@@ -42,13 +45,6 @@ def list_post_images(post_id: str) -> Response:
     jobs = of_post(_valid(post_id), after=page.after)
     images = (image for job in jobs for image in post_images(job, link))
     return respond(request, images, page, lambda image: image["job_id"])
-
-
-def _partly(failed: Job, made: int, post_id: str) -> DarkroomError:
-    error = failure(failed)
-    if made:
-        error.suggestion += f"; {made} images were made: see /api/v1/posts/{post_id}/images"
-    return error
 
 
 def _valid(post_id: str) -> str:

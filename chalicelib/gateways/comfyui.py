@@ -1,8 +1,9 @@
-"""ComfyUI over HTTP: submit, find, follow, fetch. See its protocol: server.py, execution.py."""
+"""ComfyUI over HTTP: submit, find, follow, drop, fetch. See its server.py and execution.py."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeVar, cast
+from time import sleep
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import requests
@@ -30,6 +31,19 @@ _QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries w
 
 _RUNS = ("execution_start", "executing", "progress")
 
+_DROP_LOOKS = 20
+_DROP_SECONDS = 0.25  # between two looks at what is being dropped
+
+
+class Report(Protocol):
+    """What `follow` tells as it comes by."""
+
+    def heard(self, progress: dict[str, Any] | None) -> None:
+        """The attempt runs, and ComfyUI said so itself; how far it is, if it said that too."""
+
+    def seen(self, position: int, *, is_listening: bool) -> None:
+        """The attempt is in the queue, 0 runs; whether ComfyUI could have said so itself."""
+
 
 class ComfyUI:
     """One ComfyUI server; every method raises ComfyUIUnreachable when it does not answer."""
@@ -52,44 +66,75 @@ class ComfyUI:
         """
         body = {"prompt": graph, "prompt_id": attempt_id, "client_id": attempt_id}
         answer = self._call("POST", "/prompt", json=body)
+        content = _body(answer)
         if answer.status_code == requests.codes.bad_request:
-            raise rejection(_body(answer))
+            raise rejection(content)
         self._expect(answer, requests.codes.ok)
+        if isinstance(content, dict) and content.get("node_errors"):
+            # It runs what is left of the graph, without the outputs that it refused.
+            self.drop(attempt_id)
+            raise rejection(content)
 
-    def find(self, attempt_id: str, *, seconds: float = _READ_SECONDS) -> State:
+    def find(self, attempt_id: str, seconds: float = _READ_SECONDS) -> State:
         """Tell what ComfyUI knows of an attempt; None if nothing: it is lost."""
         # This order leaves no gap: an item moves from the queue to the history in one step.
         return self._in_queue(attempt_id, seconds) or self._in_history(attempt_id, seconds)
+
+    def is_sick(self, attempt_id: str) -> bool:
+        """Tell whether an attempt that went wrong still shows that ComfyUI cannot work.
+
+        Either its run never ends, or it broke the GPU; a ComfyUI that was started anew knows
+        neither.
+        """
+        state = self.find(attempt_id)
+        if isinstance(state, Finished):
+            return bool(state.failure and state.failure.kind == "gpu_failed")
+        return state is not None
+
+    def drop(self, attempt_id: str) -> bool:
+        """Take an attempt out of the queue, or stop its run; tell whether it is gone.
+
+        An interrupt is lost when it comes between the queue and the start of the run, so that
+        it is looked at again.
+        """
+        for _ in range(_DROP_LOOKS):
+            state = self.find(attempt_id)
+            if not isinstance(state, Waiting):
+                return True
+            if state.position:
+                self._post("/queue", {"delete": [attempt_id]})
+            else:
+                self._post("/interrupt", {"prompt_id": attempt_id})
+            sleep(_DROP_SECONDS)
+        return False
+
+    def free(self) -> None:
+        """Have models and caches put out of the GPU's memory, after the current run."""
+        self._post("/free", {"unload_models": True, "free_memory": True})
 
     def events(self, attempt_id: str) -> Events:
         """Listen to an attempt; to be entered before `submit`, as nothing is replayed."""
         return Events(self._url, attempt_id)
 
-    def follow(
-        self,
-        attempt_id: str,
-        events: Events,
-        *,
-        until: float,
-        report: Callable[[Waiting], None],
-    ) -> State:
+    def follow(self, attempt_id: str, events: Events, *, until: float, report: Report) -> State:
         """Wait for the end of an attempt; return what is known when `until` has come."""
         watch = _Watch(self._clock)
         while True:
             left = max(until - self._clock(), 0)
             event = events.next(min(_HISTORY_SECONDS, left))
             if event and event[0] in _RUNS and not _is_end(event):
-                report(Waiting(0, _progress(event)))
+                report.heard(_progress(event))
             # A ComfyUI that stalls must not hold a caller long past `until`.
             seconds = min(_READ_SECONDS, left + 1)
             if watch.is_due(ended=bool(event and _is_end(event))):
-                state = self._look(attempt_id, is_thorough=watch.is_thorough, seconds=seconds)
-                if not isinstance(state, Waiting):
+                look = self.find if watch.is_thorough else self._in_history
+                state = look(attempt_id, seconds)
+                if isinstance(state, Waiting):
+                    report.seen(state.position, is_listening=events.is_connected)
+                elif state or watch.is_thorough:
                     return state
-                if state.position:
-                    report(state)
             if self._clock() >= until:
-                return self.find(attempt_id, seconds=seconds)
+                return self.find(attempt_id, seconds)
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
@@ -101,11 +146,6 @@ class ComfyUI:
                 return
             self._expect(answer, requests.codes.ok)
             yield cast(BinaryIO, answer.raw), int(answer.headers["Content-Length"])
-
-    def _look(self, attempt_id: str, *, is_thorough: bool, seconds: float) -> State:
-        if is_thorough:
-            return self.find(attempt_id, seconds=seconds)
-        return self._in_history(attempt_id, seconds) or Waiting(0)
 
     def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
         return self._read("/queue", lambda queue: waiting(attempt_id, queue), seconds)
@@ -130,6 +170,9 @@ class ComfyUI:
             return self._http.request(method, f"{self._url}{path}", timeout=timeout, **options)
         except requests.RequestException as error:
             raise ComfyUIUnreachable("ComfyUI did not answer") from error
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        self._expect(self._call("POST", path, json=body), requests.codes.ok)
 
     def _expect(self, answer: requests.Response, status: int) -> None:
         if answer.status_code != status:
@@ -172,4 +215,6 @@ def _progress(event: Event) -> dict[str, Any] | None:
     name, data = event
     if name == "progress":
         return {"value": data.get("value"), "max": data.get("max"), "node": data.get("node")}
+    if name == "executing":  # a node has begun, as ComfyUI's own `progress_state` puts it
+        return {"value": 0, "max": 1, "node": data.get("node")}
     return None

@@ -9,10 +9,14 @@ from chalicelib.errors import WorkflowRejected
 
 Json = dict[str, Any]
 
-Kind = Literal["interrupted", "out_of_memory", "node_failed"]
+Kind = Literal["interrupted", "out_of_memory", "gpu_failed", "node_failed"]
 
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
 _LONGEST_CHOICE_LIST = 20
+
+# After these nothing works any more until the process has been started anew (CUDA C++
+# Programming Guide, Error Checking: such errors are "sticky").
+_GPU_FAULT = re.compile(r"\b(CUDA|HIP|cuDNN|CUBLAS|NCCL) ?(driver )?(error|failure|_STATUS)", re.I)
 
 
 class Failure(Struct, frozen=True):
@@ -73,6 +77,8 @@ def failure(messages: list[tuple[str, Json]]) -> Failure:
     kind, text = str(data.get("exception_type", "")), str(data.get("exception_message", ""))
     if "OutOfMemory" in kind or "out of memory" in text.lower():
         return Failure("out_of_memory", "the GPU ran out of memory")
+    if _GPU_FAULT.search(text):
+        return Failure("gpu_failed", "the GPU reported a fault")
     first_line = _scrub(text.strip().partition("\n")[0])[:300]
     node = data.get("node_type", "an unknown node")
     return Failure("node_failed", f"{node} failed in ComfyUI: {first_line or kind}")

@@ -33,6 +33,11 @@ class Events:
     def __exit__(self, *_: object) -> None:
         self._close()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether ComfyUI could tell us something now."""
+        return self._socket is not None
+
     def next(self, timeout_seconds: float) -> Event | None:
         """Return the attempt's next message; None when none came in time."""
         if self._socket is None and not self._connect():

@@ -19,15 +19,15 @@ class Waiting(Struct, frozen=True):
     """Known to ComfyUI and not finished: `position` 0 runs, 1 is next."""
 
     position: int
-    progress: dict[str, Any] | None = None
     is_finished: Literal[False] = False
 
 
 class Finished(Struct, frozen=True):
-    """Ended: the images by node, and why it failed if it did."""
+    """Ended: the images by node, why it failed if it did, and how long the GPU worked on it."""
 
     images: dict[str, list[ImageFile]]
     failure: Failure | None = None
+    run_seconds: float | None = None
     is_finished: Literal[True] = True
 
 
@@ -57,6 +57,12 @@ def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:
         for node_id, output in entry.get("outputs", {}).items()
     }
     status = entry.get("status") or {}
+    messages = [(each[0], each[1]) for each in status.get("messages") or ()]
     if status.get("status_str") == "success":
-        return Finished(images)
-    return Finished(images, failure([(each[0], each[1]) for each in status["messages"]]))
+        return Finished(images, None, _run_seconds(messages))
+    return Finished(images, failure(messages), _run_seconds(messages))
+
+
+def _run_seconds(messages: list[tuple[str, Any]]) -> float | None:
+    times = [data["timestamp"] for _, data in messages if "timestamp" in data]
+    return (max(times) - min(times)) / 1000 if times else None

@@ -5,6 +5,7 @@ from mimetypes import guess_type
 from typing import Any, BinaryIO
 
 import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import StoreFailed
 
@@ -61,6 +62,16 @@ class ImageStore:
             answer.raise_for_status()
         except (requests.RequestException, OSError) as error:
             raise StoreFailed("the image could not be stored") from error
+
+    def delete(self, job_id: str) -> None:
+        """Delete all images of a job; raise StoreFailed when S3 does not."""
+        try:
+            listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"images/{job_id}/")
+            keys = [{"Key": each["Key"]} for each in listed.get("Contents", [])]
+            if keys:
+                self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
+        except (BotoCoreError, ClientError) as error:
+            raise StoreFailed("the images could not be deleted") from error
 
     def _signed_put(self, key: str, headers: dict[str, str]) -> str:
         signed: str = self._s3.generate_presigned_url(

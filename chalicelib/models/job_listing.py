@@ -6,8 +6,9 @@ from itertools import islice
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.models.job import OPEN, SUCCEEDED, Job
+from chalicelib.models.job import Job
 from chalicelib.models.job_index import SHARDS
+from chalicelib.models.job_status import OPEN, SUCCEEDED
 
 
 def newest(limit: int, *, status: str | None = None, before: str | None = None) -> list[Job]:

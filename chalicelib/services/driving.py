@@ -3,50 +3,64 @@
 from __future__ import annotations
 
 import logging
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from chalicelib.config import config
 from chalicelib.errors import (
+    AttemptOver,
     ComfyUIUnavailable,
     ComfyUIUnreachable,
     GenerationFailed,
     GpuNotReady,
     LeaseLost,
+    NotItsTurn,
+    Stalled,
     StoreFailed,
-    WorkflowRejected,
 )
-from chalicelib.models.job import STARTING, Attempt, Job
-from chalicelib.services.failures import deadline_exceeded, described, rejected
+from chalicelib.models import line
+from chalicelib.models.job_status import QUEUED, STARTING, SUCCEEDED
+from chalicelib.services.attempts import begin, lost, submit
+from chalicelib.services.failures import (
+    COMFYUI_UNREACHABLE,
+    GPU_NOT_READY,
+    INTERNAL_ERROR,
+    STORE_FAILED,
+    deadline_exceeded,
+    described,
+)
 from chalicelib.services.progress import Reporter
-from chalicelib.workflows import TEXT_TO_IMAGE, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.gateways.comfyui import ComfyUI
-    from chalicelib.gateways.comfyui_state import Finished, ImageFile, State
-    from chalicelib.gateways.image_store import ImageStore
-    from chalicelib.services.fleet import Fleet, Server
+    from chalicelib.gateways.comfyui_state import State
+    from chalicelib.models.job import Job
+    from chalicelib.services.clearing import Clearing
+    from chalicelib.services.dispatching import Dispatch
+    from chalicelib.services.fleet import Server
+    from chalicelib.services.settling import Settling
 
 log = logging.getLogger("darkroom.driving")
 
-MAX_ATTEMPTS = 3
-_LOST = "ComfyUI no longer knew it"
-# An attempt of this reason does not count: the one before it was never begun, and may well
-# have been lost by the fault of another.
-_NEVER_RAN = "ComfyUI forgot it while it waited in its queue"
 LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
 _RETRY_SECONDS = 5
+# A job in the line is called when its turn comes; this is for calls that were lost.
+_LINE_SECONDS = 300
 
 
 class Driver:
     """Moves jobs on; whatever it raises, the job is left for the next driver to go on with."""
 
-    def __init__(self, fleet: Fleet, images: ImageStore, clock: Callable[[], float]) -> None:
-        self._fleet = fleet
-        self._images = images
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        settling: Settling,
+        clearing: Clearing,
+        clock: Callable[[], float],
+    ) -> None:
+        self._dispatch = dispatch
+        self._settling = settling
+        self._clearing = clearing
         self._clock = clock
 
     def advance(self, job: Job, *, until: float, lease: str | None = None) -> None:
@@ -58,127 +72,95 @@ class Driver:
         if lease is None:
             job.claim(uuid4().hex, now=self._clock(), until=until + LEASE_GRACE_SECONDS)
         try:
-            self._drive(job, until)
+            self._advance(job, until)
         except LeaseLost:
-            log.warning("another driver took over", extra={"job_id": job.id})
+            log.warning("another took over", extra={"job_id": job.id})
             job.refresh(consistent_read=True)
+            if not job.is_open and job.status != SUCCEEDED:
+                self._clearing.ended(job)
+
+    def _advance(self, job: Job, until: float) -> None:
+        try:
+            self._drive(job, until)
+        except NotItsTurn as wait:
+            self._line_up(job, QUEUED, wait, _LINE_SECONDS)
         except GpuNotReady as wait:
-            self._put_back(job, STARTING, str(wait), wait.retry_seconds)
-        except (ComfyUIUnavailable, ComfyUIUnreachable, StoreFailed) as wait:
-            self._put_back(job, job.status, str(wait), _RETRY_SECONDS)
+            self._line_up(job, STARTING, wait, wait.retry_seconds, GPU_NOT_READY)
+        except (ComfyUIUnavailable, ComfyUIUnreachable) as wait:
+            self._put_back(job, wait, _RETRY_SECONDS, COMFYUI_UNREACHABLE)
+        except StoreFailed as wait:
+            self._put_back(job, wait, _RETRY_SECONDS, STORE_FAILED)
+        except AttemptOver as over:
+            self._put_back(job, over, over.retry_seconds, spent=str(over))
         except GenerationFailed as failure:
-            self._fail(job, failure)
+            job.fail(described(failure), now=self._clock())
+            self._clearing.ended(job)
+        except LeaseLost:
+            raise
         except Exception:
-            self._put_back(job, job.status, "an internal error; it is tried again", _RETRY_SECONDS)
+            reason = "an internal error; it is tried again"
+            self._put_back(job, reason, _RETRY_SECONDS, INTERNAL_ERROR)
             raise
 
-    def _put_back(self, job: Job, status: str, reason: str | None, delay_seconds: int) -> None:
-        try:
-            job.put_back(status, reason, due_at=self._clock() + delay_seconds)
-        except LeaseLost:
-            job.refresh(consistent_read=True)
+    def _put_back(
+        self,
+        job: Job,
+        reason: object,
+        delay_seconds: int,
+        waits_for: str | None = None,
+        *,
+        spent: str | None = None,
+    ) -> None:
+        due_at = min(self._clock() + delay_seconds, job.deadline_at)
+        job.put_back(job.status, str(reason), due_at=due_at, waits_for=waits_for, spent=spent)
 
-    def _fail(self, job: Job, failure: GenerationFailed) -> None:
-        try:
-            job.fail(described(failure), now=self._clock())
-        except LeaseLost:
-            job.refresh(consistent_read=True)
+    def _line_up(
+        self,
+        job: Job,
+        status: str,
+        reason: object,
+        delay_seconds: int,
+        waits_for: str | None = None,
+    ) -> None:
+        place = job.place or line.take_place(job, now=self._clock())
+        due_at = min(self._clock() + delay_seconds, job.deadline_at)
+        job.put_back(status, str(reason), due_at=due_at, waits_for=waits_for, place=place)
 
     def _drive(self, job: Job, until: float) -> None:
-        if self._clock() > job.created_at + config.job_deadline_seconds:
-            raise deadline_exceeded(job)
-        server = self._server(job)
-        spent: str | None = None
+        self._check_deadline(job)
+        server = self._dispatch.seat(job)
+        spent: str | None = job.spent
         while True:
-            state = self._run(job, server.comfyui, server.instance.id, until, spent)
+            state = self._run(job, server, until, spent)
             if state is None:
-                spent = _lost(job)
+                spent = lost(job)
             elif state.is_finished:
-                spent = self._settle(job, server.comfyui, state)
+                spent = self._settling.settle(job, server, state)
             else:
-                return self._put_back(job, job.status, None, 0)
+                self._check_deadline(job)
+                return job.put_back(job.status, None, due_at=self._clock())
             if spent is None:
                 return None
 
-    def _server(self, job: Job) -> Server:
-        """Prefer the instance that may have the job already."""
-        at_work = self._fleet.server(job.attempt.instance_id) if job.attempt else None
-        return at_work or self._fleet.acquire()
+    def _check_deadline(self, job: Job) -> None:
+        if self._clock() >= job.deadline_at:
+            raise deadline_exceeded(job)
 
-    def _run(
-        self, job: Job, comfyui: ComfyUI, instance_id: str, until: float, spent: str | None
-    ) -> State:
+    def _run(self, job: Job, server: Server, until: float, spent: str | None) -> State:
         """Follow the job's attempt; submit a new one if there is none or the last is `spent`."""
         last = job.attempt
-        known = comfyui.find(last.id) if last and not spent else None
+        known = server.comfyui.find(last.id) if last and not spent else None
         if known and known.is_finished:
             return known
-        is_new = known is None
-        if is_new:
-            reason = spent or (_lost(job) if last else "first")
-            self._begin(job, comfyui, instance_id, reason)
+        if known is None:
+            begin(job, server, spent or (lost(job) if last else "first"), self._clock)
         attempt_id = job.attempts[-1].id
-        with comfyui.events(attempt_id) as events:
-            if is_new:
-                self._submit(job, comfyui)
+        with server.comfyui.events(attempt_id) as events:
+            if known is None:
+                submit(job, server.comfyui, self._clock)
+            until = min(until, job.deadline_at)
             report = Reporter(job, self._clock)
-            return comfyui.follow(attempt_id, events, until=until, report=report)
-
-    def _begin(self, job: Job, comfyui: ComfyUI, instance_id: str, reason: str) -> None:
-        counted = [each for each in job.attempts if each.reason != _NEVER_RAN]
-        if len(counted) == MAX_ATTEMPTS and reason != _NEVER_RAN:
-            raise GenerationFailed(
-                f"given up after {MAX_ATTEMPTS} attempts; the last ended because {reason}",
-                code="attempts_exhausted",
-            )
-        attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
-            id=f"{job.id}-{len(job.attempts) + 1}",
-            instance_id=instance_id,
-            started_at=self._clock(),
-            reason=reason,
-        )
-        job.begin_attempt(attempt, queue_position=comfyui.queue_length())
-
-    def _submit(self, job: Job, comfyui: ComfyUI) -> None:
-        attempt_id = job.attempts[-1].id
-        template = load(TEXT_TO_IMAGE)
-        # A folder for each job: ComfyUI lists the folder at every save. A prefix for each
-        # attempt: ComfyUI would answer a repeated graph with the file of the first.
-        prefix = f"darkroom/{job.id}/{attempt_id}"
-        graph = template.render({**job.parameters, "filename_prefix": prefix})
-        try:
-            comfyui.submit(attempt_id, graph)
-        except WorkflowRejected as refusal:
-            raise rejected(refusal, template) from refusal
-
-    def _settle(self, job: Job, comfyui: ComfyUI, end: Finished) -> str | None:
-        """Bring the job to its end; return why not if the attempt has to be repeated."""
-        if end.failure and end.failure.kind == "interrupted":
-            return end.failure.error
-        if end.failure:
-            raise GenerationFailed(end.failure.error, code=end.failure.kind)
-        files = [
-            file for file in end.images.get(load(TEXT_TO_IMAGE).output, []) if file.type == "output"
-        ]
-        if not files:
-            raise GenerationFailed("ComfyUI finished without an image", code="no_image")
-        stored = [self._store(job, comfyui, file, index) for index, file in enumerate(files)]
-        if None in stored:
-            return "its image had vanished from ComfyUI"
-        job.succeed([image for image in stored if image], now=self._clock())
-        return None
-
-    def _store(
-        self, job: Job, comfyui: ComfyUI, file: ImageFile, index: int
-    ) -> dict[str, str] | None:
-        suffix = PurePosixPath(file.filename).suffix
-        key = f"images/{job.id}/{index}{suffix}"
-        with comfyui.image(file) as content:
-            if content is None:
-                return None
-            self._images.put(key, *content)
-        return {"id": f"{job.id}-{index}", "key": key}
-
-
-def _lost(job: Job) -> str:
-    return _NEVER_RAN if job.queue_position else _LOST
+            try:
+                return server.comfyui.follow(attempt_id, events, until=until, report=report)
+            except Stalled as stall:
+                return self._settling.give_up(job, server, stall)

@@ -6,6 +6,13 @@ from chalicelib.models.job import Job
 from chalicelib.schemas.catalogs import DEFAULTS
 from chalicelib.workflows import Template
 
+# What keeps a job from its end; at the deadline the code of its failure.
+GPU_NOT_READY = "gpu_unavailable"
+COMFYUI_UNREACHABLE = "comfyui_unreachable"
+STORE_FAILED = "store_failed"
+INTERNAL_ERROR = "internal_error"
+_CODES = (GPU_NOT_READY, COMFYUI_UNREACHABLE, STORE_FAILED, INTERNAL_ERROR)
+
 
 def rejected(refusal: WorkflowRejected, template: Template) -> GenerationFailed:
     """Name the parameter at fault in place of ComfyUI's node and input."""
@@ -28,9 +35,12 @@ def _remedy(field: str | None, suggestion: str) -> str:
 
 def deadline_exceeded(job: Job) -> GenerationFailed:
     """Say for how long a job was tried, and what it last waited for."""
-    minutes = config.job_deadline_seconds // 60
+    is_latest = job.deadline_at == job.created_at + config.job_deadline_seconds
+    seconds = config.job_deadline_seconds if is_latest else config.run_deadline_seconds
+    where = "" if is_latest else " on a GPU"
     reason = f"; last seen: {job.status_reason}" if job.status_reason else ""
-    return GenerationFailed(f"not done within {minutes} minutes{reason}", code="deadline_exceeded")
+    code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
+    return GenerationFailed(f"not done within {seconds // 60} minutes{where}{reason}", code=code)
 
 
 def described(failure: GenerationFailed) -> dict[str, str | None]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from chalicelib.config import config
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, GpuNotReady, StartFailed
+from chalicelib.models.instance import InstanceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +20,17 @@ _CAPACITY_SECONDS = 30
 
 
 class Server(NamedTuple):
-    """An instance whose ComfyUI answers, and how much it has to do."""
+    """An instance whose ComfyUI answers, how much it has to do, and what we know of it."""
 
     instance: Instance
     comfyui: ComfyUI
     queue_length: int
+    record: InstanceRecord
+    is_sick: bool
+
+    @property
+    def free_seats(self) -> int:
+        return max(config.gpu_seats - len(self.record.seated), 0)
 
 
 class Fleet:
@@ -55,26 +63,29 @@ class Fleet:
         if not any(each.can_be_started for each in members) and not self.servers():
             raise _not_answering()
 
-    def servers(self) -> list[Server]:
-        """List the instances that can serve now, the least busy first."""
+    def answering(self) -> list[Server]:
+        """List the instances whose ComfyUI answers, the least busy first, sick ones too."""
         answering = [server for each in self._running() if (server := self._ask(each))]
         return sorted(answering, key=lambda server: server.queue_length)
+
+    def servers(self) -> list[Server]:
+        """List the instances that can serve now, the least busy first."""
+        return [server for server in self.answering() if not server.is_sick]
 
     def server(self, instance_id: str) -> Server | None:
         """Return one instance if it can serve now."""
         found = (each for each in self.members() if each.id == instance_id)
         member = next(found, None)
-        return self._ask(member) if member and member.state == "running" else None
+        server = self._ask(member) if member and member.state == "running" else None
+        return server if server and not server.is_sick else None
 
-    def acquire(self) -> Server:
-        """Return a GPU that can serve; raise GpuNotReady after doing what brings one nearer."""
-        if servers := self.servers():
-            return servers[0]
+    def ready(self) -> list[Server]:
+        """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
         asked = self._running()
         self.members(max_age_seconds=0)
         # Asking one that boots takes a time-out; those that were asked just now are not again.
         if self._running() != asked and (servers := self.servers()):
-            return servers[0]
+            return servers
         raise self._not_ready()
 
     def start(self) -> None:
@@ -125,9 +136,12 @@ class Fleet:
     def _ask(self, instance: Instance) -> Server | None:
         comfyui = self._connect(instance.url)
         try:
-            return Server(instance, comfyui, comfyui.queue_length())
+            queue_length = comfyui.queue_length()
+            record = InstanceRecord.read(instance.id)
+            is_sick = bool(record.suspect) and comfyui.is_sick(record.suspect)
         except ComfyUIUnreachable:
             return None
+        return Server(instance, comfyui, queue_length, record, is_sick)
 
 
 def _no_instance() -> ComfyUIUnavailable:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from math import ceil
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from msgspec import UNSET, Struct, UnsetType, structs
 from ulid import ULID
 
-from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound, QueueUnavailable
+from chalicelib.config import config
+from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound
+from chalicelib.models import line
 from chalicelib.models.acceptance import accept, replay
 from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES
 from chalicelib.models.catalog_item import Catalog
-from chalicelib.models.job import STARTING, Job
+from chalicelib.models.job import Job
+from chalicelib.models.job_index import LINE
+from chalicelib.models.job_status import STARTING
 from chalicelib.schemas.generation import GenerateRequest, Parameters
 from chalicelib.services.composition import compose, defaults_from, seeds
 from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
@@ -23,8 +26,8 @@ from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.gateways.job_queue import JobQueue
     from chalicelib.services.fleet import Fleet
+    from chalicelib.services.waking import Waker
 
 _WATCH_SECONDS = 0.5
 
@@ -37,6 +40,7 @@ class Order(Struct, frozen=True):
     request: GenerateRequest
     wait_seconds: int
     fingerprint: str
+    caller: str = ""
     key: str | None = None
     count: int = 1
     post_id: str | None = None
@@ -49,7 +53,7 @@ class Generation:
         self,
         fleet: Fleet,
         driver: Driver,
-        queue: JobQueue,
+        waker: Waker,
         *,
         checkpoint: str,
         clock: Callable[[], float],
@@ -58,7 +62,7 @@ class Generation:
     ) -> None:
         self._fleet = fleet
         self._driver = driver
-        self._queue = queue
+        self._waker = waker
         self._checkpoint = checkpoint
         self._clock = clock
         self._pause = pause
@@ -82,23 +86,24 @@ class Generation:
             self._drive([job for job in jobs if job.is_open], lease, until)
         return jobs
 
-    def wake(self, job: Job) -> None:
-        """Have a worker go on when the job is due; should that fail, the keeper will."""
-        self._send(job.id, ceil(max(job.due_at - self._clock(), 0)))
-
     def _jobs(self, order: Order, lease: str, until: float) -> list[Job]:
         now = self._clock()
         inline = {"lease": lease, "due_at": until + LEASE_GRACE_SECONDS}
-        return [
+        jobs = [
             Job.new(
                 str(ULID()),
                 now=now,
+                caller=order.caller,
                 post_id=order.post_id,
                 parameters=structs.asdict(parameters),
-                **(inline if order.wait_seconds else {"due_at": now}),
+                **(inline if order.wait_seconds else {"due_at": now, "line": LINE}),
             )
             for parameters in self._parameters(order)
         ]
+        if not order.wait_seconds:
+            for job, place in zip(jobs, line.take_places(jobs, now=now), strict=True):
+                job.place = place
+        return jobs
 
     def _parameters(self, order: Order) -> list[Parameters]:
         request = order.request
@@ -113,14 +118,15 @@ class Generation:
 
     def _announce(self, jobs: list[Job], wait_seconds: int) -> None:
         # Should this process die, the message finds the lease expired and a worker goes on.
-        delay_seconds = wait_seconds + LEASE_GRACE_SECONDS + 1 if wait_seconds else 0
+        spare_seconds = LEASE_GRACE_SECONDS + 1 if wait_seconds else 0
         for job in jobs:
-            self._send(job.id, delay_seconds)
+            self._waker.wake(job.id, at=self._clock() + wait_seconds + spare_seconds)
 
     def _drive(self, jobs: list[Job], lease: str, until: float) -> None:
         if len(jobs) == 1:
             return self._drive_one(jobs[0], lease, until)
-        with ThreadPoolExecutor(max_workers=max(len(jobs), 1)) as pool:
+        # No more at once than one GPU has seats: the others would wait in the line for them.
+        with ThreadPoolExecutor(max_workers=config.gpu_seats) as pool:
             list(pool.map(lambda job: self._drive_one(job, lease, until), jobs))
         return None
 
@@ -134,21 +140,17 @@ class Generation:
             return None
         except Exception:
             log.exception("inline driving failed", extra={"job_id": job.id})
-        if job.is_open:
-            self.wake(job)
+        if job.waits_in_line:
+            self._watch(job, until)
+        elif job.is_open:
+            self._waker.wake(job.id, at=job.due_at)
         return None
 
     def _watch(self, job: Job, until: float) -> None:
-        """Wait for another driver, as a caller who repeats a request expects."""
+        """Wait for another driver, or for the job's turn, as its caller does."""
         while job.is_open and job.status != STARTING and self._clock() < until:
             self._pause(_WATCH_SECONDS)
             job.refresh(consistent_read=True)
-
-    def _send(self, job_id: str, delay_seconds: int) -> None:
-        try:
-            self._queue.send(job_id, delay_seconds=delay_seconds)
-        except QueueUnavailable:
-            log.exception("no message for a job", extra={"job_id": job_id})
 
 
 def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str, Any] | None:

@@ -1,37 +1,59 @@
-"""How far an image is, written for those who poll."""
+"""How far an image is, written for those who poll, and whether it gets any farther."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.config import config
+from chalicelib.errors import Stalled
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.gateways.comfyui_state import Waiting
     from chalicelib.models.job import Job
 
 _SECONDS = 1.0
 
 
 class Reporter:
-    """Writes a job's progress at most once a second, and only what has changed."""
+    """Writes a job's progress at most once a second, and only what has changed.
+
+    Both methods raise LeaseLost when the job is no longer ours.
+    """
 
     def __init__(self, job: Job, clock: Callable[[], float]) -> None:
         self._job = job
         self._clock = clock
         self._written_at = clock()
-        self._last = (int(job.queue_position or 0), job.progress)
+        self._heard_at = float(job.progressed_at or clock())
+        self._position = int(job.queue_position or 0)
+        self._progress = job.progress
 
-    def __call__(self, waiting: Waiting) -> None:
-        """Note a step; raise LeaseLost when the job is no longer ours."""
-        seen = (waiting.position, self._named(waiting.progress) or self._last[1])
-        if seen == self._last or self._clock() - self._written_at < _SECONDS:
+    def heard(self, progress: dict[str, Any] | None) -> None:
+        """Note a sign of life."""
+        self._heard_at = self._clock()
+        self._note(0, self._named(progress) or self._progress)
+
+    def seen(self, position: int, *, is_listening: bool) -> None:
+        """Note a look at the queue; raise Stalled when a run shows no life for too long.
+
+        Without a websocket nothing can be heard, and only the deadline ends the run.
+        """
+        now = self._clock()
+        if position or position != self._position or not is_listening:
+            self._heard_at = now
+        elif now - self._heard_at >= config.stall_seconds:
+            raise Stalled(f"no progress for {config.stall_seconds} seconds")
+        self._note(position, self._progress)
+
+    def _note(self, position: int, progress: dict[str, Any] | None) -> None:
+        is_known = (position, progress) == (self._position, self._progress)
+        if is_known or self._clock() - self._written_at < _SECONDS:
             return
-        self._job.report(seen[1], queue_position=seen[0])
+        self._job.report(progress, queue_position=position, now=self._heard_at)
         self._written_at = self._clock()
-        self._last = seen
+        self._position, self._progress = position, progress
 
     def _named(self, progress: dict[str, Any] | None) -> dict[str, Any] | None:
         """Say the node's class rather than its number in the graph."""

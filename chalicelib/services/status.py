@@ -17,6 +17,7 @@ _SENTENCES = {
     "starting": "The GPU instance is starting",
     "stopping": "The GPU instance is stopping; the next image starts it again",
     "booting": "The GPU instance runs and ComfyUI is booting",
+    "unhealthy": "ComfyUI answers and does not work; its instance is stopped and started anew",
     "ready": "ComfyUI is ready",
     "busy": "ComfyUI is generating",
 }
@@ -30,7 +31,8 @@ _BY_STATE = {
 
 
 class Status(Struct, frozen=True):
-    """`status` is one of: unavailable, stopped, starting, stopping, booting, ready, busy."""
+    """`status` is one of: unavailable, stopped, starting, stopping, booting, unhealthy, ready,
+    busy."""
 
     status: str
     message: str
@@ -44,8 +46,11 @@ def comfyui_status(fleet: Fleet) -> Status:
 
 def _status(fleet: Fleet) -> str:
     fleet.members(max_age_seconds=1)  # a person who watches a GPU start looks every second
-    if servers := fleet.servers():
+    answering = fleet.answering()
+    if servers := [server for server in answering if not server.is_sick]:
         return "busy" if all(server.queue_length for server in servers) else "ready"
+    if answering:
+        return "unhealthy"
     members = fleet.members()
     if not any(each.can_be_started for each in members):
         return "unavailable"

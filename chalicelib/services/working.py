@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import JobBusy, JobFinished
 from chalicelib.models.job import Job
+from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.services.driving import LEASE_GRACE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.services.clearing import Clearing
     from chalicelib.services.driving import Driver
-    from chalicelib.services.generation import Generation
+    from chalicelib.services.waking import Waker
 
 _SPARE_SECONDS = LEASE_GRACE_SECONDS + 5  # to store, to finish, and to pass on
 
@@ -23,9 +25,12 @@ log = logging.getLogger("darkroom.working")
 class Worker:
     """Drives a job for as long as one invocation has, and passes it on."""
 
-    def __init__(self, driver: Driver, generation: Generation, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, driver: Driver, clearing: Clearing, waker: Waker, clock: Callable[[], float]
+    ) -> None:
         self._driver = driver
-        self._generation = generation
+        self._clearing = clearing
+        self._waker = waker
         self._clock = clock
 
     def work(self, job_id: str, *, remaining_seconds: float) -> None:
@@ -36,9 +41,13 @@ class Worker:
         job = Job.find(job_id)
         try:
             self._driver.advance(job, until=self._clock() + remaining_seconds - _SPARE_SECONDS)
-        except (JobBusy, JobFinished) as reason:
+        except JobBusy as reason:
             log.info("nothing to do: %s", reason)
-            return
-        # A new message before this one is acknowledged: waiting uses up no receives.
-        if job.is_open:
-            self._generation.wake(job)
+        except JobFinished:
+            # Who failed or canceled it may have died before he had cleared up.
+            if job.status != SUCCEEDED:
+                self._clearing.ended(job)
+        else:
+            # A new message before this one is acknowledged: waiting uses up no receives.
+            if job.is_open and not job.waits_in_line:
+                self._waker.wake(job.id, at=job.due_at)

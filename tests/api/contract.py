@@ -20,7 +20,8 @@ def check_error(
     assert body["status"] == "error"
     assert is_written(body["message"])
     details: dict[str, str] = body["details"]
-    assert {"error", "suggestion"} <= details.keys() <= {"error", "suggestion", "field"}
+    allowed = {"error", "suggestion", "field", "code", "job"}
+    assert {"error", "suggestion"} <= details.keys() <= allowed
     named = details.get("field", field or "-")
     assert is_written(details["error"])
     assert is_written(details["suggestion"])

@@ -34,6 +34,7 @@ SERVED = {
     "/api/v1/posts/1/images": ["GET"],
     "/api/images/jobs": ["GET"],
     "/api/images/jobs/1": ["GET"],
+    "/api/images/jobs/1/cancel": ["POST"],
     "/api/images/files/1": ["GET"],
     "/api/images/comfyui/status": ["GET"],
     "/api/images/comfyui/start": ["POST"],

@@ -109,8 +109,8 @@ def test_jobs_are_listed_by_status(http: TestHTTPClient, comfyui: str) -> None:
 
 
 def test_pages_of_a_status_hold_to_it(http: TestHTTPClient, comfyui: str) -> None:
-    ids = accept_many(http, 2)
     generate(http)
+    ids = accept_many(http, 2)
     found = list(pages(http, f"{JOBS}?status=queued&limit=5"))
     assert [len(page) for page in found] == [5, 5, 5, 1]
     assert [job["id"] for page in found for job in page] == ids

@@ -18,6 +18,7 @@ JOB_KEYS = {
     "status_reason",
     "progress",
     "queue_position",
+    "estimated_wait_seconds",
     "created_at",
     "started_at",
     "finished_at",

@@ -7,6 +7,7 @@ import pytest
 import requests
 from PIL import Image
 
+from chalicelib.config import config
 from local.processes import wait_until
 from tests.e2e.conftest import Stack
 
@@ -92,6 +93,29 @@ def test_a_job_outlives_the_gpu_it_ran_on(warm: Stack) -> None:
     warm.emulator.client("ec2").stop_instances(InstanceIds=[warm.gpu.id])
     job = warm.finished(job_url)
     assert (job["status"], len(job["attempts"])) == ("succeeded", 2)
+
+
+def test_a_canceled_run_stops_on_the_gpu(warm: Stack) -> None:
+    job_url = warm.accepted(steps=150)
+    wait_until(lambda: warm.job(job_url)["status"] == "running", "the run", seconds=30)
+    answer = warm.call("POST", f"/api/images/jobs/{warm.job(job_url)['id']}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
+    queue = f"{warm.gpu.url}/queue"
+    wait_until(
+        lambda: not requests.get(queue, timeout=5).json()["queue_running"], "idle", seconds=2
+    )
+    assert warm.job(job_url)["status"] == "canceled"
+
+
+def test_a_burst_does_not_hold_up_another_caller(warm: Stack) -> None:
+    burst = [warm.accepted(caller="10.0.0.1", steps=20) for _ in range(15)]
+    single = warm.finished(warm.accepted(caller="10.0.0.2", steps=2))
+    ends = [warm.finished(job_url)["finished_at"] for job_url in burst]
+    between = [end for end in ends if single["created_at"] < end < single["finished_at"]]
+    assert len(between) <= config.gpu_seats + 1, "those on the GPU, and the head of the line"
+    # Jobs that are called together reach ComfyUI in any order.
+    order = sorted(ends)
+    assert all(abs(order.index(end) - n) < config.gpu_seats for n, end in enumerate(ends))
 
 
 def test_catalogs_begin_with_something_useful(stack: Stack) -> None:

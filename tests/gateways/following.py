@@ -4,12 +4,13 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import requests
 
 from chalicelib.gateways.comfyui import ComfyUI, Graph
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, State
 from tests.gateways.faulty import IMAGE, Script, serving
 
 SAVED = [ImageFile(**IMAGE)]  # what every script makes
@@ -31,11 +32,18 @@ def ticking(seconds: float) -> Callable[[], float]:
 
 @dataclass
 class Followed:
-    """How an attempt was followed: to which end, in what time, with which reports."""
+    """How an attempt was followed: to which end, in what time, and what was told on the way."""
 
     state: State = None
     seconds: float = 0
-    reports: list[Waiting] = field(default_factory=list)
+    heard_of: list[Any] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+
+    def heard(self, progress: Any) -> None:
+        self.heard_of.append(progress)
+
+    def seen(self, position: int, *, is_listening: bool) -> None:
+        self.positions.append(position)
 
     @property
     def images(self) -> list[ImageFile]:
@@ -55,9 +63,7 @@ def run(gateway: ComfyUI, graph: Graph, attempt_id: str | None = None) -> Follow
     with gateway.events(attempt_id) as events:
         gateway.submit(attempt_id, graph)
         until = time.time() + LONG_SECONDS
-        followed.state = gateway.follow(
-            attempt_id, events, until=until, report=followed.reports.append
-        )
+        followed.state = gateway.follow(attempt_id, events, until=until, report=followed)
     return followed
 
 
@@ -80,7 +86,7 @@ def follow_at(
             attempt_id,
             events,
             until=time.time() + LONG_SECONDS if until is None else until,
-            report=followed.reports.append,
+            report=followed,
         )
     followed.seconds = time.monotonic() - began_at
     return followed

@@ -4,7 +4,7 @@ from typing import Any
 
 from chalicelib.errors import ComfyUIUnreachable, StartFailed
 from chalicelib.gateways.gpu_fleet import Instance
-from chalicelib.services.fleet import Fleet
+from chalicelib.services.fleet import Fleet, Server
 
 
 class Region:
@@ -15,6 +15,7 @@ class Region:
         self.states = {f"i-{number}": state for number, state in enumerate(states)}
         self.can_be_started = can_be_started
         self.queues: dict[str, int] = {}  # of those that answer, by id
+        self.broken: set[str] = set()  # the attempts that show it
         self.refusal: StartFailed | None = None
         self.describes = 0
         self.started: list[str] = []
@@ -50,7 +51,15 @@ class ComfyUI:
             raise ComfyUIUnreachable("ComfyUI did not answer")
         return self.region.queues[self.url]
 
+    def is_sick(self, attempt_id: str) -> bool:
+        return attempt_id in self.region.broken
+
 
 def fleet_of(region: Any) -> Fleet:
     """Make the fleet of a region, by the region's clock."""
     return Fleet(region, lambda url: ComfyUI(region, url), lambda: region.now)
+
+
+def acquire(fleet: Fleet) -> Server:
+    """Take the least busy instance, as a job does."""
+    return (fleet.servers() or fleet.ready())[0]

@@ -50,14 +50,18 @@ def test_every_image_of_a_batch_is_named_at_its_node(gateway: ComfyUI) -> None:
     state = run(gateway, graph).state
     names = [f"batch_0000{number}_.png" for number in (1, 2, 3)]
     files = [ImageFile(name, "darkroom/job", "output") for name in names]
-    assert state == Finished({"2": files})
+    assert isinstance(state, Finished)
+    assert (state.images, state.failure) == ({"2": files}, None)
+    assert state.run_seconds is not None
 
 
 def test_progress_is_reported_on_the_way(gateway: ComfyUI) -> None:
-    reports = run(gateway, picture(CHECKPOINT, steps=3)).reports
-    steps = [report.progress for report in reports if report.progress]
-    assert steps == [{"value": step, "max": 3, "node": "3"} for step in (1, 2, 3)]
-    assert {report.position for report in reports} == {0}
+    followed = run(gateway, picture(CHECKPOINT, steps=3))
+    steps = [each for each in followed.heard_of if each and each["node"] == "3"]
+    assert steps == [
+        {"value": 0, "max": 1, "node": "3"},
+        *({"value": step, "max": 3, "node": "3"} for step in (1, 2, 3)),
+    ]
 
 
 def test_nothing_is_known_of_an_attempt_that_was_never_submitted(gateway: ComfyUI) -> None:
@@ -171,5 +175,5 @@ def test_any_attempt_id_can_be_followed_and_found(server: Server, attempt_id: st
     server.post("/history", {"clear": True})
     followed = run(gateway, flat(), attempt_id)
     assert followed.images
-    assert followed.reports, "the websocket is another's"
+    assert followed.heard_of, "the websocket is another's"
     assert gateway.find(attempt_id) == followed.state

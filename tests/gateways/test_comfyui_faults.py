@@ -7,7 +7,6 @@ from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.gateways.comfyui_state import Waiting
 from tests.gateways.faulty import Script
 from tests.gateways.following import SAVED, follow
 from tests.gateways.talks import END, PROGRESS, SUCCESS, flood, says
@@ -101,7 +100,7 @@ STRANGE = {
 def test_a_strange_message_does_not_end_the_following(message: Any) -> None:
     followed = follow(Script(talk=says(message, PROGRESS, END)))
     assert followed.images == SAVED
-    assert Waiting(0, {"value": 1, "max": 2, "node": "3"}) in followed.reports
+    assert {"value": 1, "max": 2, "node": "3"} in followed.heard_of
     assert followed.is_soon
 
 

@@ -42,7 +42,7 @@ def test_an_attempt_that_comfyui_forgot_is_lost_long_before_the_deadline() -> No
 def test_an_attempt_that_waits_has_its_position_reported() -> None:
     queue = {"queue_running": [[0, "a"]], "queue_pending": [[2, "job-1"], [1, "b"]]}
     followed = follow(Script(talk=flood, queue=queue, ends_at_look=8), until=1000, clock=ticking(1))
-    assert Waiting(2) in followed.reports
+    assert 2 in followed.positions
     assert followed.images == SAVED
 
 

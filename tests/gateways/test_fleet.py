@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import GpuNotReady, StartFailed
-from tests.gateways.region import Region, fleet_of
+from tests.gateways.region import Region, acquire, fleet_of
+
+pytestmark = pytest.mark.usefixtures("aws")
 
 
 @given(queues=st.lists(st.none() | st.integers(0, 5), min_size=1))
@@ -14,9 +16,9 @@ def test_the_least_busy_of_those_that_answer_serves(queues: list[int | None]) ->
     region.queues = {f"i-{n}": length for n, length in enumerate(queues) if length is not None}
     if not region.queues:
         with pytest.raises(GpuNotReady):
-            fleet_of(region).acquire()
+            acquire(fleet_of(region))
         return
-    server = fleet_of(region).acquire()
+    server = acquire(fleet_of(region))
     assert server.queue_length == min(region.queues.values())
     assert server.queue_length == region.queues[server.instance.id] == server.comfyui.queue_length()
 
@@ -26,13 +28,13 @@ def test_one_describe_serves_all_requests_of_five_seconds() -> None:
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
     for _ in range(5):
-        fleet.acquire()
+        acquire(fleet)
         fleet.check()
         fleet.server("i-0")
         region.now += 1
     assert region.describes == 1
     region.now += 0.1
-    fleet.acquire()
+    acquire(fleet)
     assert region.describes == 2
 
 
@@ -41,18 +43,18 @@ def test_a_stopped_instance_is_started_once_and_serves_later() -> None:
     fleet = fleet_of(region)
     for _ in range(4):
         with pytest.raises(GpuNotReady) as wait:
-            fleet.acquire()
+            acquire(fleet)
         assert 0 < wait.value.retry_seconds <= 5
         region.now += 1
     assert region.started == ["i-0"]
     region.states["i-0"], region.queues["i-0"] = "running", 0
     region.now += 6
-    assert fleet.acquire().instance.id == "i-0"
+    assert acquire(fleet).instance.id == "i-0"
     region.states["i-0"] = "stopped"
     region.queues.clear()
     region.now += 1
     with pytest.raises(GpuNotReady):
-        fleet.acquire()
+        acquire(fleet)
     assert region.started == ["i-0", "i-0"]
 
 
@@ -61,18 +63,18 @@ def test_an_instance_that_stops_is_asked_again_until_it_starts() -> None:
     fleet = fleet_of(region)
     for _ in range(2):
         with pytest.raises(GpuNotReady):
-            fleet.acquire()
+            acquire(fleet)
         region.now += 2
     region.states["i-0"] = "stopped"
     with pytest.raises(GpuNotReady):
-        fleet.acquire()
+        acquire(fleet)
     assert region.states["i-0"] == "pending"
 
 
 def test_a_stopped_instance_is_preferred_to_one_that_stops() -> None:
     region = Region("stopping", "stopped")
     with pytest.raises(GpuNotReady):
-        fleet_of(region).acquire()
+        acquire(fleet_of(region))
     assert region.started == ["i-1"]
 
 
@@ -80,7 +82,7 @@ def test_a_stopped_instance_is_preferred_to_one_that_stops() -> None:
 def test_an_instance_that_boots_is_waited_for(states: tuple[str, ...]) -> None:
     region = Region(*states)
     with pytest.raises(GpuNotReady):
-        fleet_of(region).acquire()
+        acquire(fleet_of(region))
     assert region.started == []
 
 
@@ -91,7 +93,7 @@ def test_an_instance_that_others_started_is_not_started_again() -> None:
     region.states["i-0"] = "pending"
     region.now += 1
     with pytest.raises(GpuNotReady):
-        fleet.acquire()
+        acquire(fleet)
     assert region.started == []
 
 
@@ -99,12 +101,12 @@ def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
-    fleet.acquire()
+    acquire(fleet)
     region.states["i-0"] = "stopped"
     region.queues.clear()
     region.now += 1
     with pytest.raises(GpuNotReady):
-        fleet.acquire()
+        acquire(fleet)
     assert region.started == ["i-0"]
 
 
@@ -114,14 +116,14 @@ def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
     assert fleet.servers() == []
     region.states["i-0"], region.queues["i-0"] = "running", 3
     region.now += 1
-    assert fleet.acquire().queue_length == 3
+    assert acquire(fleet).queue_length == 3
 
 
 def test_a_start_that_ec2_refuses_is_waited_out_and_told() -> None:
     region = Region("stopped")
     region.refusal = StartFailed("EC2 has no GPU capacity")
     with pytest.raises(GpuNotReady, match="EC2 has no GPU capacity") as wait:
-        fleet_of(region).acquire()
+        acquire(fleet_of(region))
     assert wait.value.retry_seconds >= 30
 
 
@@ -130,7 +132,7 @@ def test_an_instance_that_was_just_started_is_looked_at_anew() -> None:
     fleet = fleet_of(region)
     fleet.start()
     region.states["i-0"], region.queues["i-0"] = "running", 0
-    assert fleet.acquire().instance.id == "i-0"
+    assert acquire(fleet).instance.id == "i-0"
     assert region.started == ["i-0"]
 
 
@@ -138,7 +140,7 @@ def test_an_instance_that_is_stopped_is_no_longer_taken_for_running() -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
-    fleet.stop(fleet.acquire().instance)
+    fleet.stop(acquire(fleet).instance)
     assert region.stopped == ["i-0"]
     assert fleet.servers() == []
     assert fleet.server("i-0") is None

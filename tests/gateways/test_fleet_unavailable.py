@@ -6,10 +6,12 @@ import pytest
 
 from chalicelib.errors import ComfyUIUnavailable, StartFailed
 from chalicelib.services.fleet import Fleet
-from tests.gateways.region import Region, fleet_of
+from tests.gateways.region import Region, acquire, fleet_of
+
+pytestmark = pytest.mark.usefixtures("aws")
 
 USES: dict[str, Callable[[Fleet], object]] = {
-    "acquire": Fleet.acquire,
+    "acquire": acquire,
     "check": Fleet.check,
     "start": Fleet.start,
 }

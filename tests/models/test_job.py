@@ -3,8 +3,10 @@
 import pytest
 
 from chalicelib.errors import JobBusy, JobFinished, LeaseLost, NotFound
-from chalicelib.models.job import FAILED, QUEUED, RUNNING, STARTING, SUCCEEDED, Attempt, Job
+from chalicelib.models.attempt import Attempt
+from chalicelib.models.job import Job
 from chalicelib.models.job_listing import newest
+from chalicelib.models.job_status import FAILED, QUEUED, RUNNING, STARTING, SUCCEEDED
 
 ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 IMAGES = [{"id": f"{ID}-0", "key": f"images/{ID}/0.png"}]
@@ -54,7 +56,9 @@ def test_a_driver_that_was_replaced_can_change_nothing(accepted: None) -> None:
     for change in (
         lambda: late.put_back(STARTING, "booting", due_at=500.0),
         lambda: late.begin_attempt(attempt(1), queue_position=0),
-        lambda: late.report({"value": 1, "max": 2, "node": "KSampler"}, queue_position=0),
+        lambda: late.report(
+            {"value": 1, "max": 2, "node": "KSampler"}, queue_position=0, now=112.0
+        ),
         lambda: late.succeed(IMAGES, now=112.0),
         lambda: late.fail(ERROR, now=112.0),
     ):
@@ -103,7 +107,7 @@ def test_a_finished_job_stays_as_it_ended(accepted: None, ending: str) -> None:
     for change in (
         lambda: twin.put_back(QUEUED, None, due_at=0.0),
         lambda: twin.begin_attempt(attempt(1), queue_position=0),
-        lambda: twin.report(None, queue_position=1),
+        lambda: twin.report(None, queue_position=1, now=103.0),
         lambda: twin.succeed([], now=1.0),
         lambda: twin.fail({}, now=1.0),
         lambda: twin.rearm(now=1.0),
@@ -121,7 +125,7 @@ def test_a_finished_job_stays_as_it_ended(accepted: None, ending: str) -> None:
 def test_a_finished_job_has_what_its_caller_reads_and_nothing_of_the_way(accepted: None) -> None:
     job = driver("a")
     job.begin_attempt(attempt(1), queue_position=2)
-    job.report({"value": 1, "max": 2, "node": "KSampler"}, queue_position=0)
+    job.report({"value": 1, "max": 2, "node": "KSampler"}, queue_position=0, now=103.0)
     job.succeed(IMAGES, now=105.0)
     found = Job.find(ID)
     assert (found.status, found.images, found.finished_at) == (SUCCEEDED, IMAGES, 105.0)
@@ -162,7 +166,7 @@ def test_a_job_is_listed_under_the_status_it_has(accepted: None) -> None:
     job = driver("a")
     for change, status in (
         (lambda: job.begin_attempt(attempt(1), queue_position=3), QUEUED),
-        (lambda: job.report(None, queue_position=0), RUNNING),
+        (lambda: job.report(None, queue_position=0, now=103.0), RUNNING),
         (lambda: job.put_back(STARTING, None, due_at=100.0), STARTING),
         (lambda: driver("b").fail(ERROR, now=105.0), FAILED),
     ):

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import JobBusy, JobFinished, LeaseLost
-from chalicelib.models.job import OPEN, QUEUED, STARTING, Attempt, Job
+from chalicelib.models.attempt import Attempt
+from chalicelib.models.job import Job
+from chalicelib.models.job_status import OPEN, QUEUED, STARTING
 
 DRIVERS = ("a", "b")
 LEASE_SECONDS = 10.0
@@ -24,7 +26,7 @@ CHANGES: dict[str, Callable[[Job, float], None]] = {
     "put back": lambda job, now: job.put_back(STARTING, "booting", due_at=now + 2),
     "put back at once": lambda job, now: job.put_back(QUEUED, None, due_at=now),
     "begin": begin,
-    "report": lambda job, now: job.report({"value": 1, "max": 2}, queue_position=0),
+    "report": lambda job, now: job.report({"value": 1, "max": 2}, queue_position=0, now=now),
     "succeed": lambda job, now: job.succeed([{"id": "x", "key": "x"}], now=now),
     "fail": lambda job, now: job.fail({"code": "x", "message": "x"}, now=now),
 }

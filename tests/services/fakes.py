@@ -6,27 +6,42 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
-from chalicelib.errors import StoreFailed
+from chalicelib.errors import GpuNotReady, QueueUnavailable, StoreFailed
 from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting
+from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.job import Job
+from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.services.canceling import Cancellation
+from chalicelib.services.clearing import Clearing
+from chalicelib.services.dispatching import Dispatch
+from chalicelib.services.driving import Driver
+from chalicelib.services.fleet import Server
+from chalicelib.services.generation import Generation, Order
+from chalicelib.services.settling import Settling
+from chalicelib.services.waking import Waker
+from chalicelib.services.working import Worker
 
 SAVED = {"9": [ImageFile("a_00001_.png", "darkroom", "output")]}
 
 
 class FakeComfyUI:
-    """Ends every attempt with the next of `ends`; by default, at once and with an image."""
+    """Ends every attempt with the next of `ends`; by default, at once and with an image.
 
-    def __init__(self, *ends: State) -> None:
+    An end that is an exception is raised.
+    """
+
+    def __init__(self, *ends: State | Exception) -> None:
         self.ends = list(ends)
         self.submitted: list[str] = []
         self.graphs: list[dict[str, Any]] = []
         self.known: dict[str, State] = {}
         self.on_submit: Callable[[], None] = lambda: None
         self.lost_files: set[str] = set()
+        self.dropped: list[str] = []
+        self.freed = 0
+        self.is_stuck = False  # what runs cannot be dropped
 
-    def queue_length(self) -> int:
-        return 0
-
-    def find(self, attempt_id: str) -> State:
+    def find(self, attempt_id: str, seconds: float = 5) -> State:
         return self.known.get(attempt_id)
 
     @contextmanager
@@ -40,8 +55,18 @@ class FakeComfyUI:
         self.on_submit()
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        self.known[attempt_id] = self.ends.pop(0) if self.ends else Finished(SAVED)
-        return self.known[attempt_id]
+        end = self.ends.pop(0) if self.ends else Finished(SAVED, None, 2.0)
+        if isinstance(end, Exception):
+            raise end
+        self.known[attempt_id] = end
+        return end
+
+    def drop(self, attempt_id: str) -> bool:
+        self.dropped.append(attempt_id)
+        return not self.is_stuck
+
+    def free(self) -> None:
+        self.freed += 1
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BytesIO, int] | None]:
@@ -49,19 +74,45 @@ class FakeComfyUI:
 
 
 class FakeFleet:
-    """One instance that is ready unless `acquire` is told to raise."""
+    """Instances that are ready unless `refusal` says why not."""
 
-    def __init__(self, comfyui: FakeComfyUI) -> None:
-        self.ready = SimpleNamespace(instance=SimpleNamespace(id="i-1"), comfyui=comfyui)
+    def __init__(self, comfyui: FakeComfyUI, *others: FakeComfyUI) -> None:
+        self.comfyuis = {f"i-{index}": each for index, each in enumerate([comfyui, *others], 1)}
         self.refusal: Exception | None = None
+        self.queue_length = 0
+        self.gone: set[str] = set()
 
-    def server(self, instance_id: str) -> Any:
-        return None if self.refusal else self.ready
+    def check(self) -> None:
+        pass
 
-    def acquire(self) -> Any:
+    def servers(self) -> list[Server]:
         if self.refusal:
-            raise self.refusal
-        return self.ready
+            return []
+        return [self._server(name) for name in self.comfyuis if name not in self.gone]
+
+    def server(self, instance_id: str) -> Server | None:
+        return next((each for each in self.servers() if each.instance.id == instance_id), None)
+
+    def ready(self) -> list[Server]:
+        raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
+
+    def _server(self, name: str) -> Server:
+        instance, comfyui = SimpleNamespace(id=name), self.comfyuis[name]
+        record = InstanceRecord.read(name)
+        return Server(instance, comfyui, self.queue_length, record, is_sick=False)  # type: ignore[arg-type]
+
+
+class FakeQueue:
+    """Remembers messages as (job id, delay)."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int]] = []
+        self.is_broken = False
+
+    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
+        if self.is_broken:
+            raise QueueUnavailable("SQS did not take the message")
+        self.sent.append((job_id, delay_seconds))
 
 
 class FakeImages:
@@ -79,6 +130,10 @@ class FakeImages:
             raise StoreFailed("the image could not be stored")
         self.stored[key] = content.read()
 
+    def delete(self, job_id: str) -> None:
+        for key in [key for key in self.stored if key.startswith(f"images/{job_id}/")]:
+            del self.stored[key]
+
 
 class Clock:
     """A time that passes when it is told to."""
@@ -91,3 +146,41 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+class Parts:
+    """The use cases, wired as in a function, with everything around them in reach."""
+
+    def __init__(self, *comfyuis: FakeComfyUI) -> None:
+        self.clock, self.queue, self.images = Clock(), FakeQueue(), FakeImages()
+        self.comfyui, *others = comfyuis or (FakeComfyUI(),)
+        fleet: Any = FakeFleet(self.comfyui, *others)
+        queue: Any = self.queue
+        images: Any = self.images
+        self.fleet = fleet
+        self.waker = Waker(queue, self.clock)
+        self.dispatch = Dispatch(fleet, self.waker, self.clock)
+        self.clearing = Clearing(fleet, self.dispatch, images)
+        settling = Settling(images, self.clearing, self.clock)
+        self.driver = Driver(self.dispatch, settling, self.clearing, self.clock)
+        self.generation = Generation(
+            fleet,
+            self.driver,
+            self.waker,
+            checkpoint="a.safetensors",
+            clock=self.clock,
+            pause=self.clock.advance,
+            random_seed=lambda: 5,
+        )
+        self.worker = Worker(self.driver, self.clearing, self.waker, self.clock)
+        self.cancellation = Cancellation(self.clearing, self.waker, self.clock)
+
+    def submit(self, wait_seconds: int = 25, **how: Any) -> list[Job]:
+        request = GenerateRequest(prompt="a fox")
+        order = {"request": request, "wait_seconds": wait_seconds, "fingerprint": "f", **how}
+        return self.generation.submit(Order(**order))
+
+    def work(self, job_id: str) -> Job:
+        """Have a worker take a message."""
+        self.worker.work(job_id, remaining_seconds=90)
+        return Job.find(job_id)

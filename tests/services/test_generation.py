@@ -1,56 +1,11 @@
 """Accepting: what is written and sent before anything is done, and what a failure leaves."""
 
-from typing import Any
-
 import pytest
 
-from chalicelib.errors import ComfyUIUnavailable, GpuNotReady, JobFinished, QueueUnavailable
+from chalicelib.errors import ComfyUIUnavailable, GpuNotReady, JobFinished
 from chalicelib.models.job import Job
 from chalicelib.models.job_listing import newest
-from chalicelib.schemas.generation import GenerateRequest
-from chalicelib.services.driving import Driver
-from chalicelib.services.generation import Generation, Order
-from chalicelib.services.working import Worker
-from tests.services.fakes import Clock, FakeComfyUI, FakeFleet, FakeImages
-
-
-class FakeQueue:
-    """Remembers messages as (job id, delay)."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, int]] = []
-        self.is_broken = False
-
-    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
-        if self.is_broken:
-            raise QueueUnavailable("SQS did not take the message")
-        self.sent.append((job_id, delay_seconds))
-
-
-class Parts:
-    """The use case with everything around it in reach."""
-
-    def __init__(self) -> None:
-        self.clock, self.queue = Clock(), FakeQueue()
-        self.comfyui, self.images = FakeComfyUI(), FakeImages()
-        self.fleet: Any = FakeFleet(self.comfyui)
-        self.fleet.check = lambda: None
-        self.driver = Driver(self.fleet, self.images, self.clock)  # type: ignore[arg-type]
-        self.generation = Generation(
-            self.fleet,
-            self.driver,
-            self.queue,  # type: ignore[arg-type]
-            checkpoint="a.safetensors",
-            clock=self.clock,
-            pause=self.clock.advance,
-            random_seed=lambda: 5,
-        )
-        self.worker = Worker(self.driver, self.generation, self.clock)
-
-    def submit(self, wait_seconds: int = 25, **how: Any) -> list[Job]:
-        request = GenerateRequest(prompt="a fox")
-        order = {"request": request, "wait_seconds": wait_seconds, "fingerprint": "f", **how}
-        return self.generation.submit(Order(**order))
+from tests.services.fakes import Parts
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.models.job import Job
 from chalicelib.services.keeping import Keeper
-from tests.services.fakes import Clock
+from tests.services.fakes import Clock, Parts
 
 IDLE_STOP_SECONDS = 300
 
@@ -20,33 +20,30 @@ class FakeFleet:
         self.instance = SimpleNamespace(id="i-1", **facts)
         self.queue_length = 0
         self.is_silent = False
+        self.is_sick = False
         self.stopped: list[str] = []
 
     def members(self) -> list[Any]:
         return [] if self.stopped else [self.instance]
 
-    def servers(self) -> list[Any]:
+    def answering(self) -> list[Any]:
         if self.stopped or self.is_silent:
             return []
-        return [SimpleNamespace(instance=self.instance, queue_length=self.queue_length)]
+        facts = {"queue_length": self.queue_length, "is_sick": self.is_sick}
+        return [SimpleNamespace(instance=self.instance, **facts)]
 
     def stop(self, instance: Any) -> None:
         self.stopped.append(instance.id)
 
 
-class FakeGeneration:
-    """Remembers which jobs were woken."""
-
-    def __init__(self) -> None:
-        self.woken: list[str] = []
-
-    def wake(self, job: Job) -> None:
-        self.woken.append(job.id)
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
 
 
 @pytest.fixture
-def clock(aws: None) -> Clock:
-    return Clock()
+def clock(parts: Parts) -> Clock:
+    return parts.clock
 
 
 @pytest.fixture
@@ -55,18 +52,16 @@ def fleet() -> FakeFleet:
 
 
 @pytest.fixture
-def generation() -> FakeGeneration:
-    return FakeGeneration()
-
-
-@pytest.fixture
-def keeper(fleet: FakeFleet, generation: FakeGeneration, clock: Clock) -> Keeper:
-    options: Any = {
-        "idle_stop_seconds": IDLE_STOP_SECONDS,
-        "clock": clock,
-        "boot_timeout_seconds": 900,
-    }
-    return Keeper(fleet, generation, **options)  # type: ignore[arg-type]
+def keeper(fleet: FakeFleet, parts: Parts) -> Keeper:
+    return Keeper(
+        fleet,  # type: ignore[arg-type]
+        parts.dispatch,
+        parts.driver,
+        parts.waker,
+        idle_stop_seconds=IDLE_STOP_SECONDS,
+        boot_timeout_seconds=900,
+        clock=parts.clock,
+    )
 
 
 def a_job(clock: Clock, **known: Any) -> Job:
@@ -81,48 +76,42 @@ def minutes(keeper: Keeper, clock: Clock, count: int) -> None:
         keeper.keep()
 
 
-def test_a_job_whose_message_was_lost_is_woken(
-    keeper: Keeper, generation: FakeGeneration, clock: Clock
-) -> None:
+def test_a_job_whose_message_was_lost_is_woken(keeper: Keeper, parts: Parts, clock: Clock) -> None:
     a_job(clock)
     minutes(keeper, clock, 1)
-    assert generation.woken == ["01J"]
+    assert parts.queue.sent == [("01J", 0)]
 
 
 def test_a_job_whose_driver_died_is_woken_and_can_be_claimed(
-    keeper: Keeper, generation: FakeGeneration, clock: Clock
+    keeper: Keeper, parts: Parts, clock: Clock
 ) -> None:
     job = a_job(clock)
     job.claim("a driver that dies", now=clock(), until=clock() + 10)
     minutes(keeper, clock, 1)
-    assert generation.woken == ["01J"]
+    assert parts.queue.sent == [("01J", 0)]
     Job.find("01J").claim("the next driver", now=clock(), until=clock() + 60)
 
 
-def test_a_job_that_is_driven_is_left_alone(
-    keeper: Keeper, generation: FakeGeneration, clock: Clock
-) -> None:
+def test_a_job_that_is_driven_is_left_alone(keeper: Keeper, parts: Parts, clock: Clock) -> None:
     a_job(clock).claim("a driver", now=clock(), until=clock() + 600)
     minutes(keeper, clock, 5)
-    assert generation.woken == []
+    assert parts.queue.sent == []
 
 
 def test_a_job_that_waits_for_its_time_is_left_alone(
-    keeper: Keeper, generation: FakeGeneration, clock: Clock
+    keeper: Keeper, parts: Parts, clock: Clock
 ) -> None:
     a_job(clock, due_at=clock() + 100)
     minutes(keeper, clock, 1)
-    assert generation.woken == []
+    assert parts.queue.sent == []
 
 
-def test_a_finished_job_is_left_alone(
-    keeper: Keeper, generation: FakeGeneration, clock: Clock
-) -> None:
+def test_a_finished_job_is_left_alone(keeper: Keeper, parts: Parts, clock: Clock) -> None:
     job = a_job(clock)
     job.claim("a driver", now=clock(), until=clock() + 60)
     job.succeed([], now=clock())
     minutes(keeper, clock, 10)
-    assert generation.woken == []
+    assert parts.queue.sent == []
 
 
 def test_an_idle_gpu_is_stopped_after_the_configured_time(

@@ -1,0 +1,6 @@
+"""The words for how far a job is."""
+
+QUEUED, STARTING, RUNNING = "queued", "starting", "running"
+SUCCEEDED, FAILED, CANCELED = "succeeded", "failed", "canceled"
+OPEN = (QUEUED, STARTING, RUNNING)
+STATUSES = (*OPEN, SUCCEEDED, FAILED, CANCELED)

@@ -1,0 +1,100 @@
+"""The line: jobs that wait for a seat on a GPU, in an order that is fair to callers.
+
+The order is start-time fair queueing (Goyal, Vin, Cheng 1996) with one unit a job: a caller's
+next job has the turn after that of its last, and never one before that of the line's head. So
+who sends 200 jobs stands 200 turns deep, and who comes then with one stands beside the head.
+Turns are milliseconds since the epoch where nobody waits; jobs take longer, so that no turn of
+the past lies in the future when the line has emptied.
+"""
+
+from bisect import bisect_left
+from hashlib import sha256
+from itertools import islice
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.config import config
+from chalicelib.errors import NotFound
+from chalicelib.models.job import Job
+from chalicelib.models.job_index import LINE
+from chalicelib.models.table import Table, was_refused
+
+_FORGOTTEN_SECONDS = 86_400
+_DIGITS = 15
+
+
+class CallerTurn(Table):
+    """The turn of a caller's last job, beside the jobs."""
+
+    class Meta:
+        table_name = config.jobs_table
+
+    beside = Job
+
+    id = UnicodeAttribute(hash_key=True)
+    turn = NumberAttribute(default=0)
+    expires_at = NumberAttribute()
+
+    @classmethod
+    def take(cls, caller: str, count: int, *, earliest: int, now: float) -> int:
+        """Take `count` turns in a row, none before `earliest`, and return the first."""
+        record = cls(f"caller:{sha256(caller.encode()).hexdigest()}")
+        expires = cls.expires_at.set(int(now) + _FORGOTTEN_SECONDS)
+        record.update([cls.turn.add(count), expires])
+        last, latest = int(record.turn), earliest + count - 1
+        if last < latest:
+            try:
+                record.update([cls.turn.set(latest)], condition=cls.turn < latest)
+                last = latest
+            except UpdateError as error:
+                if not was_refused(error):
+                    raise
+                return cls.take(caller, count, earliest=earliest, now=now)
+        return last - count + 1
+
+
+def take_places(jobs: list[Job], *, now: float) -> list[str]:
+    """Find places for the jobs of one caller, in their order; not yet written down."""
+    head = next(iter(Job.by_place.query(LINE, limit=1)), None)
+    earliest = _turn(head.place) if head else int(now * 1000)
+    first = CallerTurn.take(jobs[0].caller, len(jobs), earliest=earliest, now=now)
+    return [_place(first + index, job.id) for index, job in enumerate(jobs)]
+
+
+def take_place(job: Job, *, now: float) -> str:
+    """Find the place of one job; of one that has had a turn, before those who have not."""
+    if job.attempts:
+        return _place(int(job.created_at * 1000), job.id)
+    return take_places([job], now=now)[0]
+
+
+def ahead(place: str | None, limit: int) -> list[Job]:
+    """Return the first `limit` jobs of the line, of those before a place if one is given."""
+    before = Job.place < place if place else None
+    # The index lags behind the table; only the job itself tells whether it still waits.
+    found = Job.by_place.query(LINE, before, page_size=limit + 2) if limit > 0 else ()
+    waiting = (job for each in found if (job := _waiting(each.id)))
+    return list(islice(waiting, max(limit, 0)))
+
+
+def ranks(places: list[str]) -> list[int]:
+    """Count for each of some places those that stand before it."""
+    line = [each.place for each in Job.by_place.query(LINE, Job.place <= max(places))]
+    return [bisect_left(line, place) for place in places]
+
+
+def _waiting(job_id: str) -> Job | None:
+    try:
+        job = Job.find(job_id)
+    except NotFound:
+        return None
+    return job if job.line else None
+
+
+def _place(turn: int, job_id: str) -> str:
+    return f"{turn:0{_DIGITS}d}#{job_id}"
+
+
+def _turn(place: str) -> int:
+    return int(place.partition("#")[0])

@@ -1,0 +1,76 @@
+"""Attempts at a job: written down first, then submitted to ComfyUI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import GenerationFailed, LeaseLost, WorkflowRejected
+from chalicelib.models.attempt import Attempt
+from chalicelib.services.failures import rejected
+from chalicelib.workflows import TEXT_TO_IMAGE, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui import ComfyUI
+    from chalicelib.models.job import Job
+    from chalicelib.services.fleet import Server
+
+MAX_ATTEMPTS = 3
+# Those that never ran do not count, but a job that breaks ComfyUI as it starts might never count.
+_MOST_SUBMISSIONS = 10
+
+_LOST = "ComfyUI no longer knew it"
+# An attempt of this reason does not count: the one before it was never begun, and may well
+# have been lost by the fault of another.
+_NEVER_RAN = "ComfyUI forgot it while it waited in its queue"
+
+_SUBMIT_SECONDS = 7  # ComfyUI's gateway gives up on an answer before
+
+
+def lost(job: Job) -> str:
+    """Say why an attempt that ComfyUI does not know is over."""
+    return _NEVER_RAN if job.queue_position else _LOST
+
+
+def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> None:
+    """Write the next attempt down; raise GenerationFailed after the last one."""
+    _check_lease(job, clock)
+    counted = [each for each in job.attempts if each.reason != _NEVER_RAN]
+    is_counted = len(counted) == MAX_ATTEMPTS and reason != _NEVER_RAN
+    if is_counted or len(job.attempts) == _MOST_SUBMISSIONS:
+        raise GenerationFailed(
+            f"given up after {len(job.attempts)} attempts; the last ended because {reason}",
+            code="attempts_exhausted",
+        )
+    attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
+        id=f"{job.id}-{len(job.attempts) + 1}",
+        instance_id=server.instance.id,
+        started_at=clock(),
+        reason=reason,
+    )
+    job.begin_attempt(attempt, queue_position=server.queue_length)
+
+
+def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
+    """Submit the attempt that was written down last."""
+    _check_lease(job, clock)
+    attempt_id = job.attempts[-1].id
+    template = load(TEXT_TO_IMAGE)
+    # A folder for each job: ComfyUI lists the folder at every save. A prefix for each
+    # attempt: ComfyUI would answer a repeated graph with the file of the first.
+    prefix = f"darkroom/{job.id}/{attempt_id}"
+    graph = template.render({**job.parameters, "filename_prefix": prefix})
+    try:
+        comfyui.submit(attempt_id, graph)
+    except WorkflowRejected as refusal:
+        raise rejected(refusal, template) from refusal
+
+
+def _check_lease(job: Job, clock: Callable[[], float]) -> None:
+    """Raise LeaseLost when a driver slept so long that its submission would come too late.
+
+    The next driver may have looked for the attempt, not found it and submitted another.
+    """
+    if clock() + _SUBMIT_SECONDS > job.due_at:
+        raise LeaseLost(f"the lease of job {job.id} is about to end")

@@ -1,0 +1,95 @@
+"""The end of an attempt: its image is stored, or it is over for a reason."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NoReturn
+
+from chalicelib.errors import AttemptOver, ComfyUIUnreachable, GenerationFailed
+from chalicelib.workflows import TEXT_TO_IMAGE, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui import ComfyUI
+    from chalicelib.gateways.comfyui_errors import Failure
+    from chalicelib.gateways.comfyui_state import Finished, ImageFile
+    from chalicelib.gateways.image_store import ImageStore
+    from chalicelib.models.job import Job
+    from chalicelib.services.clearing import Clearing
+    from chalicelib.services.fleet import Server
+
+log = logging.getLogger("darkroom.settling")
+
+_RETRY_SECONDS = 2
+
+# Failures that may not come again once the GPU's memory is free, or ComfyUI started anew. Such
+# a job is tried once more; the reason of that attempt tells that it was.
+_RETRIED_ONCE = {
+    "out_of_memory": "the GPU ran out of memory, which was then freed",
+    "gpu_failed": "the GPU reported a fault",
+}
+
+
+class Settling:
+    """Brings jobs to their end."""
+
+    def __init__(self, images: ImageStore, clearing: Clearing, clock: Callable[[], float]) -> None:
+        self._images = images
+        self._clearing = clearing
+        self._clock = clock
+
+    def settle(self, job: Job, server: Server, end: Finished) -> str | None:
+        """Bring the job to its end; return why not if the attempt has to be repeated at once.
+
+        Raise AttemptOver when it has to be repeated later, GenerationFailed when not at all.
+        """
+        if end.failure and end.failure.kind == "interrupted":
+            return end.failure.error
+        if end.failure:
+            self._fail(job, server, end.failure)
+        files = [
+            file for file in end.images.get(load(TEXT_TO_IMAGE).output, []) if file.type == "output"
+        ]
+        if not files:
+            raise GenerationFailed("ComfyUI finished without an image", code="no_image")
+        stored = [self._store(job, server.comfyui, *each) for each in enumerate(files)]
+        if None in stored:
+            return "its image had vanished from ComfyUI"
+        job.succeed([image for image in stored if image], now=self._clock())
+        self._clearing.succeeded(job, server, run_seconds=end.run_seconds)
+        return None
+
+    def give_up(self, job: Job, server: Server, stall: Exception) -> NoReturn:
+        """End a run that shows no life; a ComfyUI that cannot even do that is not used again."""
+        attempt_id = job.attempts[-1].id
+        try:
+            is_gone = server.comfyui.drop(attempt_id)
+        except ComfyUIUnreachable:
+            is_gone = False
+        if not is_gone:
+            log.error("ComfyUI does not work", extra={"instance_id": server.instance.id})
+            server.record.distrust(attempt_id)
+        raise AttemptOver(str(stall), retry_seconds=_RETRY_SECONDS)
+
+    def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:
+        reason = _RETRIED_ONCE.get(failure.kind)
+        if failure.kind == "gpu_failed":
+            server.record.distrust(job.attempts[-1].id)
+        if reason is None or any(each.reason == reason for each in job.attempts):
+            raise GenerationFailed(failure.error, code=failure.kind)
+        if failure.kind == "out_of_memory":
+            server.comfyui.free()
+        raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
+
+    def _store(
+        self, job: Job, comfyui: ComfyUI, index: int, file: ImageFile
+    ) -> dict[str, str] | None:
+        suffix = PurePosixPath(file.filename).suffix
+        key = f"images/{job.id}/{index}{suffix}"
+        with comfyui.image(file) as content:
+            if content is None:
+                return None
+            self._images.put(key, *content)
+        return {"id": f"{job.id}-{index}", "key": key}
