@@ -114,6 +114,13 @@ class GpuNotReady(DarkroomError):
         self.retry_seconds = retry_seconds
 
 
+class FleetUnreachable(GpuNotReady):
+    """EC2 does not tell which instances there are."""
+
+    title = "GPU instances not known"
+    suggestion = "Try again in a few seconds"
+
+
 class ComfyUIUnreachable(DarkroomError):
     """ComfyUI did not answer, or broke off; whether it took the request is not known."""
 

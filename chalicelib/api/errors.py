@@ -20,6 +20,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.StartFailed: 500,
     errors.ComfyUIUnavailable: 503,
     errors.ComfyUIUnreachable: 503,
+    errors.FleetUnreachable: 503,
     # These steer drivers and are caught there; should one escape, it is our fault.
     errors.GpuNotReady: 500,
     errors.WorkflowRejected: 500,

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep
-from typing import Any, BinaryIO, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
 import requests
 
 from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.gateways.comfyui_errors import rejection
-from chalicelib.gateways.comfyui_events import Event, Events
+from chalicelib.gateways.comfyui_events import Events
 from chalicelib.gateways.comfyui_state import (
     Finished,
     ImageFile,
@@ -19,6 +19,14 @@ from chalicelib.gateways.comfyui_state import (
     finished,
     waiting,
 )
+from chalicelib.gateways.comfyui_watch import (
+    LOOK_SECONDS,
+    Report,
+    Watch,
+    is_end,
+    is_of_run,
+    progress,
+)
 
 Graph = dict[str, dict[str, Any]]
 T = TypeVar("T")
@@ -26,23 +34,9 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 5.0
 _READY_SECONDS = 2.0  # whoever asks whether it is ready wants to know now
-_HISTORY_SECONDS = 1.0  # between two looks at the history, whatever the websocket says
-_QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
 
-_RUNS = ("execution_start", "executing", "progress")
-
-_DROP_LOOKS = 20
-_DROP_SECONDS = 0.25  # between two looks at what is being dropped
-
-
-class Report(Protocol):
-    """What `follow` tells as it comes by."""
-
-    def heard(self, progress: dict[str, Any] | None) -> None:
-        """The attempt runs, and ComfyUI said so itself; how far it is, if it said that too."""
-
-    def seen(self, position: int, *, is_listening: bool) -> None:
-        """The attempt is in the queue, 0 runs; whether ComfyUI could have said so itself."""
+_DROP_SECONDS = 5.0
+_DROP_LOOK_SECONDS = 0.25  # between two looks at what is being dropped
 
 
 class ComfyUI:
@@ -97,16 +91,18 @@ class ComfyUI:
         An interrupt is lost when it comes between the queue and the start of the run, so that
         it is looked at again.
         """
-        for _ in range(_DROP_LOOKS):
+        until = self._clock() + _DROP_SECONDS
+        while True:
             state = self.find(attempt_id)
             if not isinstance(state, Waiting):
                 return True
+            if self._clock() >= until:
+                return False
             if state.position:
                 self._post("/queue", {"delete": [attempt_id]})
             else:
                 self._post("/interrupt", {"prompt_id": attempt_id})
-            sleep(_DROP_SECONDS)
-        return False
+            sleep(_DROP_LOOK_SECONDS)
 
     def free(self) -> None:
         """Have models and caches put out of the GPU's memory, after the current run."""
@@ -118,19 +114,22 @@ class ComfyUI:
 
     def follow(self, attempt_id: str, events: Events, *, until: float, report: Report) -> State:
         """Wait for the end of an attempt; return what is known when `until` has come."""
-        watch = _Watch(self._clock)
+        watch = Watch(self._clock)
         while True:
             left = max(until - self._clock(), 0)
-            event = events.next(min(_HISTORY_SECONDS, left))
-            if event and event[0] in _RUNS and not _is_end(event):
-                report.heard(_progress(event))
+            event = events.next(min(LOOK_SECONDS, left))
+            if event and is_of_run(event):
+                watch.hear()
+                report.heard(progress(event))
             # A ComfyUI that stalls must not hold a caller long past `until`.
             seconds = min(_READ_SECONDS, left + 1)
-            if watch.is_due(ended=bool(event and _is_end(event))):
+            if watch.is_due(ended=bool(event and is_end(event))):
                 look = self.find if watch.is_thorough else self._in_history
                 state = look(attempt_id, seconds)
                 if isinstance(state, Waiting):
                     report.seen(state.position, is_listening=events.is_connected)
+                    if not state.position and watch.is_deaf():
+                        events.renew()
                 elif state or watch.is_thorough:
                     return state
             if self._clock() >= until:
@@ -140,12 +139,16 @@ class ComfyUI:
     def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
         """Stream an image: its bytes and their number; None when ComfyUI no longer has it."""
         where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
-        with self._call("GET", "/view", params=where, stream=True) as answer:
+        plain = {"Accept-Encoding": "identity"}
+        with self._call("GET", "/view", params=where, headers=plain, stream=True) as answer:
             if answer.status_code == requests.codes.not_found:
                 yield None
                 return
             self._expect(answer, requests.codes.ok)
-            yield cast(BinaryIO, answer.raw), int(answer.headers["Content-Length"])
+            size = answer.headers.get("Content-Length", "")
+            if not size.isdigit():
+                raise ComfyUIUnreachable("ComfyUI did not say how large the image is")
+            yield cast(BinaryIO, answer.raw), int(size)
 
     def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
         return self._read("/queue", lambda queue: waiting(attempt_id, queue), seconds)
@@ -184,37 +187,3 @@ def _body(answer: requests.Response) -> Any:
         return answer.json()
     except ValueError:
         return None
-
-
-class _Watch:
-    """Says when to look at the history: at the end, and regularly lest the end was missed."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._looks = 0
-        self._looked_at = clock()
-
-    def is_due(self, *, ended: bool) -> bool:
-        if not ended and self._clock() - self._looked_at < _HISTORY_SECONDS:
-            return False
-        self._looks += 1
-        self._looked_at = self._clock()
-        return True
-
-    @property
-    def is_thorough(self) -> bool:
-        return self._looks % _QUEUE_EVERY == 0
-
-
-def _is_end(event: Event) -> bool:
-    # History is written between `execution_success` and this last message (protocol notes §5).
-    return event[0] == "executing" and event[1].get("node") is None
-
-
-def _progress(event: Event) -> dict[str, Any] | None:
-    name, data = event
-    if name == "progress":
-        return {"value": data.get("value"), "max": data.get("max"), "node": data.get("node")}
-    if name == "executing":  # a node has begun, as ComfyUI's own `progress_state` puts it
-        return {"value": 0, "max": 1, "node": data.get("node")}
-    return None

@@ -38,6 +38,11 @@ class Events:
         """Whether ComfyUI could tell us something now."""
         return self._socket is not None
 
+    def renew(self) -> None:
+        """Connect anew, so that ComfyUI knows who listens now."""
+        self._close()
+        self._connect()
+
     def next(self, timeout_seconds: float) -> Event | None:
         """Return the attempt's next message; None when none came in time."""
         if self._socket is None and not self._connect():

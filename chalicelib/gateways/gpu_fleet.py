@@ -1,15 +1,18 @@
 """Where ComfyUI runs: EC2 instances that share a tag, or one fixed address."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from chalicelib.errors import StartFailed
+from chalicelib.errors import FleetUnreachable, StartFailed
 
 FLEET_TAG = "darkroom:fleet"
 ENDPOINT_TAG = "darkroom:endpoint"
 KEEP_TAG = "darkroom:keep"
+
+_RETRY_SECONDS = 10
 
 _GONE = ("shutting-down", "terminated")
 _CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity")
@@ -36,18 +39,22 @@ class GpuFleet:
         self._port = port
 
     def instances(self) -> list[Instance]:
-        """Ask EC2 for the members, those that are gone left out, in order of their ids."""
-        pages = self._ec2.get_paginator("describe_instances").paginate(
-            Filters=[{"Name": f"tag:{FLEET_TAG}", "Values": [self._tag]}]
-        )
-        described = (
-            self._instance(each)
-            for page in pages
-            for reservation in page["Reservations"]
-            for each in reservation["Instances"]
-        )
-        alive = (instance for instance in described if instance.state not in _GONE)
+        """Ask EC2 for the members, those that are gone left out, in order of their ids.
+
+        Raise FleetUnreachable when EC2 does not tell.
+        """
+        try:
+            described = [self._instance(each) for each in self._describe()]
+        except (BotoCoreError, ClientError) as error:
+            raise FleetUnreachable("EC2 does not answer", retry_seconds=_RETRY_SECONDS) from error
+        alive = [instance for instance in described if instance.state not in _GONE]
         return sorted(alive, key=lambda instance: instance.id)
+
+    def _describe(self) -> Iterator[dict[str, Any]]:
+        filters = [{"Name": f"tag:{FLEET_TAG}", "Values": [self._tag]}]
+        for page in self._ec2.get_paginator("describe_instances").paginate(Filters=filters):
+            for reservation in page["Reservations"]:
+                yield from reservation["Instances"]
 
     def start(self, instance_id: str) -> None:
         """Ask EC2 to start it; harmless when it runs. Raise StartFailed when EC2 refuses."""
@@ -58,6 +65,8 @@ class GpuFleet:
             if code == "IncorrectInstanceState":  # still stopping; the next look starts it
                 return
             raise _start_failed(code) from error
+        except BotoCoreError as error:
+            raise StartFailed("EC2 does not answer") from error
 
     def stop(self, instance_id: str) -> None:
         """Ask EC2 to stop it; harmless when it is stopped."""

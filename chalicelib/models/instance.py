@@ -2,7 +2,7 @@
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import UpdateError
-from pynamodb.expressions.condition import size
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
@@ -17,8 +17,9 @@ _NEWEST_WEIGHT = 0.2  # of the newest run in the average of recent ones
 class InstanceRecord(Table):
     """What the keeper saw an instance do, and since when; times in seconds since the epoch.
 
-    `jobs` are those that have a seat on it: they run, or wait in its ComfyUI's own queue.
-    `suspect` is the attempt whose fate tells that its ComfyUI has to be started anew.
+    `jobs` are those that have a seat on it: they run, or wait in its ComfyUI's own queue. No
+    other gets one before `draining_until`, as the instance is about to stop. `suspect` is the
+    attempt whose fate tells that its ComfyUI has to be started anew.
     """
 
     class Meta:
@@ -31,6 +32,7 @@ class InstanceRecord(Table):
     jobs = UnicodeSetAttribute(null=True)
     suspect = UnicodeAttribute(null=True)
     run_seconds = NumberAttribute(null=True)
+    draining_until = NumberAttribute(null=True)
 
     @classmethod
     def read(cls, instance_id: str) -> "InstanceRecord":
@@ -55,17 +57,18 @@ class InstanceRecord(Table):
         self.update([record.doing.set(doing), record.since.set(since), record.seen_at.set(now)])
         return float(since)
 
-    def seat(self, job_id: str) -> bool:
+    def seat(self, job_id: str, *, now: float) -> bool:
         """Give a job a seat if one is free; it keeps the one that it has."""
-        jobs = InstanceRecord.jobs
-        free = jobs.does_not_exist() | (size(jobs) < config.gpu_seats)
-        try:
-            self.update([jobs.add({job_id})], condition=free | jobs.contains(job_id))
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
-            return False
-        return True
+        record = InstanceRecord
+        free = record.jobs.does_not_exist() | (size(record.jobs) < config.gpu_seats)
+        stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
+        allowed = (free & stays) | record.jobs.contains(job_id)
+        return self._try([record.jobs.add({job_id})], allowed)
+
+    def drain(self, *, until: float) -> bool:
+        """Let no job have a seat any more, unless one has: then the instance may not stop."""
+        no_job = InstanceRecord.jobs.does_not_exist()
+        return self._try([InstanceRecord.draining_until.set(until)], no_job)
 
     def unseat(self, job_id: str, *, run_seconds: float | None = None) -> None:
         """Free a job's seat, harmless if it has none; note how long its run took, if it ran."""
@@ -79,3 +82,16 @@ class InstanceRecord(Table):
     def distrust(self, attempt_id: str) -> None:
         """Take the instance for broken for as long as its ComfyUI has this attempt."""
         self.update([InstanceRecord.suspect.set(attempt_id)])
+
+    def trust(self) -> None:
+        """Forget the suspicion."""
+        self.update([InstanceRecord.suspect.remove()])
+
+    def _try(self, actions: list[Action], condition: Condition) -> bool:
+        try:
+            self.update(actions, condition=condition)
+        except UpdateError as error:
+            if not was_refused(error):
+                raise
+            return False
+        return True

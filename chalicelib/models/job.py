@@ -17,7 +17,6 @@ from chalicelib.models.job_status import (
     OPEN,
     QUEUED,
     RUNNING,
-    STARTING,
     SUCCEEDED,
 )
 from chalicelib.models.table import was_refused
@@ -87,7 +86,8 @@ class Job(JobItem):
     ) -> None:
         """Give up the lease; whoever comes at `due_at` goes on.
 
-        `spent` says why the attempt is over, `place` where in the line the job stands.
+        `waits_for` says for programs what keeps it, `spent` why the attempt is over, `place`
+        where in the line the job stands.
         """
         actions = [
             *self._to(status),
@@ -96,45 +96,69 @@ class Job(JobItem):
             Job.lease.remove(),
             Job.due_at.set(due_at),
         ]
-        if status == STARTING:  # the time with a GPU begins anew with the next one
-            actions.append(Job.seated_at.remove())
         if spent:
             actions.append(Job.spent.set(spent))
         if place:
             actions += [Job.line.set(LINE), Job.place.set(place)]
         self._change(actions)
 
+    def fall_silent(self, reason: str, *, now: float, due_at: float) -> None:
+        """Put back a job whose ComfyUI does not answer, and remember since when."""
+        self._change(
+            [
+                Job.status_reason.set(reason),
+                Job.waits_for.set("comfyui_unreachable"),
+                Job.silent_since.set(Job.silent_since | now),
+                Job.lease.remove(),
+                Job.due_at.set(due_at),
+            ]
+        )
+
     def call(self, *, now: float) -> None:
         """Make a job in the line due now; raise LeaseLost if it is driven, or not in it."""
-        in_line = Job.line.exists() & Job.lease.does_not_exist()
-        self._write([Job.due_at.set(now)], in_line)
+        undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
+        self._write([Job.lease.remove(), Job.due_at.set(now)], Job.line.exists() & undriven)
 
     def begin_attempt(self, attempt: Attempt, *, queue_position: int) -> None:
         """Write a submission down before it is made, so that its loss can be noticed."""
         now = attempt.started_at
         made = Job.attempts.set(Job.attempts.append([attempt])) if self.attempts else None
-        over = (Job.line, Job.spent, Job.status_reason, Job.waits_for, Job.progress)
-        self._change(
-            [
-                *self._to(QUEUED if queue_position else RUNNING),
-                made or Job.attempts.set([attempt]),
-                Job.seated_at.set(self.seated_at or now),
-                Job.started_at.set(self.started_at or now),
-                Job.progressed_at.set(now),
-                Job.queue_position.set(queue_position),
-                *(attribute.remove() for attribute in over),
-            ],
-            size(Job.attempts) == len(self.attempts),
-        )
+        actions = [
+            *self._resumed(queue_position),
+            made or Job.attempts.set([attempt]),
+            # In the line it had no GPU, and the time with one begins anew.
+            Job.seated_at.set(now if self.line else self.seated_at or now),
+            Job.started_at.set(self.started_at or now),
+            Job.progressed_at.set(now),
+            Job.spent.remove(),
+            Job.progress.remove(),
+        ]
+        try:
+            self._change(actions, size(Job.attempts) == len(self.attempts))
+        except LeaseLost:
+            # Ours all the same, if the answer of the first of two writes was lost.
+            self.refresh(consistent_read=True)
+            if self.lease != self._held or not self.attempt or self.attempt.id != attempt.id:
+                raise
 
-    def report(self, progress: dict[str, Any] | None, *, queue_position: int, now: float) -> None:
-        """Let pollers see how far the image is, or how many stand before it in the queue."""
+    def resume(self, *, queue_position: int) -> None:
+        """Note that ComfyUI has the attempt still."""
+        self._change(self._resumed(queue_position))
+
+    def report(
+        self, progress: dict[str, Any] | None, *, queue_position: int, now: float, until: float
+    ) -> None:
+        """Let pollers see how far the image is, or how many stand before it in the queue.
+
+        `now` is when ComfyUI last gave a sign of life; the lease is kept until `until`.
+        """
         self._change(
             [
                 *self._to(QUEUED if queue_position else RUNNING),
                 _set_or_remove(Job.progress, progress),
                 Job.queue_position.set(queue_position),
                 Job.progressed_at.set(now),
+                Job.due_at.set(until),
             ]
         )
 
@@ -164,9 +188,17 @@ class Job(JobItem):
         unchanged = Job.due_at == self.due_at
         self._write([Job.lease.remove(), Job.due_at.set(now)], unchanged)
 
+    def _resumed(self, queue_position: int) -> list[Action]:
+        over = (Job.line, Job.status_reason, Job.waits_for, Job.silent_since)
+        return [
+            *self._to(QUEUED if queue_position else RUNNING),
+            Job.queue_position.set(queue_position),
+            *(attribute.remove() for attribute in over),
+        ]
+
     def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
         waiting = (Job.line, Job.place, Job.status_reason, Job.waits_for)
-        running = (Job.spent, Job.progress, Job.queue_position)
+        running = (Job.spent, Job.progress, Job.queue_position, Job.silent_since)
         return [
             *self._to(status),
             *actions,

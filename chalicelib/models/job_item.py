@@ -46,6 +46,7 @@ class JobItem(Table):
     seated_at = NumberAttribute(null=True)
     started_at = NumberAttribute(null=True)
     progressed_at = NumberAttribute(null=True)
+    silent_since = NumberAttribute(null=True)
     finished_at = NumberAttribute(null=True)
     lease = UnicodeAttribute(null=True)
     due_at = NumberAttribute()
@@ -61,7 +62,7 @@ class JobItem(Table):
     @property
     def waits_in_line(self) -> bool:
         """Whether it needs no message, as whoever frees a seat calls it."""
-        return bool(self.line) and self.status == QUEUED
+        return bool(self.line) and self.status == QUEUED and not self.waits_for
 
     @property
     def attempt(self) -> Attempt | None:
@@ -70,9 +71,9 @@ class JobItem(Table):
 
     @property
     def deadline_at(self) -> float:
-        """When the job fails if it has not ended: in all, and once a GPU has taken it."""
+        """When the job fails if it has not ended: in all, and for as long as a GPU has it."""
         latest = self.created_at + config.job_deadline_seconds
-        if self.seated_at is None:
+        if self.line or self.seated_at is None:
             return float(latest)
         return float(min(latest, self.seated_at + config.run_deadline_seconds))
 

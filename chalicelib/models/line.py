@@ -22,6 +22,7 @@ from chalicelib.models.table import Table, was_refused
 
 _FORGOTTEN_SECONDS = 86_400
 _DIGITS = 15
+_RETURNED = 0  # before all turns, which are times, and no measure of time
 
 
 class CallerTurn(Table):
@@ -56,17 +57,18 @@ class CallerTurn(Table):
 
 def take_places(jobs: list[Job], *, now: float) -> list[str]:
     """Find places for the jobs of one caller, in their order; not yet written down."""
-    head = next(iter(Job.by_place.query(LINE, limit=1)), None)
+    with_turn = Job.place >= f"{_RETURNED + 1:0{_DIGITS}d}"
+    head = next(iter(Job.by_place.query(LINE, with_turn, limit=1)), None)
     earliest = _turn(head.place) if head else int(now * 1000)
     first = CallerTurn.take(jobs[0].caller, len(jobs), earliest=earliest, now=now)
     return [_place(first + index, job.id) for index, job in enumerate(jobs)]
 
 
 def take_place(job: Job, *, now: float) -> str:
-    """Find the place of one job; of one that has had a turn, before those who have not."""
+    """Find the place of one job; one that had its turn comes back before those who had none."""
     if job.attempts:
-        return _place(int(job.created_at * 1000), job.id)
-    return take_places([job], now=now)[0]
+        return _place(_RETURNED, job.id)  # ids are in the order of their age
+    return job.place or take_places([job], now=now)[0]
 
 
 def ahead(place: str | None, limit: int) -> list[Job]:

@@ -43,8 +43,7 @@ class Cancellation:
         try:
             job.cancel(_ERROR, now=self._clock())
         except JobFinished:
-            if job.status == CANCELED:
-                return job
-            raise
+            if job.status != CANCELED:
+                raise
         self._clearing.ended(job)
         return job

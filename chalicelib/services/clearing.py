@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import ComfyUIUnreachable, StoreFailed
+from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.job_status import SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,25 +31,37 @@ class Clearing:
 
     def succeeded(self, job: Job, server: Server, *, run_seconds: float | None) -> None:
         """Free the seat of a job that has its image; its earlier attempts are of no more use."""
-        self._drop(job.attempts[:-1])
-        self._dispatch.leave(job, server.record, run_seconds=run_seconds)
+        try:
+            self._drop(job.attempts[:-1])
+            self._dispatch.leave(job, server.record, run_seconds=run_seconds)
+        except Exception:
+            log.exception("a seat was not freed", extra={"job_id": job.id})
 
     def ended(self, job: Job) -> None:
-        """Stop what still runs for a job that failed or was canceled, and delete its images."""
-        if not job.attempts:
-            return
-        self._drop(job.attempts)
+        """Clear up after whoever ended the job, and perhaps died before he could do it."""
         try:
-            self._images.delete(job.id)
-        except StoreFailed:
-            log.exception("images of an ended job are left", extra={"job_id": job.id})
-        self._dispatch.leave(job, InstanceRecord(job.attempts[-1].instance_id))
+            if job.status == SUCCEEDED:
+                self._leave(job)
+            elif job.attempts:
+                self._drop(job.attempts)
+                self._images.delete(job.id)
+                self._leave(job)
+            else:
+                self._dispatch.repair()  # it may have had a seat, or stood at the line's head
+        except Exception:
+            log.exception("an ended job has left something", extra={"job_id": job.id})
+
+    def _leave(self, job: Job) -> None:
+        record = InstanceRecord.read(job.attempts[-1].instance_id)
+        if job.id in record.seated:
+            self._dispatch.leave(job, record)
 
     def _drop(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:
-            server = self._fleet.server(attempt.instance_id)
             try:
+                server = self._fleet.server(attempt.instance_id)
                 if server and not server.comfyui.drop(attempt.id):
-                    log.warning("an attempt goes on in ComfyUI", extra={"attempt_id": attempt.id})
+                    log.error("ComfyUI does not work", extra={"instance_id": attempt.instance_id})
+                    server.record.distrust(attempt.id)
             except ComfyUIUnreachable:
                 continue  # what does not answer forgets its queue when it starts anew

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.config import config
-from chalicelib.errors import LeaseLost, NotFound, NotItsTurn
+from chalicelib.errors import ComfyUIUnreachable, LeaseLost, NotFound, NotItsTurn
 from chalicelib.models import line
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
+from chalicelib.models.job_status import STARTING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from chalicelib.services.fleet import Fleet, Server
     from chalicelib.services.waking import Waker
 
-# A job that is due this soon is looked at anyway.
+# A job that is due this soon, or was so a moment ago, is looked at anyway.
 _SOON_SECONDS = 5
+
+_PATIENCE_SECONDS = 60  # with a ComfyUI that has a job and does not answer
 
 
 class Dispatch:
@@ -35,19 +38,35 @@ class Dispatch:
     def seat(self, job: Job) -> Server:
         """Return the GPU on which the job has a seat now, the one it had before if that serves.
 
-        Raise NotItsTurn when others come first, and what `Fleet.ready` raises.
+        Raise NotItsTurn when others come first, ComfyUIUnreachable when its GPU may be back
+        soon, and what `Fleet.ready` raises.
         """
-        at_work = self._fleet.server(job.attempt.instance_id) if job.attempt else None
-        if at_work and at_work.record.seat(job.id):
+        if (at_work := self.at_work(job)) and self._sit(job, at_work):
             return at_work
         servers = self._fleet.servers()
-        if not job.attempt:
+        if not job.attempts:
             self._await_turn(job, servers)
         for server in servers or self._fleet.ready():
-            if server.record.seat(job.id):
-                self._move(job, server)
+            if self._sit(job, server):
                 return server
+        self._stand_up(job)
         raise NotItsTurn("waiting for its turn")
+
+    def at_work(self, job: Job) -> Server | None:
+        """Return the GPU that has the job's attempt, if it serves.
+
+        While ComfyUI loads a checkpoint it may not answer for seconds; the run would be paid
+        twice if another GPU took the job at once. Raise ComfyUIUnreachable meanwhile.
+        """
+        if not job.attempt:
+            return None
+        try:
+            return self._fleet.server(job.attempt.instance_id)
+        except ComfyUIUnreachable:
+            now = self._clock()
+            if now - (job.silent_since or now) < _PATIENCE_SECONDS:
+                raise
+            return None
 
     def leave(self, job: Job, record: InstanceRecord, *, run_seconds: float | None = None) -> None:
         """Free the seat of a job on an instance and call who is next."""
@@ -62,23 +81,38 @@ class Dispatch:
         taken = sum(len(record.seated) for record in records)
         self._call(line.ahead(None, max(config.gpu_seats * len(records) - taken, 1)))
 
+    def look_again(self) -> None:
+        """Call who is next if a seat came free while a job lined up."""
+        free = sum(server.free_seats for server in self._fleet.servers())
+        self._call(line.ahead(None, free))
+
     def _await_turn(self, job: Job, servers: list[Server]) -> None:
         free = sum(server.free_seats for server in servers) if servers else config.gpu_seats
         if not free:
             free = sum(self._reclaim(server.record) for server in servers)
         first = line.ahead(job.place if job.line else None, free)
         if len(first) >= free:
-            self._call(first)
+            # While a GPU starts, the first look at it by themselves.
+            self._call([each for each in first if servers or each.status != STARTING])
             raise NotItsTurn("waiting for its turn")
 
-    def _move(self, job: Job, server: Server) -> None:
+    def _sit(self, job: Job, server: Server) -> bool:
+        if not server.record.seat(job.id, now=self._clock()):
+            return False
         if job.attempt and job.attempt.instance_id != server.instance.id:
+            self._stand_up(job)
+        return True
+
+    def _stand_up(self, job: Job) -> None:
+        """Free the seat on the GPU that the job had before."""
+        if job.attempt:
             InstanceRecord(job.attempt.instance_id).unseat(job.id)
 
     def _call(self, jobs: list[Job]) -> None:
         now = self._clock()
         for job in jobs:
-            if job.lease or job.due_at <= now + _SOON_SECONDS:
+            is_driven = job.lease and job.due_at > now
+            if is_driven or abs(job.due_at - now) <= _SOON_SECONDS:
                 continue
             try:
                 job.call(now=now)

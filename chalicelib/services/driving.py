@@ -18,7 +18,7 @@ from chalicelib.errors import (
     StoreFailed,
 )
 from chalicelib.models import line
-from chalicelib.models.job_status import QUEUED, STARTING, SUCCEEDED
+from chalicelib.models.job_status import QUEUED, STARTING
 from chalicelib.services.attempts import begin, lost, submit
 from chalicelib.services.failures import (
     COMFYUI_UNREACHABLE,
@@ -28,7 +28,7 @@ from chalicelib.services.failures import (
     deadline_exceeded,
     described,
 )
-from chalicelib.services.progress import Reporter
+from chalicelib.services.progress import LEASE_SECONDS, Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,7 @@ log = logging.getLogger("darkroom.driving")
 
 LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
 _RETRY_SECONDS = 5
-# A job in the line is called when its turn comes; this is for calls that were lost.
-_LINE_SECONDS = 300
+_LATE_SECONDS = 60  # for storing an image that was ready before the deadline
 
 
 class Driver:
@@ -70,23 +69,31 @@ class Driver:
         raises JobBusy or JobFinished.
         """
         if lease is None:
-            job.claim(uuid4().hex, now=self._clock(), until=until + LEASE_GRACE_SECONDS)
+            now = self._clock()
+            job.claim(uuid4().hex, now=now, until=now + LEASE_SECONDS)
         try:
             self._advance(job, until)
         except LeaseLost:
             log.warning("another took over", extra={"job_id": job.id})
             job.refresh(consistent_read=True)
-            if not job.is_open and job.status != SUCCEEDED:
+            if not job.is_open:
                 self._clearing.ended(job)
 
     def _advance(self, job: Job, until: float) -> None:
         try:
             self._drive(job, until)
         except NotItsTurn as wait:
-            self._line_up(job, QUEUED, wait, _LINE_SECONDS)
+            place = line.take_place(job, now=self._clock())
+            job.put_back(QUEUED, str(wait), due_at=job.deadline_at, place=place)
+            self._dispatch.look_again()
         except GpuNotReady as wait:
-            self._line_up(job, STARTING, wait, wait.retry_seconds, GPU_NOT_READY)
-        except (ComfyUIUnavailable, ComfyUIUnreachable) as wait:
+            place = line.take_place(job, now=self._clock())
+            due_at = self._due_at(job, wait.retry_seconds)
+            job.put_back(STARTING, str(wait), due_at=due_at, waits_for=GPU_NOT_READY, place=place)
+        except ComfyUIUnreachable as wait:
+            due_at = self._due_at(job, _RETRY_SECONDS)
+            job.fall_silent(str(wait), now=self._clock(), due_at=due_at)
+        except ComfyUIUnavailable as wait:
             self._put_back(job, wait, _RETRY_SECONDS, COMFYUI_UNREACHABLE)
         except StoreFailed as wait:
             self._put_back(job, wait, _RETRY_SECONDS, STORE_FAILED)
@@ -111,23 +118,18 @@ class Driver:
         *,
         spent: str | None = None,
     ) -> None:
-        due_at = min(self._clock() + delay_seconds, job.deadline_at)
+        due_at = self._due_at(job, delay_seconds)
         job.put_back(job.status, str(reason), due_at=due_at, waits_for=waits_for, spent=spent)
 
-    def _line_up(
-        self,
-        job: Job,
-        status: str,
-        reason: object,
-        delay_seconds: int,
-        waits_for: str | None = None,
-    ) -> None:
-        place = job.place or line.take_place(job, now=self._clock())
-        due_at = min(self._clock() + delay_seconds, job.deadline_at)
-        job.put_back(status, str(reason), due_at=due_at, waits_for=waits_for, place=place)
+    def _due_at(self, job: Job, delay_seconds: int) -> float:
+        """Come back after a delay, or at the deadline if that is sooner."""
+        now = self._clock()
+        due_at = now + delay_seconds
+        return min(due_at, job.deadline_at) if now < job.deadline_at else due_at
 
     def _drive(self, job: Job, until: float) -> None:
-        self._check_deadline(job)
+        if self._clock() >= job.deadline_at:
+            return self._end_late(job)
         server = self._dispatch.seat(job)
         spent: str | None = job.spent
         while True:
@@ -136,24 +138,39 @@ class Driver:
                 spent = lost(job)
             elif state.is_finished:
                 spent = self._settling.settle(job, server, state)
+            elif self._clock() >= job.deadline_at:
+                raise deadline_exceeded(job)
             else:
-                self._check_deadline(job)
                 return job.put_back(job.status, None, due_at=self._clock())
             if spent is None:
                 return None
 
-    def _check_deadline(self, job: Job) -> None:
-        if self._clock() >= job.deadline_at:
-            raise deadline_exceeded(job)
+    def _end_late(self, job: Job) -> None:
+        """Take what is ready all the same: it may be done, and nobody was there to see it."""
+        is_hopeless = self._clock() >= job.deadline_at + _LATE_SECONDS
+        try:
+            if is_hopeless or not self._is_done(job):
+                raise deadline_exceeded(job)
+        except ComfyUIUnreachable as silence:
+            raise deadline_exceeded(job) from silence
+
+    def _is_done(self, job: Job) -> bool:
+        server = self._dispatch.at_work(job)
+        state = server.comfyui.find(job.attempts[-1].id) if server and not job.spent else None
+        if not (server and state and state.is_finished) or state.failure:
+            return False
+        return self._settling.settle(job, server, state) is None
 
     def _run(self, job: Job, server: Server, until: float, spent: str | None) -> State:
         """Follow the job's attempt; submit a new one if there is none or the last is `spent`."""
         last = job.attempt
         known = server.comfyui.find(last.id) if last and not spent else None
-        if known and known.is_finished:
-            return known
         if known is None:
             begin(job, server, spent or (lost(job) if last else "first"), self._clock)
+        elif known.is_finished:
+            return known
+        elif job.status_reason or job.line:
+            job.resume(queue_position=known.position)
         attempt_id = job.attempts[-1].id
         with server.comfyui.events(attempt_id) as events:
             if known is None:

@@ -27,6 +27,11 @@ class Server(NamedTuple):
     queue_length: int
     record: InstanceRecord
     is_sick: bool
+    is_draining: bool
+
+    @property
+    def serves(self) -> bool:
+        return not (self.is_sick or self.is_draining)
 
     @property
     def free_seats(self) -> int:
@@ -70,14 +75,20 @@ class Fleet:
 
     def servers(self) -> list[Server]:
         """List the instances that can serve now, the least busy first."""
-        return [server for server in self.answering() if not server.is_sick]
+        return [server for server in self.answering() if server.serves]
 
     def server(self, instance_id: str) -> Server | None:
-        """Return one instance if it can serve now."""
-        found = (each for each in self.members() if each.id == instance_id)
-        member = next(found, None)
-        server = self._ask(member) if member and member.state == "running" else None
-        return server if server and not server.is_sick else None
+        """Return one instance if it can serve now.
+
+        Raise ComfyUIUnreachable when it should, as it runs, and does not answer.
+        """
+        member = next((each for each in self._running() if each.id == instance_id), None)
+        if member is None:
+            return None
+        server = self._ask(member)
+        if server is None:
+            raise ComfyUIUnreachable("ComfyUI did not answer")
+        return server if server.serves else None
 
     def ready(self) -> list[Server]:
         """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
@@ -141,7 +152,8 @@ class Fleet:
             is_sick = bool(record.suspect) and comfyui.is_sick(record.suspect)
         except ComfyUIUnreachable:
             return None
-        return Server(instance, comfyui, queue_length, record, is_sick)
+        is_draining = (record.draining_until or 0) > self._clock()
+        return Server(instance, comfyui, queue_length, record, is_sick, is_draining)
 
 
 def _no_instance() -> ComfyUIUnavailable:

@@ -10,7 +10,6 @@ from uuid import uuid4
 from msgspec import UNSET, Struct, UnsetType, structs
 from ulid import ULID
 
-from chalicelib.config import config
 from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound
 from chalicelib.models import line
 from chalicelib.models.acceptance import accept, replay
@@ -125,32 +124,31 @@ class Generation:
     def _drive(self, jobs: list[Job], lease: str, until: float) -> None:
         if len(jobs) == 1:
             return self._drive_one(jobs[0], lease, until)
-        # No more at once than one GPU has seats: the others would wait in the line for them.
-        with ThreadPoolExecutor(max_workers=config.gpu_seats) as pool:
+        with ThreadPoolExecutor(max_workers=max(len(jobs), 1)) as pool:
             list(pool.map(lambda job: self._drive_one(job, lease, until), jobs))
         return None
 
     def _drive_one(self, job: Job, lease: str, until: float) -> None:
-        """Drive a job; whatever goes wrong here, it is accepted and a worker goes on with it."""
-        try:
-            self._driver.advance(job, until=until, lease=lease if job.lease == lease else None)
-        except JobBusy:
-            return self._watch(job, until)
-        except JobFinished:
-            return None
-        except Exception:
-            log.exception("inline driving failed", extra={"job_id": job.id})
-        if job.waits_in_line:
-            self._watch(job, until)
-        elif job.is_open:
-            self._waker.wake(job.id, at=job.due_at)
-        return None
+        """Drive a job, or wait for who does, as long as its caller waits.
 
-    def _watch(self, job: Job, until: float) -> None:
-        """Wait for another driver, or for the job's turn, as its caller does."""
+        What goes wrong here is for a worker to go on with: the job is accepted.
+        """
+        self._advance(job, until, lease if job.lease == lease else None)
         while job.is_open and job.status != STARTING and self._clock() < until:
             self._pause(_WATCH_SECONDS)
             job.refresh(consistent_read=True)
+            if job.is_open and job.due_at <= self._clock():
+                self._advance(job, until, None)
+
+    def _advance(self, job: Job, until: float, lease: str | None) -> None:
+        try:
+            self._driver.advance(job, until=until, lease=lease)
+        except (JobBusy, JobFinished):
+            return
+        except Exception:
+            log.exception("inline driving failed", extra={"job_id": job.id})
+        if job.is_open and not job.waits_in_line:
+            self._waker.wake(job.id, at=job.due_at)
 
 
 def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str, Any] | None:

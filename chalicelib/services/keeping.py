@@ -23,7 +23,13 @@ log = logging.getLogger("darkroom.keeping")
 
 BUSY, IDLE, SILENT, SICK = "busy", "idle", "silent", "sick"
 
-_OVERDUE_SECONDS = 30  # messages may be some seconds late without being lost
+_OVERDUE_SECONDS = 10  # messages may be some seconds late without being lost
+_SWEEP_SECONDS = 30  # of the minute; what is left is found in the next one
+
+# A run that is interrupted while it loads a checkpoint ends when that is done; until then its
+# ComfyUI looks as if it did not work.
+_SICK_SECONDS = 60
+_DRAIN_SECONDS = 30  # longer than it takes EC2 to say that an instance stops
 
 
 class Keeper:
@@ -44,24 +50,36 @@ class Keeper:
         self._dispatch = dispatch
         self._driver = driver
         self._waker = waker
-        self._limits = {IDLE: idle_stop_seconds, SILENT: boot_timeout_seconds, SICK: 0}
+        self._limits = {IDLE: idle_stop_seconds, SILENT: boot_timeout_seconds, SICK: _SICK_SECONDS}
         self._clock = clock
 
     def keep(self) -> None:
-        """Do one round; what goes wrong with one thing is no reason to leave the others."""
-        for chore in (self._sweep, self._dispatch.repair, self._stop_useless):
+        """Do one round; what goes wrong with one thing is no reason to leave the others.
+
+        Raise the last error at the end, so that the function's alarm tells.
+        """
+        failed: Exception | None = None
+        for chore in (self._dispatch.repair, self._stop_useless, self._sweep):
             try:
                 chore()
-            except Exception:
+            except Exception as error:
                 log.exception("a chore failed; it is done again in a minute")
+                failed = error
+        if failed:
+            raise failed
 
     def _sweep(self) -> None:
+        until = self._clock() + _SWEEP_SECONDS
         for job in overdue(self._clock() - _OVERDUE_SECONDS):
+            if self._clock() > until:
+                break
             log.warning("nobody drove a job", extra={"job_id": job.id})
             try:
                 self._rescue(job)
             except (JobBusy, JobFinished, LeaseLost):
                 continue
+            except Exception:
+                log.exception("a job could not be rescued", extra={"job_id": job.id})
 
     def _rescue(self, job: Job) -> None:
         """Have a worker go on; what is past its deadline ends here, workers or not."""
@@ -73,24 +91,35 @@ class Keeper:
     def _stop_useless(self) -> None:
         """Stop instances that had no work for long enough, or whose ComfyUI is of no use."""
         servers = {server.instance.id: server for server in self._fleet.answering()}
+        has_jobs = any(count_open().values())
         for instance in self._fleet.members():
             if instance.state == "running" and instance.can_be_started and not instance.is_kept:
-                doing = self._doing(servers.get(instance.id))
-                record = InstanceRecord.read(instance.id)
-                self._stop_if_long(instance, doing, record.note(doing, now=self._clock()))
+                server = servers.get(instance.id)
+                record = server.record if server else InstanceRecord.read(instance.id)
+                doing = _doing(server, has_jobs=has_jobs)
+                if record.suspect and server and doing != SICK:
+                    record.trust()
+                self._stop_if_long(instance, record, doing)
 
-    def _doing(self, server: Server | None) -> str:
-        if server is None:
-            return SILENT
-        if server.is_sick:
-            return SICK
-        return BUSY if server.queue_length or any(count_open().values()) else IDLE
-
-    def _stop_if_long(self, instance: Instance, doing: str, since: float) -> None:
+    def _stop_if_long(self, instance: Instance, record: InstanceRecord, doing: str) -> None:
+        now = self._clock()
+        since = record.note(doing, now=now)
         if doing == IDLE:
             # Work that came and went between two rounds was not seen.
             since = max([since, *(job.finished_at or 0 for job in newest(1))])
-        if doing in self._limits and self._clock() - since >= self._limits[doing]:
-            extra = {"instance_id": instance.id, "seconds": self._clock() - since}
-            log.warning("stopping a GPU instance that is %s", doing, extra=extra)
-            self._fleet.stop(instance)
+        if doing not in self._limits or now - since < self._limits[doing]:
+            return
+        # A job that was seated in this very moment has the instance go on.
+        if doing == IDLE and not record.drain(until=now + _DRAIN_SECONDS):
+            return
+        extra = {"instance_id": instance.id, "seconds": now - since}
+        log.warning("stopping a GPU instance that is %s", doing, extra=extra)
+        self._fleet.stop(instance)
+
+
+def _doing(server: Server | None, *, has_jobs: bool) -> str:
+    if server is None:
+        return SILENT
+    if server.is_sick:
+        return SICK
+    return BUSY if server.queue_length or has_jobs else IDLE

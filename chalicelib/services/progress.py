@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 _SECONDS = 1.0
 
+LEASE_SECONDS = 30  # a dead driver is noticed so much later; one that follows a run renews it
+_RENEWED_SECONDS = 20  # before its end
+
 
 class Reporter:
-    """Writes a job's progress at most once a second, and only what has changed.
+    """Writes a job's progress at most once a second, and only what has changed; keeps its lease.
 
     Both methods raise LeaseLost when the job is no longer ours.
     """
@@ -48,11 +51,14 @@ class Reporter:
         self._note(position, self._progress)
 
     def _note(self, position: int, progress: dict[str, Any] | None) -> None:
+        now = self._clock()
         is_known = (position, progress) == (self._position, self._progress)
-        if is_known or self._clock() - self._written_at < _SECONDS:
+        is_held = self._job.due_at - now > _RENEWED_SECONDS
+        if (is_known and is_held) or now - self._written_at < _SECONDS:
             return
-        self._job.report(progress, queue_position=position, now=self._heard_at)
-        self._written_at = self._clock()
+        until = max(self._job.due_at, now + LEASE_SECONDS)
+        self._job.report(progress, queue_position=position, now=self._heard_at, until=until)
+        self._written_at = now
         self._position, self._progress = position, progress
 
     def _named(self, progress: dict[str, Any] | None) -> dict[str, Any] | None:

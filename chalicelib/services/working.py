@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import JobBusy, JobFinished
 from chalicelib.models.job import Job
-from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.services.driving import LEASE_GRACE_SECONDS
 
 if TYPE_CHECKING:
@@ -39,15 +38,20 @@ class Worker:
         Raise NotFound for a message that names no job: it ends in the dead-letter queue.
         """
         job = Job.find(job_id)
+        until = self._clock() + remaining_seconds - _SPARE_SECONDS
         try:
-            self._driver.advance(job, until=self._clock() + remaining_seconds - _SPARE_SECONDS)
+            self._driver.advance(job, until=until)
         except JobBusy as reason:
             log.info("nothing to do: %s", reason)
         except JobFinished:
-            # Who failed or canceled it may have died before he had cleared up.
-            if job.status != SUCCEEDED:
-                self._clearing.ended(job)
+            self._clearing.ended(job)  # whoever ended it may have died before he had cleared up
+        except Exception:
+            self._pass_on(job)
+            raise
         else:
-            # A new message before this one is acknowledged: waiting uses up no receives.
-            if job.is_open and not job.waits_in_line:
-                self._waker.wake(job.id, at=job.due_at)
+            self._pass_on(job)
+
+    def _pass_on(self, job: Job) -> None:
+        # A new message before this one is acknowledged: waiting uses up no receives.
+        if job.is_open and not job.waits_in_line:
+            self._waker.wake(job.id, at=job.due_at)

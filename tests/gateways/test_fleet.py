@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import GpuNotReady, StartFailed
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, StartFailed
 from tests.gateways.region import Region, acquire, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -153,4 +153,9 @@ def test_one_instance_can_be_asked_for() -> None:
     server = fleet.server("i-1")
     assert server
     assert (server.instance.id, server.queue_length) == ("i-1", 2)
-    assert [fleet.server(id_) for id_ in ("i-0", "i-2", "i-9")] == [None, None, None]
+    assert [fleet.server(id_) for id_ in ("i-2", "i-9")] == [None, None]
+
+
+def test_an_instance_that_runs_and_is_silent_is_told_from_one_that_is_off() -> None:
+    with pytest.raises(ComfyUIUnreachable):
+        fleet_of(Region("running")).server("i-0")

@@ -56,9 +56,7 @@ def test_a_driver_that_was_replaced_can_change_nothing(accepted: None) -> None:
     for change in (
         lambda: late.put_back(STARTING, "booting", due_at=500.0),
         lambda: late.begin_attempt(attempt(1), queue_position=0),
-        lambda: late.report(
-            {"value": 1, "max": 2, "node": "KSampler"}, queue_position=0, now=112.0
-        ),
+        lambda: late.report(None, queue_position=0, now=112.0, until=120.0),
         lambda: late.succeed(IMAGES, now=112.0),
         lambda: late.fail(ERROR, now=112.0),
     ):
@@ -107,7 +105,7 @@ def test_a_finished_job_stays_as_it_ended(accepted: None, ending: str) -> None:
     for change in (
         lambda: twin.put_back(QUEUED, None, due_at=0.0),
         lambda: twin.begin_attempt(attempt(1), queue_position=0),
-        lambda: twin.report(None, queue_position=1, now=103.0),
+        lambda: twin.report(None, queue_position=1, now=103.0, until=110.0),
         lambda: twin.succeed([], now=1.0),
         lambda: twin.fail({}, now=1.0),
         lambda: twin.rearm(now=1.0),
@@ -125,7 +123,7 @@ def test_a_finished_job_stays_as_it_ended(accepted: None, ending: str) -> None:
 def test_a_finished_job_has_what_its_caller_reads_and_nothing_of_the_way(accepted: None) -> None:
     job = driver("a")
     job.begin_attempt(attempt(1), queue_position=2)
-    job.report({"value": 1, "max": 2, "node": "KSampler"}, queue_position=0, now=103.0)
+    job.report({"value": 1, "max": 2, "node": "KSampler"}, queue_position=0, now=103.0, until=110.0)
     job.succeed(IMAGES, now=105.0)
     found = Job.find(ID)
     assert (found.status, found.images, found.finished_at) == (SUCCEEDED, IMAGES, 105.0)
@@ -166,7 +164,7 @@ def test_a_job_is_listed_under_the_status_it_has(accepted: None) -> None:
     job = driver("a")
     for change, status in (
         (lambda: job.begin_attempt(attempt(1), queue_position=3), QUEUED),
-        (lambda: job.report(None, queue_position=0, now=103.0), RUNNING),
+        (lambda: job.report(None, queue_position=0, now=103.0, until=110.0), RUNNING),
         (lambda: job.put_back(STARTING, None, due_at=100.0), STARTING),
         (lambda: driver("b").fail(ERROR, now=105.0), FAILED),
     ):

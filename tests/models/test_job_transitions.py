@@ -26,7 +26,9 @@ CHANGES: dict[str, Callable[[Job, float], None]] = {
     "put back": lambda job, now: job.put_back(STARTING, "booting", due_at=now + 2),
     "put back at once": lambda job, now: job.put_back(QUEUED, None, due_at=now),
     "begin": begin,
-    "report": lambda job, now: job.report({"value": 1, "max": 2}, queue_position=0, now=now),
+    "report": lambda job, now: job.report(
+        {"value": 1, "max": 2}, queue_position=0, now=now, until=now + LEASE_SECONDS
+    ),
     "succeed": lambda job, now: job.succeed([{"id": "x", "key": "x"}], now=now),
     "fail": lambda job, now: job.fail({"code": "x", "message": "x"}, now=now),
 }

@@ -99,7 +99,9 @@ class FakeFleet:
     def _server(self, name: str) -> Server:
         instance, comfyui = SimpleNamespace(id=name), self.comfyuis[name]
         record = InstanceRecord.read(name)
-        return Server(instance, comfyui, self.queue_length, record, is_sick=False)  # type: ignore[arg-type]
+        return Server(
+            instance, comfyui, self.queue_length, record, is_sick=False, is_draining=False
+        )  # type: ignore[arg-type]
 
 
 class FakeQueue:

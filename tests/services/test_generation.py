@@ -79,14 +79,17 @@ def test_a_job_is_accepted_when_sqs_is_down(parts: Parts) -> None:
     assert Job.find(job.id).is_open
 
 
-def test_an_unexpected_error_inline_is_a_job_for_the_worker(parts: Parts) -> None:
+def test_an_unexpected_error_inline_is_announced_and_tried_again_within_the_wait(
+    parts: Parts,
+) -> None:
     def break_down() -> None:
         raise ZeroDivisionError
 
     parts.comfyui.on_submit = break_down
     [job] = parts.submit()
-    assert job.is_open
     assert parts.queue.sent[-1] == (job.id, 5)
+    assert (job.status, parts.clock() - job.created_at) == ("succeeded", 5)
+    assert parts.comfyui.submitted == [f"{job.id}-1"]
 
 
 def test_the_same_key_finds_the_same_job_for_its_whole_life(parts: Parts) -> None:

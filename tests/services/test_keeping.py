@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
+from chalicelib.services.fleet import Server
 from chalicelib.services.keeping import Keeper
 from tests.services.fakes import Clock, Parts
 
@@ -29,8 +31,10 @@ class FakeFleet:
     def answering(self) -> list[Any]:
         if self.stopped or self.is_silent:
             return []
-        facts = {"queue_length": self.queue_length, "is_sick": self.is_sick}
-        return [SimpleNamespace(instance=self.instance, **facts)]
+        record = InstanceRecord.read("i-1")
+        comfyui = SimpleNamespace(queue_length=lambda: self.queue_length)
+        facts = {"is_sick": self.is_sick, "is_draining": False}
+        return [Server(self.instance, comfyui, self.queue_length, record, **facts)]
 
     def stop(self, instance: Any) -> None:
         self.stopped.append(instance.id)
