@@ -167,7 +167,14 @@ class NotItsTurn(DarkroomError):
 
 
 class Stalled(DarkroomError):
-    """A run shows no progress: its ComfyUI answers and does not work."""
+    """A run shows no progress: its ComfyUI answers and does not work.
+
+    `attempt_id` is that run's, which may be another's than the one that waits for it.
+    """
+
+    def __init__(self, error: str, *, attempt_id: str) -> None:
+        super().__init__(error)
+        self.attempt_id = attempt_id
 
 
 class AttemptOver(DarkroomError):

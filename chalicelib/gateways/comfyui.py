@@ -127,7 +127,7 @@ class ComfyUI:
                 look = self.find if watch.is_thorough else self._in_history
                 state = look(attempt_id, seconds)
                 if isinstance(state, Waiting):
-                    report.seen(state.position, is_listening=events.is_connected)
+                    report.seen(state, is_listening=events.is_connected)
                     if not state.position and watch.is_deaf():
                         events.renew()
                 elif state or watch.is_thorough:

@@ -16,9 +16,10 @@ class ImageFile(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """Known to ComfyUI and not finished: `position` 0 runs, 1 is next."""
+    """Known to ComfyUI and not finished: `position` 0 runs, 1 is next; `running` is what runs."""
 
     position: int
+    running: str | None = None
     is_finished: Literal[False] = False
 
 
@@ -36,12 +37,15 @@ State = Waiting | Finished | None
 
 def waiting(attempt_id: str, queue: dict[str, Any]) -> Waiting | None:
     """Find an attempt in an answer of GET /queue."""
-    if any(item[1] == attempt_id for item in queue["queue_running"]):
-        return Waiting(0)
+    running = [str(item[1]) for item in queue["queue_running"]]
+    if attempt_id in running:
+        return Waiting(0, attempt_id)
     # Pending items come in heap order; they run in that of (number, prompt id).
     order = sorted((item[0], item[1]) for item in queue["queue_pending"])
     ids = [prompt_id for _, prompt_id in order]
-    return Waiting(ids.index(attempt_id) + 1) if attempt_id in ids else None
+    if attempt_id not in ids:
+        return None
+    return Waiting(ids.index(attempt_id) + 1, next(iter(running), None))
 
 
 def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from chalicelib.gateways.comfyui_events import Event
+from chalicelib.gateways.comfyui_state import Waiting
 
 LOOK_SECONDS = 1.0  # between two looks at the history, whatever the websocket says
 _QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
@@ -18,8 +19,8 @@ class Report(Protocol):
     def heard(self, progress: dict[str, Any] | None) -> None:
         """The attempt runs, and ComfyUI said so itself; how far it is, if it said that too."""
 
-    def seen(self, position: int, *, is_listening: bool) -> None:
-        """The attempt is in the queue, 0 runs; whether ComfyUI could have said so itself."""
+    def seen(self, state: Waiting, *, is_listening: bool) -> None:
+        """The attempt is in the queue; whether ComfyUI could have said that it runs itself."""
 
 
 class Watch:

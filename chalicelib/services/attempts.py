@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import GenerationFailed, LeaseLost, WorkflowRejected
+from chalicelib.errors import GenerationFailed, LeaseLost, NotFound, WorkflowRejected
 from chalicelib.models.attempt import Attempt
+from chalicelib.models.job import Job
 from chalicelib.services.failures import rejected
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.gateways.comfyui import ComfyUI
-    from chalicelib.models.job import Job
     from chalicelib.services.fleet import Server
 
 MAX_ATTEMPTS = 3
@@ -25,6 +25,9 @@ _LOST = "ComfyUI no longer knew it"
 # have been lost by the fault of another.
 _NEVER_RAN = "ComfyUI forgot it while it waited in its queue"
 
+HELD_UP = "ComfyUI stood still before it came to it"
+_UNCOUNTED = (_NEVER_RAN, HELD_UP)
+
 _SUBMIT_SECONDS = 7  # ComfyUI's gateway gives up on an answer before
 
 
@@ -33,11 +36,20 @@ def lost(job: Job) -> str:
     return _NEVER_RAN if job.queue_position else _LOST
 
 
+def shows_life(attempt_id: str, *, since: float) -> bool:
+    """Tell whether an attempt is that of a job whose run got on since a time."""
+    try:
+        job = Job.find(attempt_id.rpartition("-")[0])
+    except NotFound:
+        return False
+    return job.is_open and (job.progressed_at or 0) > since
+
+
 def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> None:
     """Write the next attempt down; raise GenerationFailed after the last one."""
     _check_lease(job, clock)
-    counted = [each for each in job.attempts if each.reason != _NEVER_RAN]
-    is_counted = len(counted) == MAX_ATTEMPTS and reason != _NEVER_RAN
+    counted = [each for each in job.attempts if each.reason not in _UNCOUNTED]
+    is_counted = len(counted) == MAX_ATTEMPTS and reason not in _UNCOUNTED
     if is_counted or len(job.attempts) == _MOST_SUBMISSIONS:
         raise GenerationFailed(
             f"given up after {len(job.attempts)} attempts; the last ended because {reason}",

@@ -73,6 +73,14 @@ class Dispatch:
         record.unseat(job.id, run_seconds=run_seconds)
         self._call(line.ahead(None, config.gpu_seats - len(record.seated)))
 
+    def watch(self, job: Job) -> None:
+        """Have a worker come when the job's lease has ended, should its owner die.
+
+        A job that was accepted under a lease, and never stood in the line, has such a message.
+        """
+        if job.place:
+            self._waker.wake(job.id, at=job.due_at + 1)
+
     def repair(self) -> None:
         """Free the seats of jobs that are gone, and call who should have been called."""
         records = InstanceRecord.all()
@@ -134,6 +142,16 @@ class Dispatch:
             return False
         if not job.is_open:
             return False
+        is_there = bool(job.attempt and job.attempt.instance_id == instance_id)
+        if is_there and job.due_at < self._clock() - _SOON_SECONDS:
+            self._revive(job)
         # Whoever holds the lease may be about to write his attempt down.
-        is_driven = bool(job.lease) and job.due_at > self._clock()
-        return is_driven or bool(job.attempt and job.attempt.instance_id == instance_id)
+        return is_there or (bool(job.lease) and job.due_at > self._clock())
+
+    def _revive(self, job: Job) -> None:
+        """Have a worker go on with a job whose driver died: others wait for its seat."""
+        try:
+            job.rearm(now=self._clock())
+        except LeaseLost:
+            return
+        self._waker.wake(job.id, at=self._clock())

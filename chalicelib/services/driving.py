@@ -167,6 +167,7 @@ class Driver:
         known = server.comfyui.find(last.id) if last and not spent else None
         if known is None:
             begin(job, server, spent or (lost(job) if last else "first"), self._clock)
+            self._dispatch.watch(job)
         elif known.is_finished:
             return known
         elif job.status_reason or job.line:

@@ -59,7 +59,8 @@ class Keeper:
         Raise the last error at the end, so that the function's alarm tells.
         """
         failed: Exception | None = None
-        for chore in (self._dispatch.repair, self._stop_useless, self._sweep):
+        # The sweep comes first: what the repair makes due anew does not look overdue any more.
+        for chore in (self._sweep, self._dispatch.repair, self._stop_useless):
             try:
                 chore()
             except Exception as error:

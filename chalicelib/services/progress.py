@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import config
 from chalicelib.errors import Stalled
+from chalicelib.services.attempts import shows_life
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.gateways.comfyui_state import Waiting
     from chalicelib.models.job import Job
 
 _SECONDS = 1.0
@@ -38,23 +40,34 @@ class Reporter:
         self._heard_at = self._clock()
         self._note(0, self._named(progress) or self._progress)
 
-    def seen(self, position: int, *, is_listening: bool) -> None:
-        """Note a look at the queue; raise Stalled when a run shows no life for too long.
+    def seen(self, state: Waiting, *, is_listening: bool) -> None:
+        """Note a look at the queue; raise Stalled when what runs shows no life for too long.
 
-        Without a websocket nothing can be heard, and only the deadline ends the run.
+        Without a websocket nothing can be heard of our own run, and only the deadline ends it.
         """
         now = self._clock()
-        if position or position != self._position or not is_listening:
+        has_moved = state.position != self._position
+        is_deaf = state.position == 0 and not is_listening
+        if has_moved or is_deaf:
             self._heard_at = now
-        elif now - self._heard_at >= config.stall_seconds:
-            raise Stalled(f"no progress for {config.stall_seconds} seconds")
-        self._note(position, self._progress)
+        elif state.running and now - self._heard_at >= config.stall_seconds:
+            self._check(state.running, state.position)
+        self._note(state.position, self._progress)
+
+    def _check(self, running: str, position: int) -> None:
+        now = self._clock()
+        if not position or not shows_life(running, since=now - config.stall_seconds):
+            error = f"no progress for {config.stall_seconds} seconds"
+            raise Stalled(error, attempt_id=running)
+        self._heard_at = now
 
     def _note(self, position: int, progress: dict[str, Any] | None) -> None:
         now = self._clock()
+        begins = position == 0 != self._position  # tells whether a lost attempt ever ran
         is_known = (position, progress) == (self._position, self._progress)
         is_held = self._job.due_at - now > _RENEWED_SECONDS
-        if (is_known and is_held) or now - self._written_at < _SECONDS:
+        is_soon = now - self._written_at < _SECONDS
+        if (is_known and is_held) or (is_soon and not begins):
             return
         until = max(self._job.due_at, now + LEASE_SECONDS)
         self._job.report(progress, queue_position=position, now=self._heard_at, until=until)

@@ -6,15 +6,17 @@ import logging
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
-from chalicelib.errors import AttemptOver, ComfyUIUnreachable, GenerationFailed
+from chalicelib.errors import AttemptOver, GenerationFailed
+from chalicelib.services.attempts import HELD_UP
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.errors import Stalled
     from chalicelib.gateways.comfyui import ComfyUI
     from chalicelib.gateways.comfyui_errors import Failure
-    from chalicelib.gateways.comfyui_state import Finished, ImageFile
+    from chalicelib.gateways.comfyui_state import Finished, ImageFile, State
     from chalicelib.gateways.image_store import ImageStore
     from chalicelib.models.job import Job
     from chalicelib.services.clearing import Clearing
@@ -61,17 +63,21 @@ class Settling:
         self._clearing.succeeded(job, server, run_seconds=end.run_seconds)
         return None
 
-    def give_up(self, job: Job, server: Server, stall: Exception) -> NoReturn:
-        """End a run that shows no life; a ComfyUI that cannot even do that is not used again."""
+    def give_up(self, job: Job, server: Server, stall: Stalled) -> State:
+        """End a run that shows no life, ours or one before it; return what is known of ours then.
+
+        A ComfyUI that cannot even do that is not used again: raise AttemptOver.
+        """
         attempt_id = job.attempts[-1].id
-        try:
-            is_gone = server.comfyui.drop(attempt_id)
-        except ComfyUIUnreachable:
-            is_gone = False
+        is_ours = stall.attempt_id == attempt_id
+        is_gone = server.comfyui.drop(stall.attempt_id)
+        if is_gone and not is_ours:
+            return server.comfyui.find(attempt_id)
         if not is_gone:
             log.error("ComfyUI does not work", extra={"instance_id": server.instance.id})
-            server.record.distrust(attempt_id)
-        raise AttemptOver(str(stall), retry_seconds=_RETRY_SECONDS)
+            server.record.distrust(stall.attempt_id)
+        reason = str(stall) if is_ours else HELD_UP
+        raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
 
     def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:
         reason = _RETRIED_ONCE.get(failure.kind)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import requests
 
 from chalicelib.gateways.comfyui import ComfyUI, Graph
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, State
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting
 from tests.gateways.faulty import IMAGE, Script, serving
 
 SAVED = [ImageFile(**IMAGE)]  # what every script makes
@@ -42,8 +42,8 @@ class Followed:
     def heard(self, progress: Any) -> None:
         self.heard_of.append(progress)
 
-    def seen(self, position: int, *, is_listening: bool) -> None:
-        self.positions.append(position)
+    def seen(self, state: Waiting, *, is_listening: bool) -> None:
+        self.positions.append(state.position)
 
     @property
     def images(self) -> list[ImageFile]:

@@ -72,8 +72,8 @@ def test_nothing_is_known_of_an_attempt_that_was_never_submitted(gateway: ComfyU
 def test_an_attempt_is_found_wherever_it_is(gateway: ComfyUI, server: Server) -> None:
     with busy(server) as running:
         gateway.submit("next", flat())
-        assert gateway.find(running) == Waiting(0)
-        assert gateway.find("next") == Waiting(1)
+        assert gateway.find(running) == Waiting(0, running)
+        assert gateway.find("next") == Waiting(1, running)
         assert gateway.queue_length() == 2
     assert follow_at(server.url, "next").images
     found = gateway.find("next")
@@ -85,7 +85,7 @@ def test_an_attempt_is_found_wherever_it_is(gateway: ComfyUI, server: Server) ->
 @given(numbers=st.lists(st.integers(0, 9), min_size=1, max_size=8))
 def test_positions_are_in_the_order_of_the_runs(server: Server, numbers: list[int]) -> None:
     gateway = connect(server.url)
-    with busy(server):
+    with busy(server) as running:
         server.post("/history", {"clear": True})
         ids = [f"pending-{index}" for index in range(len(numbers))]
         for prompt_id, number in zip(ids, numbers, strict=True):
@@ -95,7 +95,7 @@ def test_positions_are_in_the_order_of_the_runs(server: Server, numbers: list[in
         while server.get("/prompt").json()["exec_info"]["queue_remaining"]:
             listener.next()
     order = [prompt_id for prompt_id in server.get("/history").json() if prompt_id in ids]
-    assert found == {id_: Waiting(position) for position, id_ in enumerate(order, start=1)}
+    assert found == {id_: Waiting(place, running) for place, id_ in enumerate(order, start=1)}
 
 
 def test_a_run_that_failed_says_which_node_and_why(gateway: ComfyUI) -> None:

@@ -134,7 +134,7 @@ def test_what_newer_versions_add_does_no_harm() -> None:
     outputs = {"9": {"images": [image], "animated": [False]}, "10": {"text": ["a"]}}
     entry = {**ENTRY, "outputs": outputs, "more": more}
     with serving(Script(queue=queue)) as url:
-        assert connect(url).find("job-1") == Waiting(2)
+        assert connect(url).find("job-1") == Waiting(2, "a")
     with serving(Script(entry=entry, ends_at_look=0)) as url:
         assert connect(url).find("job-1") == Finished({"9": SAVED, "10": []})
 

@@ -19,7 +19,7 @@ NEVER = 10**9
 
 def test_the_end_of_another_attempt_is_not_taken_for_ours() -> None:
     script = Script(talk=says(END_OF_ANOTHER))
-    assert follow(script, until=time.time() + 0.3).state == Waiting(0)
+    assert follow(script, until=time.time() + 0.3).state == Waiting(0, "job-1")
     assert script.count("/history") == 0
 
 
@@ -48,7 +48,7 @@ def test_an_attempt_that_waits_has_its_position_reported() -> None:
 
 def test_what_is_known_is_returned_when_the_deadline_comes() -> None:
     followed = follow(Script(ends_at_look=NEVER), until=time.time() + 0.2)
-    assert followed.state == Waiting(0)
+    assert followed.state == Waiting(0, "job-1")
     assert followed.seconds < 2
 
 
