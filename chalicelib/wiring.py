@@ -72,7 +72,7 @@ def dispatch() -> Dispatch:
 
 @cache
 def clearing() -> Clearing:
-    return Clearing(fleet(), dispatch(), images())
+    return Clearing(fleet(), dispatch(), images(), time.time)
 
 
 @cache

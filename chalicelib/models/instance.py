@@ -31,6 +31,7 @@ class InstanceRecord(Table):
     seen_at = NumberAttribute(default=0)
     jobs = UnicodeSetAttribute(null=True)
     suspect = UnicodeAttribute(null=True)
+    suspected_at = NumberAttribute(null=True)
     run_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
 
@@ -79,13 +80,14 @@ class InstanceRecord(Table):
             actions.append(InstanceRecord.run_seconds.set(round(average, 3)))
         self.update(actions)
 
-    def distrust(self, attempt_id: str) -> None:
+    def distrust(self, attempt_id: str, *, now: float) -> None:
         """Take the instance for broken for as long as its ComfyUI has this attempt."""
-        self.update([InstanceRecord.suspect.set(attempt_id)])
+        record = InstanceRecord
+        self.update([record.suspect.set(attempt_id), record.suspected_at.set(now)])
 
     def trust(self) -> None:
         """Forget the suspicion."""
-        self.update([InstanceRecord.suspect.remove()])
+        self.update([InstanceRecord.suspect.remove(), InstanceRecord.suspected_at.remove()])
 
     def _try(self, actions: list[Action], condition: Condition) -> bool:
         try:

@@ -28,6 +28,8 @@ _NEVER_RAN = "ComfyUI forgot it while it waited in its queue"
 HELD_UP = "ComfyUI stood still before it came to it"
 _UNCOUNTED = (_NEVER_RAN, HELD_UP)
 
+_JOB_ID_LENGTH = 26  # of a ULID
+
 _SUBMIT_SECONDS = 7  # ComfyUI's gateway gives up on an answer before
 
 
@@ -38,8 +40,11 @@ def lost(job: Job) -> str:
 
 def shows_life(attempt_id: str, *, since: float) -> bool:
     """Tell whether an attempt is that of a job whose run got on since a time."""
+    job_id = attempt_id.partition("-")[0]
+    if not (job_id.isalnum() and len(job_id) == _JOB_ID_LENGTH):
+        return False  # somebody else's, who may call it anything
     try:
-        job = Job.find(attempt_id.rpartition("-")[0])
+        job = Job.find(job_id)
     except NotFound:
         return False
     return job.is_open and (job.progressed_at or 0) > since

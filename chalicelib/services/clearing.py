@@ -10,7 +10,7 @@ from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job_status import SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from chalicelib.gateways.image_store import ImageStore
     from chalicelib.models.attempt import Attempt
@@ -24,10 +24,13 @@ log = logging.getLogger("darkroom.clearing")
 class Clearing:
     """Takes a job that ended off the GPU; harmless when repeated, and never in the job's way."""
 
-    def __init__(self, fleet: Fleet, dispatch: Dispatch, images: ImageStore) -> None:
+    def __init__(
+        self, fleet: Fleet, dispatch: Dispatch, images: ImageStore, clock: Callable[[], float]
+    ) -> None:
         self._fleet = fleet
         self._dispatch = dispatch
         self._images = images
+        self._clock = clock
 
     def succeeded(self, job: Job, server: Server, *, run_seconds: float | None) -> None:
         """Free the seat of a job that has its image; its earlier attempts are of no more use."""
@@ -62,6 +65,6 @@ class Clearing:
                 server = self._fleet.server(attempt.instance_id)
                 if server and not server.comfyui.drop(attempt.id):
                     log.error("ComfyUI does not work", extra={"instance_id": attempt.instance_id})
-                    server.record.distrust(attempt.id)
+                    server.record.distrust(attempt.id, now=self._clock())
             except ComfyUIUnreachable:
                 continue  # what does not answer forgets its queue when it starts anew

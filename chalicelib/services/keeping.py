@@ -28,7 +28,7 @@ _SWEEP_SECONDS = 30  # of the minute; what is left is found in the next one
 
 # A run that is interrupted while it loads a checkpoint ends when that is done; until then its
 # ComfyUI looks as if it did not work.
-_SICK_SECONDS = 60
+_SICK_SECONDS = 30
 _DRAIN_SECONDS = 30  # longer than it takes EC2 to say that an instance stops
 
 
@@ -105,6 +105,8 @@ class Keeper:
     def _stop_if_long(self, instance: Instance, record: InstanceRecord, doing: str) -> None:
         now = self._clock()
         since = record.note(doing, now=now)
+        if doing == SICK:
+            since = float(record.suspected_at or since)
         if doing == IDLE:
             # Work that came and went between two rounds was not seen.
             since = max([since, *(job.finished_at or 0 for job in newest(1))])

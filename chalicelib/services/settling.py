@@ -75,14 +75,14 @@ class Settling:
             return server.comfyui.find(attempt_id)
         if not is_gone:
             log.error("ComfyUI does not work", extra={"instance_id": server.instance.id})
-            server.record.distrust(stall.attempt_id)
+            server.record.distrust(stall.attempt_id, now=self._clock())
         reason = str(stall) if is_ours else HELD_UP
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
 
     def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:
         reason = _RETRIED_ONCE.get(failure.kind)
         if failure.kind == "gpu_failed":
-            server.record.distrust(job.attempts[-1].id)
+            server.record.distrust(job.attempts[-1].id, now=self._clock())
         if reason is None or any(each.reason == reason for each in job.attempts):
             raise GenerationFailed(failure.error, code=failure.kind)
         if failure.kind == "out_of_memory":
