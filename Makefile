@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package redrive bench clean
+.PHONY: help demo test lint types package redrive bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -31,6 +31,9 @@ redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STACK=
 
 bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README states
 	@$(BIN)/python -m bench
+
+chaos: $(VENV)/local $(EMULATOR)/installed ## break everything while 200 jobs run, and look for lost ones; SEED=
+	@$(BIN)/python -m local.chaos
 
 clean: ## remove what the other targets made, the demo's data included
 	rm -rf $(VENV) $(EMULATOR) .local build

@@ -25,14 +25,14 @@ _PORT_SECONDS = 10
 class Emulator:
     """Emulated AWS on loopback; `stop` saves its data, a kill loses all since the last stop."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, port: int = PORT) -> None:
         self._directory = directory
         self.is_fresh = not self._is_saved()
         if self.is_fresh:
             # Without saved state the bucket on disk belongs to no stack, and would break one.
             shutil.rmtree(directory, ignore_errors=True)
         self._clear_temporary()
-        self.url = f"http://{LOOPBACK}:{self._port()}"
+        self.url = f"http://{LOOPBACK}:{self._port(port)}"
         # Whoever has a proxy does not want it between us and this machine.
         os.environ["NO_PROXY"] = f"{os.environ.get('NO_PROXY', '')},{LOOPBACK}"
         self._process = Process(
@@ -59,10 +59,10 @@ class Emulator:
     def is_alive(self) -> bool:
         return self._process.is_alive
 
-    def _port(self) -> int:
+    def _port(self, preferred: int) -> int:
         """Keep the first port: the saved queues are known by URLs that have it in them."""
         file = self._directory / "port"
-        port = int(file.read_text()) if file.exists() else free_port(PORT)
+        port = int(file.read_text()) if file.exists() else free_port(preferred)
         try:  # functions that still run may hold it for some seconds after a stop
             wait_until(lambda: free_port(port) == port, "a free port", seconds=_PORT_SECONDS)
         except TimeoutError:

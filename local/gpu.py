@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,22 @@ _TAG = "darkroom:fleet"
 class Gpu:
     """One instance of the fleet; it boots some seconds after EC2 started it."""
 
-    def __init__(self, ec2: Any, *, fleet: str, checkpoint: str, directory: Path) -> None:
+    def __init__(
+        self,
+        ec2: Any,
+        *,
+        fleet: str,
+        checkpoint: str,
+        directory: Path,
+        port: int = PORT,
+        options: Sequence[str] = (),
+    ) -> None:
         self._ec2 = ec2
-        self._checkpoint = checkpoint
+        self._options = ["--base-directory", str(directory), "--checkpoint", checkpoint, *options]
         self._directory = directory
+        self._preferred_port = port
         self.id = self._find(fleet) or self._launch(fleet)
-        self._take(free_port(PORT))
+        self._take(free_port(port))
         self._ec2.stop_instances(InstanceIds=[self.id])
         self._machine: Process | None = None
         self._is_over = threading.Event()
@@ -84,10 +95,9 @@ class Gpu:
 
     def _boot(self) -> None:
         if free_port(self._port) != self._port:  # somebody took it while the GPU was off
-            self._take(free_port(PORT))
+            self._take(free_port(self._preferred_port))
         command = [sys.executable, "-m", "local.comfyui", "--port", str(self._port)]
-        options = ["--base-directory", str(self._directory), "--checkpoint", self._checkpoint]
-        self._machine = Process([*command, *options], self._directory / "log.txt")
+        self._machine = Process([*command, *self._options], self._directory / "log.txt")
 
     def _switch_off(self) -> None:
         if self._machine:

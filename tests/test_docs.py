@@ -63,3 +63,14 @@ def test_the_readme_states_the_recorded_figures() -> None:
     # The interpreter's own start is in none of the sentences.
     missing = [each for each in figures if not re.search(rf"(?<![\d.]){each}(?![\d.])", stated)]
     assert missing == [results["import"]["interpreter_ms"]]
+
+
+def test_the_readme_states_the_recorded_fault_run() -> None:
+    run = json.loads((ROOT / "bench/chaos.json").read_text())
+    chapter = README.partition("### Proven by breaking it")[2].partition("\n### ")[0]
+    shown = dict(re.findall(r"^\| ([a-z]+) \| (\d+) \|", chapter, re.MULTILINE))
+    figures = ("submitted", "succeeded", "canceled", "lost", "duplicated", "seconds")
+    assert shown == {name: str(run[name]) for name in figures}
+    assert (run["lost"], run["duplicated"], run["failed"]) == (0, 0, {})
+    for count in (*run["attempts"].values(), *run["faults"].values()):
+        assert re.search(rf"\b{count}\b", chapter), count

@@ -1,0 +1,91 @@
+"""What is asked for in a fault run: every order, who sends it, and how."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple
+
+CALLERS = 20
+SIZE = 64
+
+PLAIN, KEYED, TWICE, LATER = "plain", "keyed", "twice at once", "again later"
+HANGS_UP, CANCELED = "hangs up", "canceled"
+
+_KINDS = {PLAIN: 50, KEYED: 50, TWICE: 30, LATER: 20, HANGS_UP: 35, CANCELED: 15}
+_PATIENCE = 12
+_WAITS = (None, 15, 10, 5, 3)  # seconds that callers prefer to wait; None lets the API decide
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image that somebody wants; `name` is in its prompt, so that every job tells whose it is.
+
+    Who has no key and is not answered asks for another image: `name` is then another.
+    """
+
+    name: str
+    caller: int
+    kind: str
+    prefer: str | None
+    steps: int
+    seconds: float  # after which who hangs up does, and who cancels does
+    pause_seconds: float
+
+    @property
+    def key(self) -> str | None:
+        return None if self.kind == PLAIN else f"key of {self.name}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the request; the emulator's API Gateway believes the address."""
+        found = {"X-Forwarded-For": f"10.0.0.{self.caller + 1}"}
+        if self.prefer:
+            found["Prefer"] = self.prefer
+        return found | ({"Idempotency-Key": self.key} if self.key else {})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        size = {"width": SIZE, "height": SIZE}
+        return {"prompt": self.name, "steps": self.steps, **size}
+
+
+class Answer(NamedTuple):
+    """What came back: `status` 0 is nothing, `code` says why a job that ended has no image."""
+
+    order: str
+    status: int
+    job_id: str | None = None
+    code: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the caller has nothing to repeat: it was accepted, refused, or has ended."""
+        return self.is_accepted or 400 <= self.status < 500 or self.code is not None
+
+
+def orders(chance: Random) -> list[list[Order]]:
+    """Make the orders of each caller, in the order in which he sends them."""
+    kinds = [kind for kind, count in _KINDS.items() for _ in range(count)]
+    chance.shuffle(kinds)
+    made = [_order(index, kind, chance) for index, kind in enumerate(kinds)]
+    return [made[caller::CALLERS] for caller in range(CALLERS)]
+
+
+def _order(index: int, kind: str, chance: Random) -> Order:
+    wait = chance.choice(_WAITS)
+    prefer = None if wait is None else f"wait={wait}"
+    if kind == CANCELED or (kind != HANGS_UP and chance.random() < 0.65):
+        prefer = "respond-async"
+    is_watched = kind == CANCELED and chance.random() < 0.6  # some are canceled as they run
+    return Order(
+        name=f"order {index}",
+        caller=index % CALLERS,
+        kind=kind,
+        prefer=prefer,
+        steps=chance.randint(3, 8),
+        seconds=chance.uniform(0.3, 6) * (_PATIENCE if is_watched else 1),
+        pause_seconds=chance.uniform(0, 4),
+    )
