@@ -16,7 +16,9 @@ _LONGEST_CHOICE_LIST = 20
 
 # After these nothing works any more until the process has been started anew (CUDA C++
 # Programming Guide, Error Checking: such errors are "sticky").
-_GPU_FAULT = re.compile(r"\b(CUDA|HIP|cuDNN|CUBLAS|NCCL) ?(driver )?(error|failure|_STATUS)", re.I)
+_GPU_FAULT = re.compile(
+    r"\b(CUDA|HIP|cuDNN|CUBLAS|NCCL) ?((driver|unknown) )?(error|failure|_STATUS)", re.I
+)
 
 
 class Failure(Struct, frozen=True):

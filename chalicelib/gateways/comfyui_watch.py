@@ -59,8 +59,11 @@ class Watch:
 
 
 def is_of_run(event: Event) -> bool:
-    """Tell whether the run goes on."""
-    return event[0] in _RUNS and not is_end(event)
+    """Tell whether the run goes on.
+
+    The greeting of a new socket names a node too, but no prompt, and says nothing of life.
+    """
+    return event[0] in _RUNS and "prompt_id" in event[1] and not is_end(event)
 
 
 def is_end(event: Event) -> bool:

@@ -68,10 +68,13 @@ class ImageStore:
         try:
             listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"images/{job_id}/")
             keys = [{"Key": each["Key"]} for each in listed.get("Contents", [])]
-            if keys:
-                self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
+            if not keys:
+                return
+            answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
         except (BotoCoreError, ClientError) as error:
             raise StoreFailed("the images could not be deleted") from error
+        if answer.get("Errors"):
+            raise StoreFailed("some images could not be deleted")
 
     def _signed_put(self, key: str, headers: dict[str, str]) -> str:
         signed: str = self._s3.generate_presigned_url(

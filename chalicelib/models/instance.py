@@ -86,8 +86,12 @@ class InstanceRecord(Table):
         self.update([record.suspect.set(attempt_id), record.suspected_at.set(now)])
 
     def trust(self) -> None:
-        """Forget the suspicion."""
-        self.update([InstanceRecord.suspect.remove(), InstanceRecord.suspected_at.remove()])
+        """Forget the suspicion, unless there is a new one."""
+        record = InstanceRecord
+        self._try(
+            [record.suspect.remove(), record.suspected_at.remove()],
+            record.suspect == self.suspect,
+        )
 
     def _try(self, actions: list[Action], condition: Condition) -> bool:
         try:

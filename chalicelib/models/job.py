@@ -197,7 +197,7 @@ class Job(JobItem):
         ]
 
     def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
-        waiting = (Job.line, Job.place, Job.status_reason, Job.waits_for)
+        waiting = (Job.line, Job.status_reason, Job.waits_for)
         running = (Job.spent, Job.progress, Job.queue_position, Job.silent_since)
         return [
             *self._to(status),

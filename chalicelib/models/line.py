@@ -40,19 +40,25 @@ class CallerTurn(Table):
     @classmethod
     def take(cls, caller: str, count: int, *, earliest: int, now: float) -> int:
         """Take `count` turns in a row, none before `earliest`, and return the first."""
-        record = cls(f"caller:{sha256(caller.encode()).hexdigest()}")
+        record = cls(_caller_id(caller))
         expires = cls.expires_at.set(int(now) + _FORGOTTEN_SECONDS)
         record.update([cls.turn.add(count), expires])
         last, latest = int(record.turn), earliest + count - 1
         if last < latest:
             try:
-                record.update([cls.turn.set(latest)], condition=cls.turn < latest)
+                record.update([cls.turn.set(latest)], condition=cls.turn == last)
                 last = latest
             except UpdateError as error:
                 if not was_refused(error):
                     raise
                 return cls.take(caller, count, earliest=earliest, now=now)
         return last - count + 1
+
+
+def give_back(job: Job) -> None:
+    """Let the caller of a job that left the line without an image have its turn again."""
+    if job.place and not job.attempts:
+        CallerTurn(_caller_id(job.caller)).update([CallerTurn.turn.add(-1)])
 
 
 def take_places(jobs: list[Job], *, now: float) -> list[str]:
@@ -92,6 +98,10 @@ def _waiting(job_id: str) -> Job | None:
     except NotFound:
         return None
     return job if job.line else None
+
+
+def _caller_id(caller: str) -> str:
+    return f"caller:{sha256(caller.encode()).hexdigest()}"
 
 
 def _place(turn: int, job_id: str) -> str:

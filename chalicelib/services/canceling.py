@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import JobFinished
+from chalicelib.models import line
 from chalicelib.models.job import Job
 from chalicelib.models.job_status import CANCELED
 
@@ -45,5 +46,8 @@ class Cancellation:
         except JobFinished:
             if job.status != CANCELED:
                 raise
-        self._clearing.ended(job)
+            self._clearing.ended(job)
+        else:
+            self._clearing.ended(job)
+            line.give_back(job)
         return job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ComfyUIUnreachable
@@ -34,25 +35,25 @@ class Clearing:
 
     def succeeded(self, job: Job, server: Server, *, run_seconds: float | None) -> None:
         """Free the seat of a job that has its image; its earlier attempts are of no more use."""
-        try:
-            self._drop(job.attempts[:-1])
-            self._dispatch.leave(job, server.record, run_seconds=run_seconds)
-        except Exception:
-            log.exception("a seat was not freed", extra={"job_id": job.id})
+        leave = partial(self._dispatch.leave, job, server.record, run_seconds=run_seconds)
+        self._try(job, leave, partial(self._drop, job.attempts[:-1]))
 
     def ended(self, job: Job) -> None:
         """Clear up after whoever ended the job, and perhaps died before he could do it."""
-        try:
-            if job.status == SUCCEEDED:
-                self._leave(job)
-            elif job.attempts:
-                self._drop(job.attempts)
-                self._images.delete(job.id)
-                self._leave(job)
-            else:
-                self._dispatch.repair()  # it may have had a seat, or stood at the line's head
-        except Exception:
-            log.exception("an ended job has left something", extra={"job_id": job.id})
+        if not job.attempts:
+            self._try(job, self._dispatch.repair)  # it may have had a seat, or led the line
+        elif job.status == SUCCEEDED:
+            self._try(job, partial(self._leave, job))
+        else:
+            drop, leave = partial(self._drop, job.attempts), partial(self._leave, job)
+            self._try(job, drop, leave, partial(self._images.delete, job.id))
+
+    def _try(self, job: Job, *chores: Callable[[], None]) -> None:
+        for chore in chores:
+            try:
+                chore()
+            except Exception:
+                log.exception("an ended job has left something", extra={"job_id": job.id})
 
     def _leave(self, job: Job) -> None:
         record = InstanceRecord.read(job.attempts[-1].instance_id)

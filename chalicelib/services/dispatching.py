@@ -98,7 +98,10 @@ class Dispatch:
         free = sum(server.free_seats for server in servers) if servers else config.gpu_seats
         if not free:
             free = sum(self._reclaim(server.record) for server in servers)
-        first = line.ahead(job.place if job.line else None, free)
+        # Who has sat down just now still stands in the line, until he has begun.
+        seated = {job_id for server in servers for job_id in server.record.seated}
+        ahead = line.ahead(job.place if job.line else None, free + len(seated) if free else 0)
+        first = [each for each in ahead if each.id not in seated][:free]
         if len(first) >= free:
             # While a GPU starts, the first look at it by themselves.
             self._call([each for each in first if servers or each.status != STARTING])

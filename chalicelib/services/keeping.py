@@ -93,14 +93,24 @@ class Keeper:
         """Stop instances that had no work for long enough, or whose ComfyUI is of no use."""
         servers = {server.instance.id: server for server in self._fleet.answering()}
         has_jobs = any(count_open().values())
+        failed: Exception | None = None
         for instance in self._fleet.members():
-            if instance.state == "running" and instance.can_be_started and not instance.is_kept:
-                server = servers.get(instance.id)
-                record = server.record if server else InstanceRecord.read(instance.id)
-                doing = _doing(server, has_jobs=has_jobs)
-                if record.suspect and server and doing != SICK:
-                    record.trust()
-                self._stop_if_long(instance, record, doing)
+            if instance.state != "running" or not instance.can_be_started or instance.is_kept:
+                continue
+            try:
+                self._judge(instance, servers.get(instance.id), has_jobs=has_jobs)
+            except Exception as error:
+                log.exception("not stopped", extra={"instance_id": instance.id})
+                failed = error
+        if failed:
+            raise failed
+
+    def _judge(self, instance: Instance, server: Server | None, *, has_jobs: bool) -> None:
+        record = server.record if server else InstanceRecord.read(instance.id)
+        doing = _doing(server, has_jobs=has_jobs)
+        if record.suspect and server and doing != SICK:
+            record.trust()
+        self._stop_if_long(instance, record, doing)
 
     def _stop_if_long(self, instance: Instance, record: InstanceRecord, doing: str) -> None:
         now = self._clock()

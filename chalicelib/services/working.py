@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.services.driving import Driver
     from chalicelib.services.waking import Waker
 
+_RETRY_SECONDS = 5
 _SPARE_SECONDS = LEASE_GRACE_SECONDS + 5  # to store, to finish, and to pass on
 
 log = logging.getLogger("darkroom.working")
@@ -46,12 +47,12 @@ class Worker:
         except JobFinished:
             self._clearing.ended(job)  # whoever ended it may have died before he had cleared up
         except Exception:
-            self._pass_on(job)
+            # Nothing of it may have been written: not that the job waits, nor when it is due.
+            if job.is_open:
+                retry_at = self._clock() + _RETRY_SECONDS
+                self._waker.wake(job.id, at=max(job.due_at, retry_at))
             raise
         else:
-            self._pass_on(job)
-
-    def _pass_on(self, job: Job) -> None:
-        # A new message before this one is acknowledged: waiting uses up no receives.
-        if job.is_open and not job.waits_in_line:
-            self._waker.wake(job.id, at=job.due_at)
+            # A new message before this one is acknowledged: waiting uses up no receives.
+            if job.is_open and not job.waits_in_line:
+                self._waker.wake(job.id, at=job.due_at)

@@ -162,7 +162,7 @@ class Parts:
         self.fleet = fleet
         self.waker = Waker(queue, self.clock)
         self.dispatch = Dispatch(fleet, self.waker, self.clock)
-        self.clearing = Clearing(fleet, self.dispatch, images)
+        self.clearing = Clearing(fleet, self.dispatch, images, self.clock)
         settling = Settling(images, self.clearing, self.clock)
         self.driver = Driver(self.dispatch, settling, self.clearing, self.clock)
         self.generation = Generation(

@@ -1,0 +1,162 @@
+"""`POST /api/images/jobs/{job_id}/cancel`: the end of a job that is not wanted any more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import boto3
+import pytest
+from chalice.test import HTTPResponse, TestHTTPClient
+
+from chalicelib import wiring
+from chalicelib.models.job import Job
+from chalicelib.models.job_listing import newest
+from local.comfyui.background import serve
+from tests.api.calls import JOBS, generate, generate_later, put_setting, send
+from tests.api.contract import check_cors, check_error
+from tests.conftest import CHECKPOINT, COMFYUI_PORT
+from tests.contracts.protocol import ComfyUI
+
+BODY = {"prompt": "a pier", "width": 64, "height": 64, "steps": 150}
+CANCELED = ("canceled", "canceled")
+
+
+def cancel(http: TestHTTPClient, job_id: str) -> HTTPResponse:
+    return send(http, "POST", f"{JOBS}/{job_id}/cancel")
+
+
+def job_of(response: HTTPResponse) -> str:
+    return str(response.headers["Location"].rpartition("/")[2])
+
+
+def end_of(job: dict[str, Any]) -> tuple[str, str]:
+    return job["status"], job["error"]["code"]
+
+
+@pytest.fixture
+def slow(http: TestHTTPClient, tmp_path: Path) -> Iterator[ComfyUI]:
+    """A ComfyUI that takes a minute for an image."""
+    with serve(tmp_path, CHECKPOINT, port=COMFYUI_PORT, step_seconds=0.4) as url:
+        yield ComfyUI(url, CHECKPOINT)
+
+
+@contextmanager
+def asked(http: TestHTTPClient, path: str = "/api/images/generate", **how: str) -> Iterator[Any]:
+    """Have a caller wait for an image; give its job's id and, at the end, the answer."""
+    answers: list[Any] = []
+    thread = Thread(target=lambda: answers.append(send(http, "POST", path, BODY, **how)))
+    thread.start()
+    # The application holds one request at a time, as in Lambda: it is not asked meanwhile.
+    while not (jobs := newest(1, status="running")):
+        assert thread.is_alive(), answers
+    answers.append(jobs[0].id)
+    yield answers
+    thread.join()
+
+
+def test_a_job_that_waits_is_canceled(http: TestHTTPClient, comfyui: str) -> None:
+    job = generate_later(http).json_body
+    response = cancel(http, job["id"])
+    assert response.status_code == 200, response.body
+    check_cors(response.headers)
+    canceled = response.json_body
+    assert end_of(canceled) == CANCELED
+    assert canceled["finished_at"] >= job["created_at"]
+    assert (canceled["image_urls"], canceled["queue_position"]) == ([], None)
+    changed = {"status", "error", "finished_at", "queue_position", "estimated_wait_seconds"}
+    assert {name for name in job if canceled[name] != job[name]} <= changed
+    assert canceled.keys() == job.keys()
+    assert http.get(f"{JOBS}/{job['id']}").json_body == canceled
+    assert [each["id"] for each in http.get(f"{JOBS}?status=canceled").json_body] == [job["id"]]
+    assert http.get(f"{JOBS}?status=queued").json_body == []
+
+
+def test_a_canceled_job_is_not_made_when_its_message_comes(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    job_id = generate_later(http).json_body["id"]
+    cancel(http, job_id)
+    wiring.worker().work(job_id, remaining_seconds=90)
+    job = http.get(f"{JOBS}/{job_id}").json_body
+    assert (end_of(job), job["attempts"]) == (CANCELED, [])
+
+
+def test_to_cancel_again_is_answered_alike(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = generate_later(http).json_body["id"]
+    first, second = cancel(http, job_id), cancel(http, job_id)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json_body == second.json_body
+
+
+def test_ids_may_be_written_small(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = generate_later(http).json_body["id"]
+    assert cancel(http, job_id.lower()).json_body["id"] == job_id
+
+
+def test_what_is_not_there_cannot_be_canceled(http: TestHTTPClient) -> None:
+    for job_id in ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "x", "²", "x" * 41, "caller:0"):
+        check_error(cancel(http, job_id), 404)
+
+
+def test_a_job_that_succeeded_is_a_conflict_and_shown(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = job_of(generate(http))
+    details: Any = check_error(cancel(http, job_id), 409)
+    assert (details["job"]["id"], details["job"]["status"]) == (job_id, "succeeded")
+    assert len(details["job"]["image_urls"]) == 1
+    assert "succeeded" in details["error"]
+    assert http.get(f"{JOBS}/{job_id}").json_body["status"] == "succeeded"
+
+
+def test_a_job_that_failed_is_a_conflict_and_shown(http: TestHTTPClient, comfyui: str) -> None:
+    put_setting(http, "default_checkpoint", "none.safetensors")
+    check_error(generate(http), 500)
+    [job] = http.get(JOBS).json_body
+    details: Any = check_error(cancel(http, job["id"]), 409)
+    assert details["job"] == job
+    assert end_of(details["job"]) == ("failed", "workflow_rejected")
+
+
+def test_a_run_is_stopped_and_its_caller_told(http: TestHTTPClient, slow: ComfyUI) -> None:
+    with asked(http, idempotency_key="k") as answers:
+        response = cancel(http, answers[0])
+        assert end_of(response.json_body) == CANCELED
+        queue = slow.get("/queue").json()
+        assert (queue["queue_running"], queue["queue_pending"]) == ([], [])
+    details = check_error(answers[1], 409)
+    assert answers[1].json_body["message"] == "Job canceled"
+    assert details["code"] == "canceled"
+    assert "Idempotency-Key" in details["suggestion"]
+    assert boto3.client("s3").list_objects_v2(Bucket="images")["KeyCount"] == 0
+    # The same request with the same key is answered as it ended, and not made again.
+    for prefer in ("", "respond-async"):
+        again = send(http, "POST", "/api/images/generate", BODY, idempotency_key="k", prefer=prefer)
+        assert again.json_body == answers[1].json_body
+        assert check_error(again, 409)["code"] == "canceled"
+    assert len(http.get(JOBS).json_body) == 1
+
+
+def test_the_gpu_is_free_for_the_next_image(http: TestHTTPClient, slow: ComfyUI) -> None:
+    with asked(http) as answers:
+        cancel(http, answers[0])
+    assert generate(http, steps=1).status_code == 200
+
+
+def test_a_job_in_comfyuis_queue_is_taken_out_and_the_run_goes_on(
+    http: TestHTTPClient, slow: ComfyUI
+) -> None:
+    with asked(http) as answers:
+        waiting = generate_later(http).json_body["id"]
+        driver = Thread(target=lambda: wiring.worker().work(waiting, remaining_seconds=30))
+        driver.start()
+        while len(slow.get("/queue").json()["queue_pending"]) == 0:
+            assert driver.is_alive()
+        assert cancel(http, waiting).status_code == 200
+        queue = slow.get("/queue").json()
+        assert [item[1] for item in queue["queue_running"]] == [f"{answers[0]}-1"]
+        assert queue["queue_pending"] == []
+        cancel(http, answers[0])
+        driver.join()
+    assert end_of(http.get(f"{JOBS}/{waiting}").json_body) == CANCELED
+    assert Job.find(waiting).images == []

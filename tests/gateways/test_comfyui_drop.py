@@ -1,0 +1,177 @@
+"""An attempt is taken out of ComfyUI wherever it is, and nothing else is touched."""
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from chalicelib.errors import ComfyUIUnreachable, WorkflowRejected
+from chalicelib.gateways.comfyui import ComfyUI
+from chalicelib.gateways.comfyui_state import Finished, Waiting
+from tests.contracts.graphs import flat, picture
+from tests.contracts.protocol import ComfyUI as Server
+from tests.gateways.faulty import Script, serving
+from tests.gateways.following import connect, follow_at, ticking
+from tests.local.stand_in import CHECKPOINT, sampling
+
+OTHER = [0, "another", {}, {}, []]
+OURS = [1, "job-1", {}, {}, []]
+
+
+class Queue:
+    """The queue of a ComfyUI that notes what it is asked to drop, and may lose interrupts."""
+
+    def __init__(self, *, running: list[Any], pending: list[Any], lost: int = 0) -> None:
+        self.running, self.pending, self.lost = running, pending, lost
+        self.asked: list[tuple[str, Any]] = []
+        self.script = Script(
+            answers={"queue": self.queue, "interrupt": self.interrupt, "history": self.history}
+        )
+
+    async def queue(self, request: web.Request) -> web.Response:
+        if request.method == "GET":
+            queue = {"queue_running": self.running, "queue_pending": self.pending}
+            return web.json_response(queue)
+        body = await self.note(request)
+        self.pending = [item for item in self.pending if item[1] not in body["delete"]]
+        return web.Response()
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        body = await self.note(request)
+        if self.lost:
+            self.lost -= 1
+        else:
+            self.running = [item for item in self.running if item[1] != body.get("prompt_id")]
+        return web.Response()
+
+    async def history(self, request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async def note(self, request: web.Request) -> Any:
+        body = json.loads(await request.text())
+        self.asked.append((request.path, body))
+        return body
+
+
+def drop(queue: Queue, **how: Any) -> bool:
+    with serving(queue.script) as url:
+        return connect(url, **how).drop("job-1")
+
+
+def test_what_waits_is_deleted_and_nothing_is_interrupted() -> None:
+    queue = Queue(running=[OTHER], pending=[OURS, [2, "job-10", {}, {}, []]])
+    assert drop(queue)
+    assert queue.asked == [("/queue", {"delete": ["job-1"]})]
+    assert (queue.running, [item[1] for item in queue.pending]) == ([OTHER], ["job-10"])
+
+
+def test_what_runs_is_interrupted_by_its_id() -> None:
+    queue = Queue(running=[OURS], pending=[OTHER])
+    assert drop(queue)
+    assert queue.asked == [("/interrupt", {"prompt_id": "job-1"})]
+    assert queue.pending == [OTHER]
+
+
+def test_an_interrupt_that_was_lost_is_sent_again() -> None:
+    queue = Queue(running=[OURS], pending=[], lost=2)
+    assert drop(queue)
+    assert queue.asked == [("/interrupt", {"prompt_id": "job-1"})] * 3
+
+
+def test_what_begins_to_run_before_it_is_deleted_is_interrupted() -> None:
+    queue = Queue(running=[OTHER], pending=[OURS])
+    note = queue.note
+
+    async def begin(request: web.Request) -> Any:
+        if queue.pending:
+            queue.running, queue.pending = [OURS], []
+        return await note(request)
+
+    queue.note = begin  # type: ignore[method-assign]
+    assert drop(queue)
+    assert [path for path, _ in queue.asked] == ["/queue", "/interrupt"]
+
+
+def test_what_is_over_or_unknown_is_gone_without_a_word() -> None:
+    with serving(script := Script(ends_at_look=0)) as url:
+        assert connect(url).drop("job-1")
+        assert connect(url).drop("never")
+    assert {request.method for request in script.requests} == {"GET"}
+
+
+def test_a_run_that_cannot_be_stopped_is_given_up_after_five_seconds() -> None:
+    queue = Queue(running=[OURS], pending=[], lost=10**6)
+    assert not drop(queue, clock=ticking(1))
+    assert 2 <= len(queue.asked) <= 20
+
+
+def test_a_comfyui_that_is_off_has_dropped_nothing() -> None:
+    async def fail(_request: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    for part in ("queue", "interrupt"):
+        queue = Queue(running=[OURS], pending=[])
+        queue.script.answers[part] = fail
+        with pytest.raises(ComfyUIUnreachable):
+            drop(queue)
+
+
+def test_the_stand_in_drops_what_runs_and_what_waits(gateway: ComfyUI, server: Server) -> None:
+    with server.listener() as listener:
+        running = sampling(server, listener)
+        gateway.submit("dropped", flat())
+        gateway.submit("kept", flat())
+        assert gateway.drop("dropped")
+        assert gateway.find("dropped") is None
+        assert gateway.find("kept") == Waiting(1, running)
+        assert gateway.drop(running)
+    state = gateway.find(running)
+    assert isinstance(state, Finished)
+    assert state.failure is not None
+    assert state.failure.kind == "interrupted"
+    assert follow_at(server.url, "kept").images
+    assert gateway.drop("kept")
+    assert follow_at(server.url, "kept").images
+
+
+def test_memory_is_freed_models_and_caches(gateway: ComfyUI, server: Server) -> None:
+    asked: list[Any] = []
+
+    async def free(request: web.Request) -> web.Response:
+        asked.append(json.loads(await request.text()))
+        return web.Response()
+
+    with serving(Script(answers={"free": free})) as url:
+        connect(url).free()
+    assert asked == [{"unload_models": True, "free_memory": True}]
+    graph = picture(CHECKPOINT)
+    assert server.run(graph).cached == set()
+    assert server.run(graph).cached != set()
+    gateway.free()
+    assert server.run(graph).cached == set()
+
+
+REFUSED = {
+    "errors": [{"type": "required_input_missing", "message": "Required input is missing"}],
+    "class_type": "SaveImage",
+}
+
+
+def test_a_graph_of_which_a_part_was_refused_is_dropped_and_refused() -> None:
+    queue = Queue(running=[], pending=[OURS])
+
+    async def accept_half(request: web.Request) -> web.Response:
+        return web.json_response({"prompt_id": "job-1", "node_errors": {"9": REFUSED}})
+
+    queue.script.answers["prompt"] = accept_half
+    with serving(queue.script) as url, pytest.raises(WorkflowRejected, match="SaveImage"):
+        connect(url).submit("job-1", flat())
+    assert queue.asked == [("/queue", {"delete": ["job-1"]})]
+
+
+def test_the_stand_in_refuses_a_part_as_comfyui_does(gateway: ComfyUI, server: Server) -> None:
+    graph = flat() | {"9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
+    with pytest.raises(WorkflowRejected, match="images"):
+        gateway.submit("half", graph)
+    assert not isinstance(gateway.find("half"), Waiting)

@@ -1,0 +1,140 @@
+"""Messages that failed go back to their queue, and people hear of them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import moto
+import pytest
+
+from infra.redrive import redrive
+from tests.conftest import RESOURCES
+
+BODIES = [f"job-{number}" for number in range(23)]
+
+
+class Cut(Exception):
+    """The end of a process in the middle of its work."""
+
+
+class Sqs:
+    """SQS without long polls, which ends after so many writes."""
+
+    def __init__(self, sqs: Any, writes: int | None = None) -> None:
+        self.sqs, self.writes = sqs, writes
+
+    def receive_message(self, **asked: Any) -> Any:
+        assert asked.pop("WaitTimeSeconds") > 0  # a short poll may miss messages
+        return self.sqs.receive_message(**asked)
+
+    def send_message(self, **asked: Any) -> None:
+        self.count()
+        self.sqs.send_message(**asked)
+
+    def delete_message(self, **asked: Any) -> None:
+        self.count()
+        self.sqs.delete_message(**asked)
+
+    def count(self) -> None:
+        if self.writes is not None:
+            if not self.writes:
+                raise Cut
+            self.writes -= 1
+
+
+class Stack:
+    """A deployment and its two queues; what was received from the dead one is there again."""
+
+    def __init__(self) -> None:
+        self.sqs = boto3.client("sqs")
+        self.jobs = self.sqs.create_queue(QueueName="jobs")["QueueUrl"]
+        self.dead = self.sqs.create_queue(QueueName="dead", Attributes={"VisibilityTimeout": "0"})[
+            "QueueUrl"
+        ]
+        for body in BODIES:
+            self.sqs.send_message(QueueUrl=self.dead, MessageBody=body)
+
+    def describe_stacks(self, **asked: str) -> dict[str, Any]:
+        assert asked == {"StackName": "darkroom"}
+        urls = {"Unrelated": "x", "JobsQueueUrl": self.jobs, "DeadLetterQueueUrl": self.dead}
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in urls.items()]
+        return {"Stacks": [{"Outputs": outputs}]}
+
+    def redrive(self, writes: int | None = None) -> int:
+        return redrive("darkroom", self, Sqs(self.sqs, writes))
+
+    def bodies(self, url: str) -> list[str]:
+        """Take everything out of a queue."""
+        found: list[str] = []
+        while received := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in received:
+                found.append(message["Body"])
+                handle = message["ReceiptHandle"]
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
+        return found
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    with moto.mock_aws():
+        yield Stack()
+
+
+def test_all_messages_go_back_once(stack: Stack) -> None:
+    assert stack.redrive() == len(BODIES)
+    assert sorted(stack.bodies(stack.jobs)) == sorted(BODIES)
+    assert stack.bodies(stack.dead) == []
+
+
+def test_where_nothing_failed_nothing_is_done(stack: Stack) -> None:
+    stack.redrive()
+    stack.bodies(stack.jobs)
+    assert stack.redrive() == 0
+    assert stack.bodies(stack.jobs) == []
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 7, 20, 45])
+def test_no_message_is_lost_wherever_it_ends(stack: Stack, writes: int) -> None:
+    with pytest.raises(Cut):
+        stack.redrive(writes)
+    stack.redrive()
+    counts = Counter(stack.bodies(stack.jobs))
+    assert counts.keys() == {*BODIES}
+    # One that was sent and not yet deleted comes twice, which is harmless.
+    assert counts.total() - len(BODIES) == writes % 2
+    assert stack.bodies(stack.dead) == []
+
+
+def properties(name: str) -> Any:
+    return RESOURCES["Resources"][name]["Properties"]
+
+
+def test_messages_that_fail_go_to_the_queue_that_is_redriven() -> None:
+    policy = properties("JobsQueue")["RedrivePolicy"]
+    assert policy["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    outputs = {name: each["Value"] for name, each in RESOURCES["Outputs"].items()}
+    assert outputs["DeadLetterQueueUrl"] == {"Ref": "DeadLetterQueue"}
+    assert outputs["JobsQueueUrl"] == {"Ref": "JobsQueue"}
+
+
+def test_the_first_message_that_failed_raises_an_alarm() -> None:
+    alarm = properties("DeadLetterAlarm")
+    assert (alarm["Namespace"], alarm["MetricName"]) == (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+    )
+    queue = {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["Statistic"] in ("Maximum", "Sum")
+    assert alarm["TreatMissingData"] == "notBreaching"
+    [action] = alarm["AlarmActions"]
+    assert RESOURCES["Resources"][action["Ref"]]["Type"] == "AWS::SNS::Topic"
+
+
+def test_a_message_that_failed_is_kept_for_longer_than_a_week() -> None:
+    assert properties("DeadLetterQueue")["MessageRetentionPeriod"] > 7 * 86_400

@@ -1,0 +1,59 @@
+"""Jobs that come to the line, and leave it from the front."""
+
+import itertools
+from collections import Counter
+from typing import Any
+
+from chalicelib.models import line
+from chalicelib.models.attempt import Attempt
+from chalicelib.models.job import Job
+from chalicelib.models.job_index import LINE
+
+_numbers = itertools.count(1)
+
+
+def come(caller: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
+    """Have a caller's jobs line up; return them in their order."""
+    known = {"caller": caller, "parameters": {}, "due_at": now + 300, "line": LINE}
+    jobs = [Job.new(f"{next(_numbers):026d}", now=now, **known) for _ in range(count)]
+    for job, place in zip(jobs, line.take_places(jobs, now=now), strict=True):
+        job.place = place
+    with Job.batch_write() as batch:
+        for job in jobs:
+            batch.save(job)
+    return jobs
+
+
+def come_back(*, created_at: float) -> Job:
+    """Make a job that got a seat at once and lost it, but is not in the line yet."""
+    job = Job.new(f"{next(_numbers):026d}", now=created_at, parameters={}, due_at=created_at)
+    job.save()
+    job.claim("driver", now=created_at, until=created_at + 60)
+    made = Attempt(id=f"{job.id}-1", instance_id="i", started_at=created_at, reason="first")
+    job.begin_attempt(made, queue_position=0)
+    return job
+
+
+def go() -> str | None:
+    """Have the head leave; return its id."""
+    head = next(iter(line.ahead(None, 1)), None)
+    if head is None:
+        return None
+    head.delete()
+    return str(head.id)
+
+
+def order() -> list[str]:
+    """Return the ids of all that stand in the line, the first one first."""
+    return standing(line.ahead(None, 1000))
+
+
+def standing(jobs: list[Job]) -> list[str]:
+    """Return the ids of jobs."""
+    return [str(job.id) for job in jobs]
+
+
+def served_between(story: Any, begin: int, end: int) -> Counter[str]:
+    """Count the jobs of each caller that left the line between two moments."""
+    gone = (job_id for job_id, moment in story.gone_at.items() if begin < moment < end)
+    return Counter(story.caller[job_id] for job_id in gone)

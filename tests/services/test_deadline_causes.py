@@ -1,0 +1,67 @@
+"""What a failure at the deadline tells: what the job waited for all the time."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
+from chalicelib.gateways.comfyui_state import State
+from tests.services.fakes import Parts
+from tests.services.gpus import late
+
+ALL = config.job_deadline_seconds
+
+
+BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
+
+
+def no_gpu(parts: Parts) -> None:
+    parts.fleet.refusal = BOOTING
+
+
+def no_answer(parts: Parts) -> None:
+    def lose_it() -> None:
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    def find(attempt_id: str, seconds: float = 5) -> State:
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    parts.comfyui.on_submit, parts.comfyui.find = lose_it, find  # type: ignore[method-assign]
+
+
+def no_store(parts: Parts) -> None:
+    parts.images.failures = 10**6
+
+
+def an_error_of_ours(parts: Parts) -> None:
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    parts.fleet.servers = break_down
+
+
+CAUSES = {
+    "gpu_unavailable": no_gpu,
+    "comfyui_unreachable": no_answer,
+    "store_failed": no_store,
+    "internal_error": an_error_of_ours,
+}
+
+
+@pytest.mark.parametrize(("code", "cause"), CAUSES.items(), ids=CAUSES)
+def test_a_failure_at_the_deadline_tells_what_was_waited_for(
+    aws: None, code: str, cause: Callable[[Parts], None]
+) -> None:
+    parts = Parts()
+    cause(parts)
+    [job_id] = late(parts)
+    end = parts.clock() + ALL
+    while parts.clock() < end:
+        with suppress(ZeroDivisionError):
+            parts.work(job_id)
+        parts.clock.advance(300)
+    job = parts.work(job_id)
+    assert (job.status, job.error["code"]) == ("failed", code)
+    assert job.error["message"].startswith("not done within")

@@ -1,0 +1,53 @@
+"""Whole backlogs, worked off by workers who take one message at a time."""
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.models.job import Job
+from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
+from tests.services.gpus import (
+    PacedComfyUI,
+    Workers,
+    late,
+    seated,
+)
+
+SEATS = config.gpu_seats
+
+
+def fleet_of(parts: Parts) -> FakeFleet:
+    fleet: FakeFleet = parts.fleet
+    return fleet
+
+
+@pytest.mark.parametrize(("burst", "made_before"), [(200, 0), (30, 1), (30, 12)])
+def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> None:
+    """At most the images that have seats and the head of the line come before another's first."""
+    parts = Parts(FakeComfyUI())
+    gpu = PacedComfyUI(parts.clock)
+    fleet_of(parts).comfyuis["i-1"] = gpu
+    workers = Workers(parts)
+    for _ in range(burst // 10):
+        late(parts, 10, caller="a")
+    while len(gpu.made) < made_before or len(seated()) < SEATS:
+        assert workers.work()
+    before = len(gpu.made)
+    [single] = late(parts, caller="b")
+    while single not in gpu.made:
+        assert workers.work()
+    assert gpu.made.index(single) - before <= SEATS + 1
+    assert len(seated()) <= SEATS
+
+
+def test_everybody_is_served_once_and_no_seat_is_left(aws: None) -> None:
+    parts = Parts(FakeComfyUI())
+    gpu = PacedComfyUI(parts.clock)
+    fleet_of(parts).comfyuis["i-1"] = gpu
+    workers = Workers(parts)
+    ids = [job_id for caller in "abc" for job_id in late(parts, 5, caller=caller)]
+    while workers.work():
+        pass
+    assert sorted(gpu.made) == sorted(ids)
+    assert {Job.find(job_id).status for job_id in ids} == {"succeeded"}
+    assert seated() == set()
+    assert [Job.find(job_id).caller for job_id in gpu.made] == ["a", "b", "c"] * 5
