@@ -55,7 +55,10 @@ def transaction() -> TransactWrite:
 
 def was_refused(error: PynamoDBConnectionError) -> bool:
     """Tell a condition that did not hold from a failure of DynamoDB."""
-    return error.cause_response_code == "ConditionalCheckFailedException"
+    # PynamoDB's `cause_response_code` fails on an answer that never came: there is no response.
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code == "ConditionalCheckFailedException"
 
 
 def cancellations(error: TransactWriteError) -> list[str]:
