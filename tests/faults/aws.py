@@ -1,0 +1,159 @@
+"""EC2, SQS and S3 as far as their gateways use them, with calls that go wrong."""
+
+from dataclasses import dataclass
+from math import inf
+from typing import BinaryIO
+
+from botocore.exceptions import ClientError
+
+from chalicelib.errors import FleetUnreachable, QueueUnavailable, StartFailed, StoreFailed
+from chalicelib.gateways.gpu_fleet import Instance
+from tests.faults.comfyui import BOOT_SECONDS, ComfyUI
+from tests.faults.scheduler import Scheduler
+
+_EC2_SECONDS = 20.0  # to start, and to stop
+_AWS_PATIENCE_SECONDS = 48  # of the clients in wiring.py: 12 s, four times
+_S3_PATIENCE_SECONDS = 32
+VISIBILITY_SECONDS = 540.0
+MOST_RECEIVES = 5
+
+
+@dataclass
+class Host:
+    """An EC2 instance and the ComfyUI on it."""
+
+    id: str
+    comfyui: ComfyUI
+    state: str = "stopped"
+    changes_at: float = inf
+
+    def tick(self, now: float) -> None:
+        self.comfyui.tick(now)
+        if now < self.changes_at:
+            return
+        if self.state == "pending":
+            self.state, self.changes_at = "running", now + BOOT_SECONDS
+        elif self.state == "stopping":
+            self.state, self.changes_at = "stopped", inf
+        else:
+            self.comfyui.is_up, self.changes_at = True, inf
+
+    def start(self, now: float) -> None:
+        if self.state == "stopped":
+            self.state, self.changes_at = "pending", now + _EC2_SECONDS
+
+    def stop(self, now: float) -> None:
+        if self.state in ("pending", "running"):
+            self.comfyui.stop()
+            self.state, self.changes_at = "stopping", now + _EC2_SECONDS
+
+    def restart_comfyui(self, now: float) -> None:
+        self.comfyui.stop()
+        self.changes_at = now + BOOT_SECONDS
+
+
+class Ec2:
+    """The interface of `GpuFleet`."""
+
+    def __init__(self, scheduler: Scheduler, hosts: list[Host]) -> None:
+        self._scheduler = scheduler
+        self.hosts = hosts
+
+    def instances(self) -> list[Instance]:
+        return self._scheduler.call(
+            "ec2 describe",
+            lambda: [Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts],
+            lambda: FleetUnreachable("EC2 does not answer", retry_seconds=10),
+            patience=_AWS_PATIENCE_SECONDS,
+        )
+
+    def start(self, instance_id: str) -> None:
+        self._scheduler.call(
+            f"ec2 start {instance_id}",
+            lambda: self._host(instance_id).start(self._scheduler.now),
+            lambda: StartFailed("EC2 has no GPU capacity for us right now"),
+            patience=_AWS_PATIENCE_SECONDS,
+        )
+
+    def stop(self, instance_id: str) -> None:
+        self._scheduler.call(
+            f"ec2 stop {instance_id}",
+            lambda: self._host(instance_id).stop(self._scheduler.now),
+            lambda: ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "StopInstances"),
+            patience=_AWS_PATIENCE_SECONDS,
+        )
+
+    def _host(self, instance_id: str) -> Host:
+        return next(host for host in self.hosts if host.id == instance_id)
+
+
+@dataclass
+class Message:
+    """A message in flight, or waiting to be seen."""
+
+    job_id: str
+    visible_at: float
+    receives: int = 0
+
+
+class Queue:
+    """The interface of `JobQueue`; messages stay until a worker has come to its end."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.messages: list[Message] = []
+        self.dead: list[Message] = []
+
+    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
+        self._scheduler.call(
+            f"sqs send {job_id} in {delay_seconds} s",
+            lambda: self._put(job_id, min(delay_seconds, 900)),
+            lambda: QueueUnavailable("SQS did not take the message"),
+            patience=_AWS_PATIENCE_SECONDS,
+        )
+
+    def visible(self) -> list[Message]:
+        return [each for each in self.messages if each.visible_at <= self._scheduler.now]
+
+    def receive(self, message: Message) -> None:
+        message.receives += 1
+        message.visible_at = self._scheduler.now + VISIBILITY_SECONDS
+        if message.receives == MOST_RECEIVES:
+            self.messages.remove(message)
+            self.dead.append(message)
+
+    def acknowledge(self, message: Message) -> None:
+        if message in self.messages:
+            self.messages.remove(message)
+
+    def _put(self, job_id: str, delay_seconds: int) -> None:
+        self.messages.append(Message(job_id, self._scheduler.now + delay_seconds))
+
+
+class Bucket:
+    """The interface of `ImageStore`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.objects: dict[str, bytes] = {}
+
+    def put(self, key: str, content: BinaryIO, size: int) -> None:
+        self._scheduler.call(
+            f"s3 put {key}",
+            lambda: self.objects.update({key: content.read()}),
+            lambda: StoreFailed("the image could not be stored"),
+            patience=_S3_PATIENCE_SECONDS,
+        )
+
+    def delete(self, job_id: str) -> None:
+        self._scheduler.call(
+            f"s3 delete {job_id}",
+            lambda: self._delete(f"images/{job_id}/"),
+            lambda: StoreFailed("the images could not be deleted"),
+            patience=_AWS_PATIENCE_SECONDS,
+        )
+
+    def _delete(self, prefix: str) -> None:
+        self.objects = {
+            key: value for key, value in self.objects.items() if not key.startswith(prefix)
+        }

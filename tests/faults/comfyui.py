@@ -1,0 +1,146 @@
+"""A ComfyUI process as the protocol notes describe it: one worker, a queue, a history, a disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+RUN_SECONDS = 6.0
+BOOT_SECONDS = 30.0
+_INTERRUPT_SECONDS = 0.5  # sampling stops at the next step
+_EVENT_SECONDS = 2.0  # between two messages of progress
+
+Message = tuple[str, dict[str, Any]]
+
+ERRORS = {
+    "node_failed": {"exception_type": "ValueError", "exception_message": "bad latent"},
+    "out_of_memory": {"exception_type": "torch.OutOfMemoryError", "exception_message": ""},
+    "gpu_failed": {"exception_type": "RuntimeError", "exception_message": "CUDA error: fault"},
+}
+
+
+@dataclass
+class Run:
+    """A prompt that the GPU has begun; `excuse` is why nobody can have its image, if so."""
+
+    attempt_id: str
+    prefix: str
+    began_at: float
+    ends_at: float
+    end: str = "running"
+    excuse: str | None = None
+    heard: int = 0
+
+    @property
+    def job_id(self) -> str:
+        return self.attempt_id.rpartition("-")[0]
+
+
+@dataclass
+class ComfyUI:
+    """One server; `files` and `runs` outlast the process."""
+
+    now: float = 0
+    is_up: bool = False
+    is_stuck: bool = False  # it answers, and does nothing
+    is_broken: bool = False  # every run fails from now on
+    next_end: str = "success"
+    pending: list[tuple[str, str]] = field(default_factory=list)
+    running: Run | None = None
+    history: dict[str, tuple[Run, dict[str, Any]]] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    runs: list[Run] = field(default_factory=list)
+    mailboxes: dict[str, list[Message]] = field(default_factory=dict)
+    on_loss: Callable[[Run], None] = lambda run: None
+
+    def stop(self) -> None:
+        """Forget all but the files."""
+        lost = [run for run, _ in self.history.values()] + ([self.running] if self.running else [])
+        for run in lost:
+            self.on_loss(run)
+        self.is_up = self.is_stuck = self.is_broken = False
+        self.running, self.next_end = None, "success"
+        for kept in (self.pending, self.history, self.mailboxes):
+            kept.clear()  # type: ignore[attr-defined]
+
+    def queue(self, attempt_id: str, prefix: str) -> None:
+        self.pending.append((attempt_id, prefix))
+
+    def queued(self) -> list[str]:
+        """List the attempts that run or wait."""
+        running = [self.running.attempt_id] if self.running else []
+        return running + [attempt_id for attempt_id, _ in self.pending]
+
+    def delete(self, attempt_id: str) -> None:
+        """Take the first pending prompt of this id out."""
+        index = next((i for i, each in enumerate(self.pending) if each[0] == attempt_id), None)
+        if index is not None:
+            del self.pending[index]
+
+    def interrupt(self, attempt_id: str) -> None:
+        """Stop the run, unless it begins only now: that clears the flag."""
+        run = self.running
+        if run and run.attempt_id == attempt_id and run.began_at < self.now:
+            run.end, run.ends_at = "interrupted", min(run.ends_at, self.now + _INTERRUPT_SECONDS)
+
+    def tick(self, now: float) -> None:
+        """Work until this time."""
+        self.now = now
+        while self.is_up and not self.is_stuck:
+            if self.running and self.running.ends_at > now:
+                self._tell_progress(self.running)
+                return
+            free_at = self.running.ends_at if self.running else now
+            if self.running:
+                self._end(self.running)
+            if not self.pending:
+                return
+            self._begin(*self.pending.pop(0), free_at)
+
+    def next_message_at(self) -> float:
+        """Tell when something is to be heard, unless it comes to nothing."""
+        if self.running is None or self.is_stuck:
+            return inf
+        return min(self.running.ends_at, self.now + _EVENT_SECONDS)
+
+    def _begin(self, attempt_id: str, prefix: str, now: float) -> None:
+        self.running = Run(attempt_id, prefix, now, now + RUN_SECONDS)
+        self.runs.append(self.running)
+        self._tell(attempt_id, "execution_start", {})
+
+    def _tell_progress(self, run: Run) -> None:
+        step = int((self.now - run.began_at) / _EVENT_SECONDS)
+        if step > run.heard:
+            run.heard = step
+            self._tell(run.attempt_id, "progress", {"value": step, "max": 3, "node": "3"})
+
+    def _end(self, run: Run) -> None:
+        if run.end == "running":
+            run.end = "gpu_failed" if self.is_broken else self.next_end
+            self.next_end = "success"
+        if run.end == "gpu_failed":
+            self.is_broken = True
+        if run.end in ("gpu_failed", "out_of_memory"):
+            run.excuse = run.end
+        self.running = None
+        self.history[run.attempt_id] = run, self._entry(run)
+        self._tell(run.attempt_id, "executing", {"node": None})
+
+    def _entry(self, run: Run) -> dict[str, Any]:
+        stamps = {"timestamp": int(run.began_at * 1000)}, {"timestamp": int(run.ends_at * 1000)}
+        if run.end == "success":
+            name = f"{run.prefix.rpartition('/')[2]}_00001_.png"
+            self.files.add(name)
+            outputs = {"9": {"images": [{"filename": name, "subfolder": "", "type": "output"}]}}
+            last: list[Any] = ["execution_success", stamps[1]]
+        else:
+            outputs = {}
+            name = "execution_interrupted" if run.end == "interrupted" else "execution_error"
+            last = [name, {**stamps[1], **ERRORS.get(run.end, {}), "node_type": "KSampler"}]
+        status = "success" if run.end == "success" else "error"
+        messages = [["execution_start", stamps[0]], last]
+        return {"outputs": outputs, "status": {"status_str": status, "messages": messages}}
+
+    def _tell(self, attempt_id: str, name: str, data: dict[str, Any]) -> None:
+        if attempt_id in self.mailboxes:
+            self.mailboxes[attempt_id].append((name, {**data, "prompt_id": attempt_id}))

@@ -1,0 +1,142 @@
+"""The real gateway to ComfyUI, over a wire on which requests and messages get lost."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, Self
+
+import requests
+
+from chalicelib.gateways.comfyui import ComfyUI as Gateway
+from chalicelib.workflows import TEXT_TO_IMAGE, load
+from tests.faults.comfyui import ComfyUI, Message
+from tests.faults.scheduler import Fate, Scheduler
+
+_PATIENCE_SECONDS = 6
+
+
+class Answer:
+    """An answer of ComfyUI, as far as the gateway reads it."""
+
+    def __init__(self, body: Any, status_code: int = 200) -> None:
+        self.status_code = status_code
+        self._body = body
+        self.raw = BytesIO(body if isinstance(body, bytes) else b"")
+        self.headers = {"Content-Length": str(len(self.raw.getvalue()))}
+
+    def json(self) -> Any:
+        return self._body
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.raw.close()
+
+
+class Http:
+    """`requests.Session` as far as the gateway uses it."""
+
+    def __init__(self, scheduler: Scheduler, servers: dict[str, ComfyUI]) -> None:
+        self._scheduler = scheduler
+        self._servers = servers
+
+    def request(self, method: str, url: str, **options: Any) -> Answer:
+        host, _, path = url.removeprefix("http://").partition("/")
+        server = self._servers[host]
+
+        def effect() -> Answer:
+            if not server.is_up:
+                raise requests.ConnectionError
+            return _answer(server, method, f"/{path}", options)
+
+        what = options.get("json") or options.get("params") or {}
+        detail = what.get("prompt_id") or what.get("filename") or what.get("delete") or ""
+        at = f"{method} {url} {detail}".rstrip()
+        return self._scheduler.call(
+            at, effect, requests.ConnectionError, patience=_PATIENCE_SECONDS
+        )
+
+
+def _answer(server: ComfyUI, method: str, path: str, options: dict[str, Any]) -> Answer:
+    body = options.get("json") or {}
+    if method == "GET" and path.startswith("/history/"):
+        known = server.history.get(path.removeprefix("/history/"))
+        return Answer({path.removeprefix("/history/"): known[1]} if known else {})
+    if path == "/view":
+        name = options["params"]["filename"]
+        return Answer(name.encode()) if name in server.files else Answer(b"", 404)
+    answers: dict[tuple[str, str], Callable[[], object]] = {
+        ("GET", "/prompt"): lambda: {"exec_info": {"queue_remaining": _length(server)}},
+        ("GET", "/queue"): lambda: _queue(server),
+        ("POST", "/prompt"): lambda: server.queue(body["prompt_id"], _prefix(body["prompt"])),
+        ("POST", "/queue"): lambda: [server.delete(each) for each in body["delete"]],
+        ("POST", "/interrupt"): lambda: server.interrupt(body["prompt_id"]),
+        ("POST", "/free"): lambda: None,
+    }
+    return Answer(answers[method, path]())
+
+
+def _length(server: ComfyUI) -> int:
+    return len(server.pending) + bool(server.running)
+
+
+def _queue(server: ComfyUI) -> dict[str, Any]:
+    running = [[0, server.running.attempt_id]] if server.running else []
+    pending = [[index, each[0]] for index, each in enumerate(server.pending, 1)]
+    return {"queue_running": running, "queue_pending": pending}
+
+
+def _prefix(graph: dict[str, Any]) -> str:
+    prefix: str = graph[load(TEXT_TO_IMAGE).output]["inputs"]["filename_prefix"]
+    return prefix
+
+
+class Events:
+    """The websocket of one attempt: it breaks, and what it missed is not told again."""
+
+    def __init__(self, scheduler: Scheduler, server: ComfyUI, attempt_id: str) -> None:
+        self._scheduler = scheduler
+        self._server = server
+        self._attempt_id = attempt_id
+
+    def __enter__(self) -> Self:
+        self._connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.mailboxes.pop(self._attempt_id, None)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._attempt_id in self._server.mailboxes
+
+    def renew(self) -> None:
+        self._server.mailboxes.pop(self._attempt_id, None)
+        self._connect()
+
+    def next(self, timeout_seconds: float) -> Message | None:
+        if not self.is_connected:
+            self._connect()
+        until = self._server.next_message_at() if self.is_connected else None
+        at = f"listen {self._attempt_id}"
+        fate = self._scheduler.pause(timeout_seconds, at=at, until=until)
+        if fate is not Fate.DONE:
+            self._server.mailboxes.pop(self._attempt_id, None)
+        mailbox = self._server.mailboxes.get(self._attempt_id)
+        return mailbox.pop(0) if mailbox else None
+
+    def _connect(self) -> None:
+        if self._server.is_up:
+            self._server.mailboxes.setdefault(self._attempt_id, [])
+
+
+class WiredComfyUI(Gateway):
+    """The gateway, its websocket replaced; whoever dies takes the connection along."""
+
+    def __init__(self, url: str, http: Http, scheduler: Scheduler, server: ComfyUI) -> None:
+        super().__init__(url, http, scheduler.clock)  # type: ignore[arg-type]
+        self._scheduler = scheduler
+        self._server = server
+
+    def events(self, attempt_id: str) -> Events:  # type: ignore[override]
+        return Events(self._scheduler, self._server, attempt_id)

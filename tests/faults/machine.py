@@ -1,0 +1,107 @@
+"""Darkroom under faults, as hypothesis drives it."""
+
+import sys
+from collections.abc import Callable
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.faults.dynamodb import Wire
+from tests.faults.events import (
+    Cancel,
+    Double,
+    Event,
+    Loss,
+    Message,
+    Minute,
+    Request,
+    Run,
+    Time,
+    Trouble,
+    Turn,
+    events,
+)
+from tests.faults.rest import come_to_rest
+from tests.faults.scheduler import Fate, Process
+from tests.faults.truths import Truths
+from tests.faults.world import World
+
+
+class Faults(RuleBasedStateMachine):
+    """Callers, functions, messages, time, the GPU's troubles, and calls that go wrong."""
+
+    restart: Callable[[], None] = lambda: None  # of what makes job ids
+    most_jobs = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).restart()
+        self.world = World(hosts=2)
+        self.scheduler = self.world.scheduler
+        self.wire = Wire(self.scheduler).__enter__()
+        self.truths = Truths(self.world, self.wire)
+
+    @initialize(
+        hosts=st.sampled_from([1, 2]), is_on=st.booleans(), most_jobs=st.sampled_from([1, 2, 3, 6])
+    )
+    def the_stage_is(self, hosts: int, is_on: bool, most_jobs: int) -> None:  # noqa: FBT001
+        self.most_jobs = most_jobs
+        self.world.keep_hosts(hosts)
+        if is_on:
+            for host in self.world.hosts:
+                host.start(self.scheduler.now)
+            self.scheduler.advance_to(self.scheduler.now + 60)
+
+    # One rule, as hypothesis would leave out whole rules from most examples.
+    @rule(event=events)
+    def happens(self, event: Event) -> None:
+        messages, hosts = self.world.queue.messages, self.world.hosts
+        match event:
+            case Run(who, calls, then):
+                self._run(self._process(who), [Fate.DONE] * calls + [then])
+            case Time(seconds):
+                self.scheduler.advance_to(self.scheduler.now + seconds)
+            case Loss(which) if which < len(messages):
+                self.world.lose(messages[which])
+            case Double(which) if which < len(messages):
+                self.world.double(messages[which])
+            case Trouble(host, what) if host < len(hosts):
+                self.world.trouble(hosts[host], what)
+
+    @invariant()
+    def what_always_holds(self) -> None:
+        self.truths.check_always()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                come_to_rest(self.world, self.truths)
+                self.truths.check_at_rest()
+        finally:
+            for line in self.scheduler.journal:
+                note(line)
+            for process in list(self.scheduler.processes):
+                self.scheduler.resume(process, Fate.CRASHED)
+            self.wire.__exit__()
+
+    def _run(self, process: Process | None, fates: list[Fate]) -> None:
+        for fate in fates:
+            if process and process.is_live:
+                self.scheduler.resume(process, fate)
+
+    def _process(self, who: Request | Message | Minute | Cancel | Turn) -> Process | None:
+        jobs, visible = self.truths.job_ids(), self.world.queue.visible()
+        at_work = self.scheduler.processes
+        match who:
+            case Request(caller, key, wait) if len(jobs) < self.most_jobs:
+                return self.world.request(caller=caller, key=key, wait=wait)
+            case Message(which) if visible:
+                return self.world.deliver(visible[which % len(visible)])
+            case Minute():
+                return self.world.keep()
+            case Cancel(which) if which < len(jobs):
+                return self.world.cancel(jobs[which])
+            case Turn(which) if at_work:
+                return at_work[which % len(at_work)]
+        return None

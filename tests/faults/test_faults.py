@@ -1,0 +1,48 @@
+"""Whatever goes wrong between any two steps, no job is lost, left or made twice."""
+
+import logging
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from chalicelib.gateways import comfyui
+from chalicelib.services import generation
+from tests.faults.machine import Faults
+from tests.faults.scheduler import sleep
+
+_SETTINGS = settings(
+    max_examples=50,
+    stateful_step_count=40,
+    deadline=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Ids:
+    """Job ids in the order of creation, the same in every repetition."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self._numbers = count(1)
+
+    def __call__(self) -> str:
+        return f"01J{next(self._numbers):023d}"
+
+
+@pytest.fixture(autouse=True)
+def same_every_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """No sleep but the scheduler's, no random ids, and no word about faults that are wanted."""
+    ids = Ids()
+    monkeypatch.setattr(Faults, "restart", ids.restart)
+    monkeypatch.setattr(generation, "ULID", ids)
+    monkeypatch.setattr(comfyui, "sleep", sleep)
+    caplog.set_level(logging.CRITICAL + 1, logger="darkroom")
+
+
+def test_no_job_is_lost_left_or_made_twice(aws: None) -> None:
+    run_state_machine_as_test(Faults, settings=_SETTINGS)

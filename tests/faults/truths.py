@@ -1,0 +1,175 @@
+"""What holds at every moment, and what holds when all has come to rest."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
+
+from chalicelib.config import config
+from chalicelib.errors import FleetUnreachable, JobFinished
+from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.job import Job
+from chalicelib.models.job_index import LINE
+from chalicelib.models.job_status import OPEN, SUCCEEDED
+from tests.faults.comfyui import Run
+from tests.faults.dynamodb import Wire
+from tests.faults.scheduler import Died, Process
+from tests.faults.world import World
+
+_INJECTED = ClientError | FleetUnreachable | PynamoDBConnectionError | TransactWriteError
+
+# How jobs fail that run out of time, and the time that is enough for a stall and two boots.
+_LATE = ("deadline_exceeded", "gpu_unavailable", "comfyui_unreachable", "internal_error")
+_ENOUGH_SECONDS = 800
+
+Item = dict[str, dict[str, Any]]
+
+
+class Truths:
+    """Checks, over the tables as they are."""
+
+    def __init__(self, world: World, wire: Wire) -> None:
+        self._world = world
+        self._wire = wire
+        self._ended: dict[str, Item] = {}
+        self._open_before: dict[str, set[str]] = {}
+        self._deadlines: dict[str, float] = {}
+        world.on_start, world.on_clean_end = self._note_open, self._check_clean
+
+    def check_always(self) -> None:
+        """Raise AssertionError if something is wrong that can never be right."""
+        for item in self._items():
+            self._check_item(item)
+        for record in InstanceRecord.scan():
+            assert len(record.seated) <= config.gpu_seats, f"too many seats: {record.seated}"
+        self._check_keys()
+        self._check_errors()
+
+    def job_ids(self) -> list[str]:
+        return sorted(item["id"]["S"] for item in self._items() if "status" in item)
+
+    def jobs(self) -> list[Job]:
+        return list(Job.scan(Job.status.exists()))
+
+    def check_at_rest(self) -> None:
+        """Raise AssertionError if something was lost, left or done twice."""
+        self.check_always()
+        jobs = {job.id: job for job in self.jobs()}
+        for _, answered in self._world.answers:
+            assert set(answered) <= set(jobs), f"answered, and unknown: {answered}"
+        for job_id in self._deadlines:
+            job = jobs[job_id]
+            assert not job.error or job.error["code"] not in _LATE, (
+                f"{job_id} had time: {job.error}"
+            )
+        self._check_images(jobs)
+        self._check_runs()
+
+    def expect_ends(self) -> None:
+        """From now on nothing goes wrong: whatever has time enough ends in time."""
+        rest_at = self._world.scheduler.now
+        self._deadlines = {
+            job.id: job.deadline_at
+            for job in self.jobs()
+            if job.is_open and job.deadline_at > rest_at + _ENOUGH_SECONDS
+        }
+
+    def unrest(self) -> str | None:
+        """Say what has not come to rest, if anything."""
+        if self._world.scheduler.processes:
+            return "somebody is at work"
+        if self._world.queue.messages:
+            return f"messages are under way: {self._world.queue.messages}"
+        if left := [job.id for job in self.jobs() if job.is_open]:
+            return f"jobs have not ended: {left}"
+        if left := [each.id for each in Job.by_place.query(LINE)]:
+            return f"ended jobs are in the line: {left}"
+        if left := [each.seated for each in InstanceRecord.scan() if each.seated]:
+            return f"ended jobs have seats: {left}"
+        for host in self._world.hosts:
+            if host.comfyui.running or host.comfyui.pending:
+                return f"{host.id} works for nobody: {host.comfyui.running} {host.comfyui.pending}"
+            if host.comfyui.is_stuck:
+                return f"{host.id} does not work, and is on"
+        return None
+
+    def _open(self) -> set[str]:
+        return {
+            each["id"]["S"] for each in self._items() if each.get("status", {}).get("S") in OPEN
+        }
+
+    def _note_open(self, process: Process) -> None:
+        self._open_before[process.name] = self._open()
+
+    def _check_clean(self, process: Process) -> None:
+        """Whoever ends a job undisturbed leaves nothing of it."""
+        ended = self._open_before[process.name] - self._open()
+        seated = {job_id for record in InstanceRecord.scan() for job_id in record.seated}
+        in_line = {each.id for each in Job.by_place.query(LINE)}
+        at_work = {
+            attempt_id.rpartition("-")[0]
+            for host in self._world.hosts
+            for attempt_id in host.comfyui.queued()
+            if not host.comfyui.is_stuck
+        }
+        left = ended & (seated | in_line | at_work)
+        assert not left, f"{process.name} left {left}: {seated}, {in_line}, {at_work}"
+
+    def _items(self) -> list[Item]:
+        items: list[Item] = self._wire._make_api_call("Scan", {"TableName": config.jobs_table})[
+            "Items"
+        ]
+        return items
+
+    def _check_item(self, item: Item) -> None:
+        if "status" not in item:
+            return
+        status, job_id = item["status"]["S"], item["id"]["S"]
+        has_ended = status not in OPEN
+        assert has_ended == ("finished_at" in item), f"{job_id} is {status}: finished_at?"
+        before = self._ended.get(job_id)
+        assert before in (None, item), f"{job_id} changed after its end: {before} {item}"
+        if has_ended:
+            self._ended[job_id] = item
+        if status == SUCCEEDED:
+            key = f"images/{job_id}/0.png"
+            assert self._world.bucket.objects.get(key, b"").startswith(job_id.encode()), (
+                f"{job_id} succeeded without its image"
+            )
+
+    def _check_keys(self) -> None:
+        used: dict[str, list[str]] = {}
+        for key, answered in self._world.answers:
+            if key:
+                assert used.setdefault(key, answered) == answered, f"{key} made two sets of jobs"
+        made = Counter(
+            json.loads(item["parameters"]["S"])["prompt"]
+            for item in self._items()
+            if "parameters" in item
+        )
+        for key in [prompt for prompt in made if prompt.startswith("key")]:
+            assert made[key] == int(key[-1]), f"{key} made {made[key]} jobs"
+
+    def _check_errors(self) -> None:
+        for name, error, was_hurt in self._world.errors:
+            is_injected = isinstance(error, _INJECTED) and was_hurt
+            is_answer = isinstance(error, JobFinished) and "cancel" in name
+            if not (is_injected or is_answer or isinstance(error, Died)):
+                raise AssertionError(f"{name} raised {error!r}") from error
+
+    def _check_images(self, jobs: dict[str, Job]) -> None:
+        for key in self._world.bucket.objects:
+            job_id = key.split("/")[1]
+            assert jobs[job_id].status == SUCCEEDED, f"{key} is of a {jobs[job_id].status} job"
+
+    def _check_runs(self) -> None:
+        runs = [run for host in self._world.hosts for run in host.comfyui.runs]
+        unexplained = Counter(run.job_id for run in runs if not run.excuse)
+        for job_id, count in unexplained.items():
+            assert count == 1, f"{job_id} ran {count} times: {_named(runs, job_id)}"
+
+
+def _named(runs: list[Run], job_id: str) -> list[Run]:
+    return [run for run in runs if run.job_id == job_id]

@@ -1,0 +1,200 @@
+"""Darkroom's functions and callers, each invocation a process of its own, and what is around."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from chalicelib.config import config
+from chalicelib.models.job import Job
+from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.services.canceling import Cancellation
+from chalicelib.services.clearing import Clearing
+from chalicelib.services.dispatching import Dispatch
+from chalicelib.services.driving import Driver
+from chalicelib.services.fleet import Fleet
+from chalicelib.services.generation import Generation, Order
+from chalicelib.services.keeping import Keeper
+from chalicelib.services.settling import Settling
+from chalicelib.services.waking import Waker
+from chalicelib.services.working import Worker
+from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
+from tests.faults.comfyui import ERRORS, ComfyUI, Run
+from tests.faults.comfyui_wire import Http, WiredComfyUI
+from tests.faults.scheduler import Process, Scheduler
+
+TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "stopped")
+
+# Lambda's time-outs: .chalice/config.json.
+API_SECONDS, WORKER_SECONDS, KEEPER_SECONDS = 29, 90, 60
+
+
+class Function:
+    """The use cases, wired as in a function that was just loaded."""
+
+    def __init__(self, world: "World") -> None:
+        clock, gateways = world.scheduler.clock, (world.ec2, world.connect)
+        queue: Any = world.queue
+        images: Any = world.bucket
+        fleet = Fleet(*gateways, clock)  # type: ignore[arg-type]
+        waker = Waker(queue, clock)
+        dispatch = Dispatch(fleet, waker, clock)
+        clearing = Clearing(fleet, dispatch, images, clock)
+        driver = Driver(dispatch, Settling(images, clearing, clock), clearing, clock)
+        self.generation = Generation(
+            fleet,
+            driver,
+            waker,
+            checkpoint="a.safetensors",
+            clock=clock,
+            pause=world.scheduler.pause,
+            random_seed=lambda: 5,
+        )
+        self.worker = Worker(driver, clearing, waker, clock)
+        self.keeper = Keeper(
+            fleet,
+            dispatch,
+            driver,
+            waker,
+            idle_stop_seconds=config.idle_stop_seconds,
+            boot_timeout_seconds=config.boot_timeout_seconds,
+            clock=clock,
+        )
+        self.cancellation = Cancellation(clearing, waker, clock)
+
+
+class World:
+    """Everything there is."""
+
+    def __init__(self, hosts: int = 1) -> None:
+        self.scheduler = Scheduler()
+        self.hosts = [
+            Host(f"i-{number}", ComfyUI(now=self.scheduler.now, on_loss=self._lose))
+            for number in range(1, hosts + 1)
+        ]
+        self.ec2 = Ec2(self.scheduler, self.hosts)
+        self.queue = Queue(self.scheduler)
+        self.bucket = Bucket(self.scheduler)
+        self.scheduler.on_tick = [host.tick for host in self.hosts]
+        self.answers: list[tuple[str | None, list[str]]] = []
+        self.errors: list[tuple[str, BaseException, bool]] = []
+        self.on_start: Callable[[Process], None] = lambda process: None
+        self.on_clean_end: Callable[[Process], None] = lambda process: None
+        self._names = 0
+
+    def connect(self, url: str) -> WiredComfyUI:
+        servers = {host.id: host.comfyui for host in self.hosts}
+        server = servers[url.removeprefix("http://")]
+        return WiredComfyUI(url, Http(self.scheduler, servers), self.scheduler, server)
+
+    def request(self, *, caller: str, key: str | None, wait: int) -> Process:
+        """Want an image, or as many as the key's last digit says, and then without a wait."""
+        count = int(key[-1]) if key else 1
+        wait = wait if count == 1 else 0
+        request = GenerateRequest(prompt=key or "a fox")
+        order = Order(request, wait, f"{key}", caller=key or caller, key=key, count=count)
+
+        def answered(process: Process) -> None:
+            if process.error is None:
+                self.answers.append((key, [job.id for job in process.answer]))  # type: ignore[attr-defined]
+
+        name = f"api {key or ''} wait {wait} count {count}"
+        return self._spawn(name, lambda each: each.generation.submit(order), API_SECONDS, answered)
+
+    def deliver(self, message: Message) -> Process:
+        self.queue.receive(message)
+
+        def work(function: Function) -> None:
+            function.worker.work(message.job_id, remaining_seconds=WORKER_SECONDS)
+
+        def acknowledge(process: Process) -> None:
+            if process.error is None:
+                self.queue.acknowledge(message)
+
+        return self._spawn(f"worker {message.job_id[-2:]}", work, WORKER_SECONDS, acknowledge)
+
+    def keep(self) -> Process:
+        return self._spawn("keeper", lambda each: each.keeper.keep(), KEEPER_SECONDS)
+
+    def cancel(self, job_id: str) -> Process:
+        return self._spawn(
+            f"cancel {job_id[-2:]}", lambda each: each.cancellation.cancel(job_id), API_SECONDS
+        )
+
+    def _spawn(
+        self,
+        name: str,
+        work: Callable[[Function], object],
+        seconds: float,
+        on_end: Callable[[Process], None] = lambda process: None,
+    ) -> Process:
+        self._names += 1
+        function = Function(self)
+        process = Process(
+            self.scheduler,
+            f"{self._names} {name}",
+            partial(work, function),
+            killed_at=self.scheduler.now + seconds,
+        )
+
+        def ended(process: Process) -> None:
+            if process.error is not None:
+                self.errors.append((process.name, process.error, process.was_hurt))
+            elif process.was_alone and not process.was_hurt:
+                self.on_clean_end(process)
+            on_end(process)
+
+        self.on_start(process)
+        process.on_end = ended
+        return self.scheduler.spawn(process)
+
+    def _lose(self, run: Run) -> None:
+        """Excuse a run whose result nobody had when its ComfyUI forgot it."""
+        job = Job.find(run.job_id)
+        if job.is_open:
+            run.excuse = run.excuse or "forgotten"
+
+    def keep_hosts(self, count: int) -> None:
+        """Do with fewer hosts than there could be."""
+        del self.hosts[count:]
+        self.ec2.hosts = self.hosts
+        self.scheduler.on_tick = [host.tick for host in self.hosts]
+
+    def lose(self, message: Message) -> None:
+        self.queue.messages.remove(message)
+        self.scheduler.note(f"the message of {message.job_id} at {message.visible_at} is lost")
+
+    def double(self, message: Message) -> None:
+        self.queue.messages.append(Message(message.job_id, self.scheduler.now))
+
+    def trouble(self, host: Host, trouble: str) -> None:
+        """Have something happen to a ComfyUI that is up, or to its instance."""
+        self.scheduler.note(f"{host.id}: {trouble}")
+        comfyui, run = host.comfyui, host.comfyui.running
+        if trouble == "stopped":
+            host.stop(self.scheduler.now)
+        elif not comfyui.is_up:
+            return
+        elif trouble == "restarted":
+            host.restart_comfyui(self.scheduler.now)
+        elif trouble == "file lost":
+            self._lose_files(host)
+        elif trouble == "stuck":
+            comfyui.is_stuck = run is not None
+        elif trouble in ERRORS:
+            comfyui.next_end = trouble
+        elif run and not comfyui.is_stuck:
+            run.ends_at = self.scheduler.now
+        self._excuse(run, trouble)
+        comfyui.tick(self.scheduler.now)
+
+    def _excuse(self, run: Run | None, trouble: str) -> None:
+        if run and trouble == "interrupted":
+            run.end = trouble
+        if run and trouble in ("interrupted", "stuck"):
+            run.excuse = trouble
+
+    def _lose_files(self, host: Host) -> None:
+        for run in host.comfyui.runs:
+            if any(name.startswith(run.attempt_id) for name in host.comfyui.files):
+                self._lose(run)
+        host.comfyui.files.clear()
