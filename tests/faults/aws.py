@@ -58,13 +58,15 @@ class Ec2:
     def __init__(self, scheduler: Scheduler, hosts: list[Host]) -> None:
         self._scheduler = scheduler
         self.hosts = hosts
+        self._told: list[Instance] = []
 
     def instances(self) -> list[Instance]:
         return self._scheduler.call(
             "ec2 describe",
-            lambda: [Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts],
+            self._describe,
             lambda: FleetUnreachable("EC2 does not answer", retry_seconds=10),
             patience=_AWS_PATIENCE_SECONDS,
+            stale=(lambda: self._told) if self._told else None,
         )
 
     def start(self, instance_id: str) -> None:
@@ -82,6 +84,10 @@ class Ec2:
             lambda: ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "StopInstances"),
             patience=_AWS_PATIENCE_SECONDS,
         )
+
+    def _describe(self) -> list[Instance]:
+        self._told = [Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts]
+        return self._told
 
     def _host(self, instance_id: str) -> Host:
         return next(host for host in self.hosts if host.id == instance_id)

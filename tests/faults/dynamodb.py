@@ -22,8 +22,8 @@ Answer = dict[str, Any]
 class Wire:
     """Stands in for the botocore client that all tables share; moto answers without its HTTP.
 
-    Answers are kept until the next write to their table: that makes reads cheap, and lets an
-    index answer as it was before that write.
+    Answers are kept until the next write: that makes reads cheap, and lets those that are not
+    consistent answer as it was before that write.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -48,7 +48,7 @@ class Wire:
     def _make_api_call(self, operation: str, parameters: dict[str, Any]) -> Answer:
         key = f"{operation}{parameters}"
         old = self._old.get(key)
-        is_lagging = old is not None and "IndexName" in parameters
+        is_lagging = old is not None and not parameters.get("ConsistentRead")
         answer: Answer = self._scheduler.call(
             _named(operation, parameters),
             lambda: self._answer(operation, parameters, key),

@@ -41,9 +41,10 @@ class Turn(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A process comes so far, and its next call goes thus."""
+    """A process comes so far, and its next call goes thus; `skew` is of its clock."""
 
     who: Request | Message | Minute | Cancel | Turn
+    skew: int
     calls: int
     then: Fate
 
@@ -94,7 +95,7 @@ _minutes, _cancels = st.builds(Minute), st.builds(Cancel, _which)
 _who = _one_of([*[_turns] * 5, *[_messages] * 4, _requests, _requests, _minutes, _cancels])
 _fates = st.sampled_from([Fate.DONE, Fate.CRASHED, *Fate])
 _calls = _one_of([st.integers(0, 8), st.integers(0, 40)])
-_runs = st.builds(Run, _who, _calls, _fates)
+_runs = st.builds(Run, _who, st.sampled_from([0, 0, -2, 2]), _calls, _fates)
 _time = st.builds(Time, st.sampled_from([1, 1, 2, 5, 10, 10, 30, 60, 60, 400]))
 _trouble = st.builds(Trouble, st.integers(0, 1), st.sampled_from(TROUBLES))
 _mail = _one_of([st.builds(Loss, _which), st.builds(Double, _which)])

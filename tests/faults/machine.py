@@ -58,7 +58,8 @@ class Faults(RuleBasedStateMachine):
     def happens(self, event: Event) -> None:
         messages, hosts = self.world.queue.messages, self.world.hosts
         match event:
-            case Run(who, calls, then):
+            case Run(who, skew, calls, then):
+                self.world.skew = skew
                 self._run(self._process(who), [Fate.DONE] * calls + [then])
             case Time(seconds):
                 self.scheduler.advance_to(self.scheduler.now + seconds)

@@ -79,6 +79,7 @@ class World:
         self.errors: list[tuple[str, BaseException, bool]] = []
         self.on_start: Callable[[Process], None] = lambda process: None
         self.on_clean_end: Callable[[Process], None] = lambda process: None
+        self.skew = 0  # of the clock of whoever comes next
         self._names = 0
 
     def connect(self, url: str) -> WiredComfyUI:
@@ -134,6 +135,7 @@ class World:
             f"{self._names} {name}",
             partial(work, function),
             killed_at=self.scheduler.now + seconds,
+            skew=self.skew,
         )
 
         def ended(process: Process) -> None:
