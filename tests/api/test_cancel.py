@@ -1,7 +1,7 @@
 """`POST /api/images/jobs/{job_id}/cancel`: the end of a job that is not wanted any more."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from chalice.test import HTTPResponse, TestHTTPClient
 
 from chalicelib import wiring
+from chalicelib.errors import JobFinished
 from chalicelib.models.job import Job
 from chalicelib.models.job_listing import newest
 from local.comfyui.background import serve
@@ -43,17 +44,39 @@ def slow(http: TestHTTPClient, tmp_path: Path) -> Iterator[ComfyUI]:
 
 
 @contextmanager
-def asked(http: TestHTTPClient, path: str = "/api/images/generate", **how: str) -> Iterator[Any]:
+def asked(http: TestHTTPClient, gpu: ComfyUI, **how: str) -> Iterator[Any]:
     """Have a caller wait for an image; give its job's id and, at the end, the answer."""
     answers: list[Any] = []
-    thread = Thread(target=lambda: answers.append(send(http, "POST", path, BODY, **how)))
+    with threaded(lambda: answers.append(generate_slowly(http, **how))) as thread:
+        # The application holds one request at a time, as in Lambda: it is not asked meanwhile.
+        eventually(thread, lambda: gpu.get("/queue").json()["queue_running"])
+        [job] = newest(1, status="running")
+        answers.append(job.id)
+        yield answers
+
+
+@contextmanager
+def threaded(work: Callable[[], Any]) -> Iterator[Thread]:
+    thread = Thread(target=work)
     thread.start()
-    # The application holds one request at a time, as in Lambda: it is not asked meanwhile.
-    while not (jobs := newest(1, status="running")):
-        assert thread.is_alive(), answers
-    answers.append(jobs[0].id)
-    yield answers
-    thread.join()
+    try:
+        yield thread
+    finally:  # A test that failed leaves nothing that works on in the next.
+        for job in [*newest(9, status="running"), *newest(9, status="queued")]:
+            with suppress(JobFinished):
+                wiring.cancellation().cancel(job.id)
+        thread.join()
+
+
+def eventually(thread: Thread, is_so: Callable[[], Any]) -> None:
+    """Wait while a thread works; it is given the time that it needs to get there."""
+    while not is_so():
+        thread.join(timeout=0.05)
+        assert thread.is_alive()
+
+
+def generate_slowly(http: TestHTTPClient, **how: str) -> HTTPResponse:
+    return send(http, "POST", "/api/images/generate", BODY, **how)
 
 
 def test_a_job_that_waits_is_canceled(http: TestHTTPClient, comfyui: str) -> None:
@@ -119,7 +142,7 @@ def test_a_job_that_failed_is_a_conflict_and_shown(http: TestHTTPClient, comfyui
 
 
 def test_a_run_is_stopped_and_its_caller_told(http: TestHTTPClient, slow: ComfyUI) -> None:
-    with asked(http, idempotency_key="k") as answers:
+    with asked(http, slow, idempotency_key="k") as answers:
         response = cancel(http, answers[0])
         assert end_of(response.json_body) == CANCELED
         queue = slow.get("/queue").json()
@@ -131,14 +154,14 @@ def test_a_run_is_stopped_and_its_caller_told(http: TestHTTPClient, slow: ComfyU
     assert boto3.client("s3").list_objects_v2(Bucket="images")["KeyCount"] == 0
     # The same request with the same key is answered as it ended, and not made again.
     for prefer in ("", "respond-async"):
-        again = send(http, "POST", "/api/images/generate", BODY, idempotency_key="k", prefer=prefer)
+        again = generate_slowly(http, idempotency_key="k", prefer=prefer)
         assert again.json_body == answers[1].json_body
         assert check_error(again, 409)["code"] == "canceled"
     assert len(http.get(JOBS).json_body) == 1
 
 
 def test_the_gpu_is_free_for_the_next_image(http: TestHTTPClient, slow: ComfyUI) -> None:
-    with asked(http) as answers:
+    with asked(http, slow) as answers:
         cancel(http, answers[0])
     assert generate(http, steps=1).status_code == 200
 
@@ -146,17 +169,14 @@ def test_the_gpu_is_free_for_the_next_image(http: TestHTTPClient, slow: ComfyUI)
 def test_a_job_in_comfyuis_queue_is_taken_out_and_the_run_goes_on(
     http: TestHTTPClient, slow: ComfyUI
 ) -> None:
-    with asked(http) as answers:
+    with asked(http, slow) as answers:
         waiting = generate_later(http).json_body["id"]
-        driver = Thread(target=lambda: wiring.worker().work(waiting, remaining_seconds=30))
-        driver.start()
-        while len(slow.get("/queue").json()["queue_pending"]) == 0:
-            assert driver.is_alive()
-        assert cancel(http, waiting).status_code == 200
-        queue = slow.get("/queue").json()
-        assert [item[1] for item in queue["queue_running"]] == [f"{answers[0]}-1"]
-        assert queue["queue_pending"] == []
-        cancel(http, answers[0])
-        driver.join()
+        with threaded(lambda: wiring.worker().work(waiting, remaining_seconds=30)) as driver:
+            eventually(driver, lambda: slow.get("/queue").json()["queue_pending"])
+            assert cancel(http, waiting).status_code == 200
+            queue = slow.get("/queue").json()
+            assert [item[1] for item in queue["queue_running"]] == [f"{answers[0]}-1"]
+            assert queue["queue_pending"] == []
+            cancel(http, answers[0])
     assert end_of(http.get(f"{JOBS}/{waiting}").json_body) == CANCELED
     assert Job.find(waiting).images == []
