@@ -27,10 +27,20 @@ class Config(Struct, frozen=True):
     stall_seconds: int = 300
     gpu_seats: int = 3
     job_retention_days: int = 90
+    gpu_types: str = ""
+    fleet_max: int = 1
+    scale_wait_seconds: int = 180
+    warm_up: int = 1
     idle_stop_seconds: int = 300
+    max_run_seconds: int = 43_200
     boot_timeout_seconds: int = 900
     allowed_origin: str = "*"
     log_level: str = "INFO"
+
+    @property
+    def preferred_types(self) -> list[str]:
+        """The instance types that a GPU may start as, the best first; none keeps its own."""
+        return [name for each in self.gpu_types.split(",") if (name := each.strip())]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":

@@ -80,6 +80,10 @@ class StartFailed(DarkroomError):
     suggestion = "Try again in a few minutes"
 
 
+class NoCapacity(StartFailed):
+    """EC2 has no GPU for us: of this type, in this zone, within our quota."""
+
+
 class GenerationFailed(DarkroomError):
     """A job ended without an image; `code` is stable and for machines."""
 
@@ -102,6 +106,12 @@ class JobCanceled(GenerationFailed):
     """A job ended without an image because somebody wanted that."""
 
     title = "Job canceled"
+
+
+class GpuUnavailable(GenerationFailed):
+    """A job ended without an image because no GPU could be had in time."""
+
+    title = "GPU not available"
 
 
 class GpuNotReady(DarkroomError):

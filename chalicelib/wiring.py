@@ -3,6 +3,7 @@
 import secrets
 import time
 from functools import cache, partial
+from secrets import SystemRandom
 from typing import Any
 
 import requests
@@ -22,8 +23,12 @@ from chalicelib.services.driving import Driver
 from chalicelib.services.fleet import Fleet
 from chalicelib.services.generation import Generation
 from chalicelib.services.keeping import Keeper
+from chalicelib.services.readiness import Readiness
+from chalicelib.services.scaling import Limits
 from chalicelib.services.seeding import seed_once
 from chalicelib.services.settling import Settling
+from chalicelib.services.starting import Starter
+from chalicelib.services.stopping import Stopping
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
 
@@ -57,7 +62,15 @@ def images() -> ImageStore:
 
 @cache
 def fleet() -> Fleet:
-    return Fleet(_instances(), partial(ComfyUI, http=_http(), clock=time.time), time.time)
+    gateway = _instances()
+    return Fleet(
+        gateway,
+        partial(ComfyUI, http=_http(), clock=time.time),
+        Readiness(config.checkpoint if config.warm_up else None, time.time),
+        Starter(gateway, config.preferred_types, time.time, SystemRandom().random),
+        Limits(config.fleet_max, config.scale_wait_seconds, config.idle_stop_seconds),
+        time.time,
+    )
 
 
 @cache
@@ -111,8 +124,17 @@ def keeper() -> Keeper:
         dispatch(),
         driver(),
         waker(),
+        _stopping(),
+        clock=time.time,
+    )
+
+
+def _stopping() -> Stopping:
+    return Stopping(
+        fleet(),
         idle_stop_seconds=config.idle_stop_seconds,
         boot_timeout_seconds=config.boot_timeout_seconds,
+        max_run_seconds=config.max_run_seconds,
         clock=time.time,
     )
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.errors import DarkroomError, GenerationFailed, JobCanceled
+from chalicelib.errors import DarkroomError, GenerationFailed, GpuUnavailable, JobCanceled
 from chalicelib.models.job import Job
-from chalicelib.models.job_status import CANCELED, RUNNING
+from chalicelib.models.job_status import RUNNING
+from chalicelib.services.failures import GPU_NOT_READY
 from chalicelib.services.waiting import Wait, waits
 
 # The parameters that the spec's metadata shows, in its order.
@@ -77,8 +78,8 @@ def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
 def failure(job: Job) -> DarkroomError:
     """Return a failed job's error as one that can be answered."""
     error = job.error
-    kind = JobCanceled if job.status == CANCELED else GenerationFailed
-    return kind(
+    kinds = {"canceled": JobCanceled, GPU_NOT_READY: GpuUnavailable}
+    return kinds.get(error["code"], GenerationFailed)(
         error["message"],
         code=error["code"],
         suggestion=error.get("suggestion"),

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from chalicelib.errors import FleetUnreachable, StartFailed
+from chalicelib.errors import FleetUnreachable, NoCapacity, StartFailed
 
 FLEET_TAG = "darkroom:fleet"
 ENDPOINT_TAG = "darkroom:endpoint"
@@ -15,8 +15,14 @@ KEEP_TAG = "darkroom:keep"
 _RETRY_SECONDS = 10
 
 _GONE = ("shutting-down", "terminated")
-_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity")
-_QUOTA = ("InstanceLimitExceeded", "VcpuLimitExceeded")
+_CAPACITY = (
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientCapacityOnHost",
+    "SpotMaxPriceTooLow",
+)
+_QUOTA = ("InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded")
+_NOT_STOPPED = "IncorrectInstanceState"
 
 
 class Instance(Struct, frozen=True):
@@ -56,17 +62,25 @@ class GpuFleet:
             for reservation in page["Reservations"]:
                 yield from reservation["Instances"]
 
-    def start(self, instance_id: str) -> None:
-        """Ask EC2 to start it; harmless when it runs. Raise StartFailed when EC2 refuses."""
+    def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
+        """Ask EC2 to start it, as another type if one is given; harmless when it runs.
+
+        Tell whether it starts: one that is still stopping does not. Raise NoCapacity when EC2
+        has none of this type for us, StartFailed when it refuses for another reason.
+        """
         try:
+            if instance_type:
+                change = {"InstanceId": instance_id, "InstanceType": {"Value": instance_type}}
+                self._ec2.modify_instance_attribute(**change)
             self._ec2.start_instances(InstanceIds=[instance_id])
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code == "IncorrectInstanceState":  # still stopping; the next look starts it
-                return
+            if code == _NOT_STOPPED:
+                return False
             raise _start_failed(code) from error
         except BotoCoreError as error:
             raise StartFailed("EC2 does not answer") from error
+        return True
 
     def stop(self, instance_id: str) -> None:
         """Ask EC2 to stop it; harmless when it is stopped."""
@@ -86,9 +100,9 @@ class GpuFleet:
 
 def _start_failed(code: str) -> StartFailed:
     if code in _CAPACITY:
-        return StartFailed("EC2 has no GPU capacity for us right now")
+        return NoCapacity("EC2 has none right now")
     if code in _QUOTA:
-        return StartFailed(
+        return NoCapacity(
             "the AWS account's quota of GPU instances is used up",
             suggestion="Ask AWS for a larger quota of running instances of this type",
         )
@@ -109,8 +123,9 @@ class StaticFleet:
     def instances(self) -> list[Instance]:
         return [self._instance]
 
-    def start(self, instance_id: str) -> None:
-        """Nothing to do."""
+    def start(self, instance_id: str, **_: str | None) -> bool:
+        """Nobody here can do that."""
+        raise StartFailed(f"{instance_id} is not an EC2 instance")
 
     def stop(self, instance_id: str) -> None:
         """Nothing to do."""

@@ -1,7 +1,7 @@
 """What we know of each GPU instance beyond what EC2 tells."""
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.exceptions import UpdateError
+from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 
@@ -9,31 +9,45 @@ from chalicelib.config import config
 from chalicelib.models.table import Table, was_refused
 
 # Longer than the keeper's period: what was not seen for so long may have been off meanwhile.
-_GAP_SECONDS = 200
+GAP_SECONDS = 200
 
-_NEWEST_WEIGHT = 0.2  # of the newest run in the average of recent ones
+_NEWEST_WEIGHT = 0.2  # of the newest in the average of recent ones
+
+# Items of the table whose ids begin so are no instances.
+OTHER = ":"
 
 
 class InstanceRecord(Table):
-    """What the keeper saw an instance do, and since when; times in seconds since the epoch.
+    """An instance's state and since when, and what it serves; times in seconds since the epoch.
 
-    `jobs` are those that have a seat on it: they run, or wait in its ComfyUI's own queue. No
-    other gets one before `draining_until`, as the instance is about to stop. `suspect` is the
-    attempt whose fate tells that its ComfyUI has to be started anew.
+    `jobs` are those that have a seat on it: they run, or wait in its ComfyUI's own queue; it
+    served one last at `served_at`. No other gets a seat before `draining_until`, as the instance
+    is about to stop. `suspect` is the attempt whose fate tells that its ComfyUI has to be started
+    anew. It is on since `on_since`, and has been ready since `ready_at`; `failed_boots` came one
+    after another, and after some it is left alone until `unhealthy_until`. `why` says for people
+    what is wrong with it.
     """
 
     class Meta:
         table_name = config.fleet_table
 
     id = UnicodeAttribute(hash_key=True)
-    doing = UnicodeAttribute(default="")
+    state = UnicodeAttribute(default="")
     since = NumberAttribute(default=0)
     seen_at = NumberAttribute(default=0)
+    why = UnicodeAttribute(null=True)
     jobs = UnicodeSetAttribute(null=True)
+    served_at = NumberAttribute(null=True)
+    checkpoint = UnicodeAttribute(null=True)
     suspect = UnicodeAttribute(null=True)
     suspected_at = NumberAttribute(null=True)
     run_seconds = NumberAttribute(null=True)
+    boot_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
+    on_since = NumberAttribute(null=True)
+    ready_at = NumberAttribute(null=True)
+    failed_boots = NumberAttribute(default=0)
+    unhealthy_until = NumberAttribute(null=True)
 
     @classmethod
     def read(cls, instance_id: str) -> "InstanceRecord":
@@ -42,42 +56,89 @@ class InstanceRecord(Table):
 
     @classmethod
     def all(cls) -> list["InstanceRecord"]:
-        """Return all records: the table has one item for each instance that ever was."""
-        return list(cls.scan())
+        """Return all records: the table has one item for each instance."""
+        return [each for each in cls.scan() if not each.id.startswith(OTHER)]
 
     @property
     def seated(self) -> set[str]:
         """The ids of the jobs that have a seat."""
         return set(self.jobs or ())
 
-    def note(self, doing: str, *, now: float) -> float:
-        """Note what the instance does now; return since when it was seen so without a break."""
-        is_new = self.doing != doing or now - self.seen_at > _GAP_SECONDS
-        since = now if is_new else self.since
+    def note(self, state: str, *, now: float, is_on: bool) -> float:
+        """Note the state; return since when it was seen so without a break."""
         record = InstanceRecord
-        self.update([record.doing.set(doing), record.since.set(since), record.seen_at.set(now)])
+        is_new = self.state != state or now - self.seen_at > GAP_SECONDS
+        since = now if is_new else self.since
+        actions: list[Action] = [
+            record.state.set(state),
+            record.since.set(since),
+            record.seen_at.set(now),
+        ]
+        if is_on and self.on_since is None:
+            actions += [record.on_since.set(now), record.why.remove()]
+        elif not is_on:
+            actions += [record.on_since.remove(), record.ready_at.remove()]
+        self.update(actions)
         return float(since)
 
-    def seat(self, job_id: str, *, now: float) -> bool:
+    def started(self, *, now: float) -> None:
+        """Note that EC2 was asked to start it."""
+        record = InstanceRecord
+        self.update([record.on_since.set(now), record.ready_at.remove(), record.why.remove()])
+
+    def became_ready(self, *, now: float) -> None:
+        """Note that ComfyUI serves from now on, and for how long it booted."""
+        record = InstanceRecord
+        actions: list[Action] = [
+            record.ready_at.set(now),
+            record.failed_boots.set(0),
+            record.why.remove(),
+        ]
+        if self.on_since is not None:
+            seconds = _averaged(self.boot_seconds, now - self.on_since)
+            actions.append(record.boot_seconds.set(seconds))
+        self._try(actions, record.ready_at.does_not_exist())
+
+    def ail(self, why: str, *, now: float) -> None:
+        """Note what keeps an instance that is on from ever being ready."""
+        on_since = InstanceRecord.on_since
+        self.update([InstanceRecord.why.set(why), on_since.set(on_since | now)])
+
+    def boot_failed(self, why: str, *, unhealthy_until: float | None) -> None:
+        """Count a boot that came to nothing; the instance is left alone for some time."""
+        record = InstanceRecord
+        failed = record.failed_boots.set(self.failed_boots + 1)
+        self.update([failed, record.why.set(why), _set_or_remove(unhealthy_until)])
+
+    def seat(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
         """Give a job a seat if one is free; it keeps the one that it has."""
         record = InstanceRecord
         free = record.jobs.does_not_exist() | (size(record.jobs) < config.gpu_seats)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
         allowed = (free & stays) | record.jobs.contains(job_id)
-        return self._try([record.jobs.add({job_id})], allowed)
+        actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
+        return self._try(actions, allowed)
 
     def drain(self, *, until: float) -> bool:
         """Let no job have a seat any more, unless one has: then the instance may not stop."""
         no_job = InstanceRecord.jobs.does_not_exist()
         return self._try([InstanceRecord.draining_until.set(until)], no_job)
 
-    def unseat(self, job_id: str, *, run_seconds: float | None = None) -> None:
+    def reclaim(self, why: str, *, until: float) -> None:
+        """Let no other job have a seat: the instance goes, whatever it does."""
+        record = InstanceRecord
+        self.update([record.draining_until.set(until), record.why.set(why)])
+
+    def unseat(
+        self, job_id: str, *, now: float | None = None, run_seconds: float | None = None
+    ) -> None:
         """Free a job's seat, harmless if it has none; note how long its run took, if it ran."""
-        actions: list[Action] = [InstanceRecord.jobs.delete({job_id})]
+        record = InstanceRecord
+        actions: list[Action] = [record.jobs.delete({job_id})]
+        if now is not None:
+            actions.append(record.served_at.set(now))
         if run_seconds is not None:
-            before = run_seconds if self.run_seconds is None else self.run_seconds
-            average = before + (run_seconds - before) * _NEWEST_WEIGHT
-            actions.append(InstanceRecord.run_seconds.set(round(average, 3)))
+            actions.append(record.run_seconds.set(_averaged(self.run_seconds, run_seconds)))
         self.update(actions)
 
     def distrust(self, attempt_id: str, *, now: float) -> None:
@@ -93,6 +154,14 @@ class InstanceRecord(Table):
             record.suspect == self.suspect,
         )
 
+    def forget(self) -> None:
+        """Delete the record of an instance that is gone, unless jobs have seats still."""
+        try:
+            self.delete(condition=InstanceRecord.jobs.does_not_exist())
+        except DeleteError as error:
+            if not was_refused(error):
+                raise
+
     def _try(self, actions: list[Action], condition: Condition) -> bool:
         try:
             self.update(actions, condition=condition)
@@ -101,3 +170,14 @@ class InstanceRecord(Table):
                 raise
             return False
         return True
+
+
+def _averaged(before: float | None, newest: float) -> float:
+    average = newest if before is None else before + (newest - before) * _NEWEST_WEIGHT
+    return round(average, 3)
+
+
+def _set_or_remove(until: float | None) -> Action:
+    attribute = InstanceRecord.unhealthy_until
+    action: Action = attribute.remove() if until is None else attribute.set(until)
+    return action

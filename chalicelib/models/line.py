@@ -86,6 +86,11 @@ def ahead(place: str | None, limit: int) -> list[Job]:
     return list(islice(waiting, max(limit, 0)))
 
 
+def length(most: int) -> int:
+    """Count the jobs in the line, up to `most`."""
+    return Job.by_place.count(LINE, limit=most)
+
+
 def ranks(places: list[str]) -> list[int]:
     """Count for each of some places those that stand before it."""
     line = [each.place for each in Job.by_place.query(LINE, Job.place <= max(places))]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.gateways.comfyui import ComfyUI
-    from chalicelib.services.fleet import Server
+    from chalicelib.services.server import Server
 
 MAX_ATTEMPTS = 3
 # Those that never ran do not count, but a job that breaks ComfyUI as it starts might never count.

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from chalicelib.models.attempt import Attempt
     from chalicelib.models.job import Job
     from chalicelib.services.dispatching import Dispatch
-    from chalicelib.services.fleet import Fleet, Server
+    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.server import Server
 
 log = logging.getLogger("darkroom.clearing")
 

@@ -14,7 +14,8 @@ from chalicelib.models.job_status import STARTING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.services.fleet import Fleet, Server
+    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.server import Server
     from chalicelib.services.waking import Waker
 
 # A job that is due this soon, or was so a moment ago, is looked at anyway.
@@ -46,7 +47,7 @@ class Dispatch:
         servers = self._fleet.servers()
         if not job.attempts:
             self._await_turn(job, servers)
-        for server in servers or self._fleet.ready():
+        for server in _preferred(job, servers or self._fleet.ready()):
             if self._sit(job, server):
                 return server
         self._stand_up(job)
@@ -70,8 +71,10 @@ class Dispatch:
 
     def leave(self, job: Job, record: InstanceRecord, *, run_seconds: float | None = None) -> None:
         """Free the seat of a job on an instance and call who is next."""
-        record.unseat(job.id, run_seconds=run_seconds)
-        self._call(line.ahead(None, config.gpu_seats - len(record.seated)))
+        record.unseat(job.id, now=self._clock(), run_seconds=run_seconds)
+        if len(self._fleet.members()) > 1:  # another may have become ready since
+            return self.look_again()
+        return self._call(line.ahead(None, config.gpu_seats - len(record.seated)))
 
     def watch(self, job: Job) -> None:
         """Have a worker come when the job's lease has ended, should its owner die.
@@ -90,7 +93,7 @@ class Dispatch:
         self._call(line.ahead(None, max(config.gpu_seats * len(records) - taken, 1)))
 
     def look_again(self) -> None:
-        """Call who is next if a seat came free while a job lined up."""
+        """Call who is next if a seat is free, as it came free while a job lined up."""
         free = sum(server.free_seats for server in self._fleet.servers())
         self._call(line.ahead(None, free))
 
@@ -108,7 +111,8 @@ class Dispatch:
             raise NotItsTurn("waiting for its turn")
 
     def _sit(self, job: Job, server: Server) -> bool:
-        if not server.record.seat(job.id, now=self._clock()):
+        checkpoint = str(job.parameters["checkpoint"])
+        if not server.record.seat(job.id, now=self._clock(), checkpoint=checkpoint):
             return False
         if job.attempt and job.attempt.instance_id != server.instance.id:
             self._stand_up(job)
@@ -158,3 +162,12 @@ class Dispatch:
         except LeaseLost:
             return
         self._waker.wake(job.id, at=self._clock())
+
+
+def _preferred(job: Job, servers: list[Server]) -> list[Server]:
+    """Order GPUs by what they have to do; to load another checkpoint takes as long as an image."""
+    checkpoint = job.parameters["checkpoint"]
+    return sorted(
+        servers,
+        key=lambda server: server.queue_length + (server.record.checkpoint != checkpoint),
+    )

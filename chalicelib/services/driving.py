@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.models.job import Job
     from chalicelib.services.clearing import Clearing
     from chalicelib.services.dispatching import Dispatch
-    from chalicelib.services.fleet import Server
+    from chalicelib.services.server import Server
     from chalicelib.services.settling import Settling
 
 log = logging.getLogger("darkroom.driving")

@@ -1,41 +1,60 @@
-"""The GPU instances: which one can serve now, and what must happen before one can."""
+"""The GPU instances: which ones can serve now, and what must happen before one can."""
 
 from __future__ import annotations
 
+import logging
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.config import config
-from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, GpuNotReady, StartFailed
+from chalicelib.errors import (
+    ComfyUIUnavailable,
+    ComfyUIUnreachable,
+    GpuNotReady,
+    NoCapacity,
+    StartFailed,
+)
+from chalicelib.models import line
 from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.start_series import StartSeries
+from chalicelib.services.instance_state import (
+    BOOTING,
+    BUSY,
+    COMING,
+    DRAINING,
+    READY,
+    STARTING,
+    UNHEALTHY,
+    state_of,
+)
+from chalicelib.services.scaling import wanted
+from chalicelib.services.server import Server
+from chalicelib.services.starting import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.gateways.comfyui import ComfyUI
     from chalicelib.gateways.gpu_fleet import GpuFleet, Instance, StaticFleet
+    from chalicelib.services.readiness import Readiness
+    from chalicelib.services.scaling import Limits
+    from chalicelib.services.starting import Starter
+
+log = logging.getLogger("darkroom.fleet")
 
 _DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
 _LOOK_SECONDS = 2
-_CAPACITY_SECONDS = 30
+_SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
+_UNHEALTHY_SECONDS = 15
+_MOST_COUNTED = 1000  # of the line; no fleet is so large that more would matter
 
 
-class Server(NamedTuple):
-    """An instance whose ComfyUI answers, how much it has to do, and what we know of it."""
+class Seen(NamedTuple):
+    """An instance as it is now; `server` is None when its ComfyUI is silent, or it is off."""
 
     instance: Instance
-    comfyui: ComfyUI
-    queue_length: int
     record: InstanceRecord
-    is_sick: bool
-    is_draining: bool
-
-    @property
-    def serves(self) -> bool:
-        return not (self.is_sick or self.is_draining)
-
-    @property
-    def free_seats(self) -> int:
-        return max(config.gpu_seats - len(self.record.seated), 0)
+    server: Server | None
+    state: str
 
 
 class Fleet:
@@ -45,13 +64,20 @@ class Fleet:
         self,
         gateway: GpuFleet | StaticFleet,
         connect: Callable[[str], ComfyUI],
+        readiness: Readiness,
+        starter: Starter,
+        limits: Limits,
         clock: Callable[[], float],
     ) -> None:
         self._gateway = gateway
         self._connect = connect
+        self._readiness = readiness
+        self._starter = starter
+        self._limits = limits
         self._clock = clock
         self._members: list[Instance] = []
         self._described_at = float("-inf")
+        self._silent_at: dict[str, float] = {}
 
     def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
         """List the instances as EC2 described them at most so long ago."""
@@ -68,17 +94,20 @@ class Fleet:
         if not any(each.can_be_started for each in members) and not self.servers():
             raise _not_answering()
 
-    def answering(self) -> list[Server]:
-        """List the instances whose ComfyUI answers, the least busy first, sick ones too."""
-        answering = [server for each in self._running() if (server := self._ask(each))]
-        return sorted(answering, key=lambda server: server.queue_length)
+    def survey(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Seen]:
+        """Look at every instance: EC2, its ComfyUI, and what we know of it."""
+        members = self.members(max_age_seconds=max_age_seconds)
+        has_capacity = not StartSeries.read().failed
+        return [self._look(each, has_capacity=has_capacity) for each in members]
 
     def servers(self) -> list[Server]:
         """List the instances that can serve now, the least busy first."""
-        return [server for server in self.answering() if server.serves]
+        answering = [server for each in self._running() if (server := self._ask(each))]
+        serving = [server for server in answering if server.serves]
+        return sorted(serving, key=lambda server: server.queue_length)
 
     def server(self, instance_id: str) -> Server | None:
-        """Return one instance if it can serve now.
+        """Return one instance if it can go on with what it has; it may take nothing new.
 
         Raise ComfyUIUnreachable when it should, as it runs, and does not answer.
         """
@@ -88,13 +117,12 @@ class Fleet:
         server = self._ask(member)
         if server is None:
             raise ComfyUIUnreachable("ComfyUI did not answer")
-        return server if server.serves else None
+        return server if server.is_ready and not server.is_sick else None
 
     def ready(self) -> list[Server]:
         """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
         asked = self._running()
         self.members(max_age_seconds=0)
-        # Asking one that boots takes a time-out; those that were asked just now are not again.
         if self._running() != asked and (servers := self.servers()):
             return servers
         raise self._not_ready()
@@ -104,10 +132,33 @@ class Fleet:
         members = self.members(max_age_seconds=0)
         if not members:
             raise _no_instance()
-        if not any(each.state in ("running", "pending") for each in members):
-            self._start_one(members)
-        elif not any(each.can_be_started for each in members) and not self.servers():
+        if not any(each.can_be_started for each in members) and not self.servers():
             raise _not_answering()
+        if any(each.state in ("running", "pending") for each in members):
+            return
+        try:
+            self._starter.start(self._startable(self.survey()), 1)
+        except GpuNotReady as wait:
+            if why := refusal_of(StartSeries.read()):
+                raise NoCapacity(why) from wait
+        finally:
+            self._described_at = float("-inf")
+
+    def scale(self, *, least_jobs: int = 0) -> None:
+        """Start as many instances as the open jobs deserve, as far as EC2 and `FLEET_MAX` allow."""
+        seen = self.survey()
+        seated = sum(len(each.record.seated) for each in seen)
+        open_jobs = max(line.length(_MOST_COUNTED) + seated, least_jobs)
+        want = wanted(open_jobs, _run_seconds(seen), self._limits)
+        missing = want - sum(each.state in COMING for each in seen)
+        stopped = self._startable(seen)
+        if missing <= 0 or not stopped:
+            return
+        try:
+            self._starter.start(stopped, missing)
+        except (GpuNotReady, StartFailed) as refusal:
+            log.info("no more GPUs: %s", refusal)
+        self._described_at = float("-inf")
 
     def stop(self, instance: Instance) -> None:
         """Stop an instance."""
@@ -117,43 +168,70 @@ class Fleet:
     def _running(self) -> list[Instance]:
         return [each for each in self.members() if each.state == "running"]
 
+    def _startable(self, seen: list[Seen]) -> list[Instance]:
+        """List what is stopped and healthy, else what is about to be stopped."""
+        by_state = {
+            state: [each.instance for each in seen if each.instance.state == state]
+            for state in ("stopped", "stopping")
+        }
+        ill = {
+            each.instance.id for each in seen if (each.record.unhealthy_until or 0) > self._clock()
+        }
+        healthy = [each for each in by_state["stopped"] if each.id not in ill]
+        return healthy or [each for each in by_state["stopping"] if each.id not in ill]
+
     def _not_ready(self) -> Exception:
         members = self.members()
-        states = {each.state for each in members}
         if not members:
             return _no_instance()
         if not any(each.can_be_started for each in members):
             return _not_answering()
-        if "running" in states:
-            return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
-        if "pending" in states:
-            return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)
-        return self._starting(members)
+        self.scale(least_jobs=1)
+        return _progress(self.survey(), self._clock())
 
-    def _starting(self, members: list[Instance]) -> GpuNotReady:
-        try:
-            self._start_one(members)
-        except StartFailed as refusal:
-            return GpuNotReady(f"waiting: {refusal}", retry_seconds=_CAPACITY_SECONDS)
-        return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)
-
-    def _start_one(self, members: list[Instance]) -> None:
-        # A stopping instance stays the candidate when no other is stopped: EC2 refuses it for
-        # some seconds, which is harmless, and the next look asks again.
-        stopped = [each for each in members if each.state == "stopped"]
-        self._gateway.start((stopped or members)[0].id)
-        self._described_at = float("-inf")
+    def _look(self, instance: Instance, *, has_capacity: bool) -> Seen:
+        server = self._ask(instance) if instance.state == "running" else None
+        record = server.record if server else InstanceRecord.read(instance.id)
+        state = state_of(instance, record, server, now=self._clock(), has_capacity=has_capacity)
+        return Seen(instance, record, server, state)
 
     def _ask(self, instance: Instance) -> Server | None:
+        was_silent_at = self._silent_at.get(instance.id, float("-inf"))
+        if instance.can_be_started and self._clock() - was_silent_at < _SILENT_SECONDS:
+            return None
         comfyui = self._connect(instance.url)
         try:
             queue_length = comfyui.queue_length()
             record = InstanceRecord.read(instance.id)
             is_sick = bool(record.suspect) and comfyui.is_sick(record.suspect)
+            is_ready = not instance.can_be_started or self._readiness.is_ready(comfyui, record)
         except ComfyUIUnreachable:
+            self._silent_at[instance.id] = self._clock()
             return None
         is_draining = (record.draining_until or 0) > self._clock()
-        return Server(instance, comfyui, queue_length, record, is_sick, is_draining)
+        return Server(instance, comfyui, queue_length, record, is_sick, is_draining, is_ready)
+
+
+def _run_seconds(seen: list[Seen]) -> float | None:
+    known = [float(each.record.run_seconds) for each in seen if each.record.run_seconds is not None]
+    return fmean(known) if known else None
+
+
+def _progress(seen: list[Seen], now: float) -> GpuNotReady:
+    """Say what is nearest to a GPU that serves."""
+    states = {each.state for each in seen}
+    if states & {BOOTING, READY, BUSY}:
+        return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
+    if STARTING not in states:
+        series = StartSeries.read()
+        if why := refusal_of(series):
+            seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS)
+            return GpuNotReady(why, retry_seconds=seconds)
+        if states <= {UNHEALTHY, DRAINING}:
+            reasons = "; ".join(sorted({each.record.why for each in seen if each.record.why}))
+            text = f"the GPU instance is unhealthy: {reasons or 'its ComfyUI does not work'}"
+            return GpuNotReady(text, retry_seconds=_UNHEALTHY_SECONDS)
+    return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)
 
 
 def _no_instance() -> ComfyUIUnavailable:

@@ -6,30 +6,22 @@ import logging
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import JobBusy, JobFinished, LeaseLost
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.job_listing import count_open, newest, overdue
+from chalicelib.models.job_listing import overdue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.gateways.gpu_fleet import Instance
     from chalicelib.models.job import Job
     from chalicelib.services.dispatching import Dispatch
     from chalicelib.services.driving import Driver
-    from chalicelib.services.fleet import Fleet, Server
+    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.stopping import Stopping
     from chalicelib.services.waking import Waker
 
 log = logging.getLogger("darkroom.keeping")
 
-BUSY, IDLE, SILENT, SICK = "busy", "idle", "silent", "sick"
-
 _OVERDUE_SECONDS = 10  # messages may be some seconds late without being lost
 _SWEEP_SECONDS = 30  # of the minute; what is left is found in the next one
-
-# A run that is interrupted while it loads a checkpoint ends when that is done; until then its
-# ComfyUI looks as if it did not work.
-_SICK_SECONDS = 30
-_DRAIN_SECONDS = 30  # longer than it takes EC2 to say that an instance stops
 
 
 class Keeper:
@@ -41,16 +33,14 @@ class Keeper:
         dispatch: Dispatch,
         driver: Driver,
         waker: Waker,
-        *,
-        idle_stop_seconds: int,
-        boot_timeout_seconds: int,
+        stopping: Stopping,
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
         self._dispatch = dispatch
         self._driver = driver
         self._waker = waker
-        self._limits = {IDLE: idle_stop_seconds, SILENT: boot_timeout_seconds, SICK: _SICK_SECONDS}
+        self._stopping = stopping
         self._clock = clock
 
     def keep(self) -> None:
@@ -60,7 +50,8 @@ class Keeper:
         """
         failed: Exception | None = None
         # The sweep comes first: what the repair makes due anew does not look overdue any more.
-        for chore in (self._sweep, self._dispatch.repair, self._stop_useless):
+        chores = (self._sweep, self._dispatch.repair, self._fleet.scale, self._stopping.look)
+        for chore in chores:
             try:
                 chore()
             except Exception as error:
@@ -88,51 +79,3 @@ class Keeper:
             return self._driver.advance(job, until=self._clock())
         job.rearm(now=self._clock())
         return self._waker.wake(job.id, at=self._clock())
-
-    def _stop_useless(self) -> None:
-        """Stop instances that had no work for long enough, or whose ComfyUI is of no use."""
-        servers = {server.instance.id: server for server in self._fleet.answering()}
-        has_jobs = any(count_open().values())
-        failed: Exception | None = None
-        for instance in self._fleet.members():
-            if instance.state != "running" or not instance.can_be_started or instance.is_kept:
-                continue
-            try:
-                self._judge(instance, servers.get(instance.id), has_jobs=has_jobs)
-            except Exception as error:
-                log.exception("not stopped", extra={"instance_id": instance.id})
-                failed = error
-        if failed:
-            raise failed
-
-    def _judge(self, instance: Instance, server: Server | None, *, has_jobs: bool) -> None:
-        record = server.record if server else InstanceRecord.read(instance.id)
-        doing = _doing(server, has_jobs=has_jobs)
-        if record.suspect and server and doing != SICK:
-            record.trust()
-        self._stop_if_long(instance, record, doing)
-
-    def _stop_if_long(self, instance: Instance, record: InstanceRecord, doing: str) -> None:
-        now = self._clock()
-        since = record.note(doing, now=now)
-        if doing == SICK:
-            since = float(record.suspected_at or since)
-        if doing == IDLE:
-            # Work that came and went between two rounds was not seen.
-            since = max([since, *(job.finished_at or 0 for job in newest(1))])
-        if doing not in self._limits or now - since < self._limits[doing]:
-            return
-        # A job that was seated in this very moment has the instance go on.
-        if doing == IDLE and not record.drain(until=now + _DRAIN_SECONDS):
-            return
-        extra = {"instance_id": instance.id, "seconds": now - since}
-        log.warning("stopping a GPU instance that is %s", doing, extra=extra)
-        self._fleet.stop(instance)
-
-
-def _doing(server: Server | None, *, has_jobs: bool) -> str:
-    if server is None:
-        return SILENT
-    if server.is_sick:
-        return SICK
-    return BUSY if server.queue_length or has_jobs else IDLE

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.gateways.image_store import ImageStore
     from chalicelib.models.job import Job
     from chalicelib.services.clearing import Clearing
-    from chalicelib.services.fleet import Server
+    from chalicelib.services.server import Server
 
 log = logging.getLogger("darkroom.settling")
 

@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from chalicelib.models.job_listing import count_open
+from chalicelib.models.start_series import StartSeries
+from chalicelib.services import instance_state
+from chalicelib.services.starting import refusal_of
 
 if TYPE_CHECKING:
-    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.fleet import Fleet, Seen
 
+UNAVAILABLE = "unavailable"
+
+# From the nearest to an image to the farthest.
 _SENTENCES = {
-    "unavailable": "There is no ComfyUI that could serve: none is running, and none can be started",
-    "stopped": "The GPU is off; the next image starts it",
-    "starting": "The GPU instance is starting",
-    "stopping": "The GPU instance is stopping; the next image starts it again",
-    "booting": "The GPU instance runs and ComfyUI is booting",
-    "unhealthy": "ComfyUI answers and does not work; its instance is stopped and started anew",
-    "ready": "ComfyUI is ready",
-    "busy": "ComfyUI is generating",
-}
-# EC2's words, from the nearest to an image to the farthest; a running one is booting to us.
-_BY_STATE = {
-    "running": "booting",
-    "pending": "starting",
-    "stopping": "stopping",
-    "stopped": "stopped",
+    instance_state.READY: "ComfyUI is ready",
+    instance_state.BUSY: "ComfyUI is generating",
+    instance_state.BOOTING: "The GPU instance runs and ComfyUI is booting",
+    instance_state.STARTING: "The GPU instance is starting",
+    instance_state.DRAINING: "The GPU instance ends its work, and stops",
+    instance_state.STOPPING: "The GPU instance is stopping; the next image starts it again",
+    instance_state.STOPPED: "The GPU is off; the next image starts it",
+    instance_state.NO_CAPACITY: "The GPU is off, and EC2 does not start it",
+    instance_state.UNHEALTHY: "The GPU instance does not work; it is stopped and started anew",
+    UNAVAILABLE: "There is no ComfyUI that could serve: none is running, and none can be started",
 }
 
 
 class Status(Struct, frozen=True):
-    """`status` is one of: unavailable, stopped, starting, stopping, booting, unhealthy, ready,
-    busy."""
+    """`status` is one of an instance's states, of the one nearest to an image, or unavailable."""
 
     status: str
     message: str
@@ -40,22 +40,21 @@ class Status(Struct, frozen=True):
 
 def comfyui_status(fleet: Fleet) -> Status:
     """Ask the fleet and the job table; never raises for a GPU that is off or gone."""
-    status = _status(fleet)
-    return Status(status, f"{_SENTENCES[status]}. {_backlog()}.")
+    seen = fleet.survey(max_age_seconds=1)  # a person who watches a GPU start looks every second
+    status = _status(seen)
+    return Status(status, f"{_SENTENCES[status]}{_why(status, seen)}. {_backlog()}.")
 
 
-def _status(fleet: Fleet) -> str:
-    fleet.members(max_age_seconds=1)  # a person who watches a GPU start looks every second
-    answering = fleet.answering()
-    if servers := [server for server in answering if not server.is_sick]:
-        return "busy" if all(server.queue_length for server in servers) else "ready"
-    if answering:
-        return "unhealthy"
-    members = fleet.members()
-    if not any(each.can_be_started for each in members):
-        return "unavailable"
-    states = {each.state for each in members}
-    return next((word for state, word in _BY_STATE.items() if state in states), "unavailable")
+def _status(seen: list[Seen]) -> str:
+    states = {each.state for each in seen if each.server or each.instance.can_be_started}
+    return next((word for word in _SENTENCES if word in states), UNAVAILABLE)
+
+
+def _why(status: str, seen: list[Seen]) -> str:
+    if status == instance_state.NO_CAPACITY:
+        return f": {refusal_of(StartSeries.read())}"
+    reasons = {each.record.why for each in seen if each.state == status and each.record.why}
+    return f": {'; '.join(sorted(reasons))}" if reasons else ""
 
 
 def _backlog() -> str:

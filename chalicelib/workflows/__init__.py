@@ -11,6 +11,7 @@ from msgspec import Struct
 Graph = dict[str, dict[str, Any]]
 
 TEXT_TO_IMAGE = "text_to_image"
+WARM_UP = "warm_up"
 
 
 class Template(Struct, frozen=True):

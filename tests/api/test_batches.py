@@ -114,7 +114,8 @@ def test_the_code_of_a_failure_is_told(http: TestHTTPClient, comfyui: str, code:
     path = "/api/images/generate"
     accepted = send(http, "POST", path, body, prefer="respond-async", **how)
     end(accepted.json_body["id"], code)
-    details = check_error(send(http, "POST", path, body, **how), 500)
+    status = 503 if code == "gpu_unavailable" else 500
+    details = check_error(send(http, "POST", path, body, **how), status)
     assert details["code"] == code
     assert "field" not in details
 

@@ -1,12 +1,13 @@
 """EC2, SQS and S3 as far as their gateways use them, with calls that go wrong."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import inf
 from typing import BinaryIO
 
 from botocore.exceptions import ClientError
 
-from chalicelib.errors import FleetUnreachable, QueueUnavailable, StartFailed, StoreFailed
+from chalicelib.errors import FleetUnreachable, NoCapacity, QueueUnavailable, StoreFailed
 from chalicelib.gateways.gpu_fleet import Instance
 from tests.faults.comfyui import BOOT_SECONDS, ComfyUI
 from tests.faults.scheduler import Scheduler
@@ -26,6 +27,7 @@ class Host:
     comfyui: ComfyUI
     state: str = "stopped"
     changes_at: float = inf
+    starts: list[float] = field(default_factory=list)
 
     def tick(self, now: float) -> None:
         self.comfyui.tick(now)
@@ -38,9 +40,12 @@ class Host:
         else:
             self.comfyui.is_up, self.changes_at = True, inf
 
-    def start(self, now: float) -> None:
-        if self.state == "stopped":
-            self.state, self.changes_at = "pending", now + _EC2_SECONDS
+    def start(self, now: float) -> bool:
+        if self.state != "stopped":
+            return False
+        self.state, self.changes_at = "pending", now + _EC2_SECONDS
+        self.starts.append(now)
+        return True
 
     def stop(self, now: float) -> None:
         if self.state in ("pending", "running"):
@@ -59,6 +64,9 @@ class Ec2:
         self._scheduler = scheduler
         self.hosts = hosts
         self._told: list[Instance] = []
+        self.lied_at = -inf
+        self.on_start: Callable[[Host], None] = lambda host: None
+        self.on_stop: Callable[[Host], None] = lambda host: None
 
     def instances(self) -> list[Instance]:
         return self._scheduler.call(
@@ -66,24 +74,38 @@ class Ec2:
             self._describe,
             lambda: FleetUnreachable("EC2 does not answer", retry_seconds=10),
             patience=_AWS_PATIENCE_SECONDS,
-            stale=(lambda: self._told) if self._told else None,
+            stale=self._tell_again if self._told else None,
         )
 
-    def start(self, instance_id: str) -> None:
-        self._scheduler.call(
+    def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
+        return self._scheduler.call(
             f"ec2 start {instance_id}",
-            lambda: self._host(instance_id).start(self._scheduler.now),
-            lambda: StartFailed("EC2 has no GPU capacity for us right now"),
+            lambda: self._start(self._host(instance_id)),
+            lambda: NoCapacity("EC2 has none right now"),
             patience=_AWS_PATIENCE_SECONDS,
         )
 
     def stop(self, instance_id: str) -> None:
         self._scheduler.call(
             f"ec2 stop {instance_id}",
-            lambda: self._host(instance_id).stop(self._scheduler.now),
+            lambda: self._stop(self._host(instance_id)),
             lambda: ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "StopInstances"),
             patience=_AWS_PATIENCE_SECONDS,
         )
+
+    def _start(self, host: Host) -> bool:
+        has_started = host.start(self._scheduler.now)
+        if has_started:
+            self.on_start(host)
+        return has_started
+
+    def _stop(self, host: Host) -> None:
+        self.on_stop(host)
+        host.stop(self._scheduler.now)
+
+    def _tell_again(self) -> list[Instance]:
+        self.lied_at = self._scheduler.now
+        return self._told
 
     def _describe(self) -> list[Instance]:
         self._told = [Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts]

@@ -43,10 +43,14 @@ class Faults(RuleBasedStateMachine):
         self.truths = Truths(self.world, self.wire)
 
     @initialize(
-        hosts=st.sampled_from([1, 2]), is_on=st.booleans(), most_jobs=st.sampled_from([1, 2, 3, 6])
+        hosts=st.sampled_from([1, 2]),
+        fleet_max=st.sampled_from([1, 2]),
+        is_on=st.booleans(),
+        most_jobs=st.sampled_from([1, 2, 3, 6]),
     )
-    def the_stage_is(self, hosts: int, is_on: bool, most_jobs: int) -> None:  # noqa: FBT001
+    def the_stage_is(self, hosts: int, fleet_max: int, is_on: bool, most_jobs: int) -> None:  # noqa: FBT001
         self.most_jobs = most_jobs
+        self.world.fleet_max = fleet_max
         self.world.keep_hosts(hosts)
         if is_on:
             for host in self.world.hosts:

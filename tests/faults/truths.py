@@ -13,6 +13,7 @@ from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
 from chalicelib.models.job_status import OPEN, SUCCEEDED
+from tests.faults.aws import Host
 from tests.faults.comfyui import Run
 from tests.faults.dynamodb import Wire
 from tests.faults.scheduler import Died, Process
@@ -23,6 +24,10 @@ _INJECTED = ClientError | FleetUnreachable | PynamoDBConnectionError | TransactW
 # How jobs fail that run out of time, and the time that is enough for a stall and two boots.
 _LATE = ("deadline_exceeded", "gpu_unavailable", "comfyui_unreachable", "internal_error")
 _ENOUGH_SECONDS = 800
+
+# The time-out, two periods of the keeper and one of the line's, and what EC2 takes to stop one.
+_IDLE_SECONDS = config.idle_stop_seconds + 3 * 60 + 30
+_LIE_SECONDS = 60  # in which what EC2 told before still goes round
 
 Item = dict[str, dict[str, Any]]
 
@@ -36,7 +41,9 @@ class Truths:
         self._ended: dict[str, Item] = {}
         self._open_before: dict[str, set[str]] = {}
         self._deadlines: dict[str, float] = {}
+        self._done_at: float | None = None
         world.on_start, world.on_clean_end = self._note_open, self._check_clean
+        world.ec2.on_start, world.ec2.on_stop = self._check_start, self._check_stop
 
     def check_always(self) -> None:
         """Raise AssertionError if something is wrong that can never be right."""
@@ -93,7 +100,41 @@ class Truths:
                 return f"{host.id} works for nobody: {host.comfyui.running} {host.comfyui.pending}"
             if host.comfyui.is_stuck:
                 return f"{host.id} does not work, and is on"
+        self._done_at = self._done_at or self._world.scheduler.now
+        if left := [host.id for host in self._world.hosts if host.state != "stopped"]:
+            late = self._world.scheduler.now - self._done_at
+            assert late < _IDLE_SECONDS, f"{left} are on for nothing since {late} s"
+            return f"instances are on: {left}"
         return None
+
+    def _check_start(self, host: Host) -> None:
+        """One start for each need: nothing that serves, or will, stands beside it."""
+        others = [each for each in self._world.hosts if each is not host]
+        coming = [
+            each
+            for each in others
+            if (each.state == "pending" or (each.state == "running" and each.comfyui.is_up))
+            and not (
+                each.comfyui.is_stuck or self._item(each).keys() & {"suspect", "draining_until"}
+            )
+        ]
+        now = self._world.scheduler.now
+        if self._world.fleet_max == 1 and now - self._world.ec2.lied_at > _LIE_SECONDS:
+            assert not coming, f"{host.id} was started beside {coming}"
+
+    def _check_stop(self, host: Host) -> None:
+        """No instance is stopped with a job on it, unless it does not work."""
+        item = self._item(host)
+        jobs = item.get("jobs", {}).get("SS", [])
+        works = "ready_at" in item and "suspect" not in item
+        assert not (jobs and works), f"{host.id} was stopped under {jobs}"
+
+    def _item(self, host: Host) -> Item:
+        key = {"id": {"S": host.id}}
+        item: Item = self._wire._make_api_call(
+            "GetItem", {"TableName": config.fleet_table, "Key": key}
+        ).get("Item", {})
+        return item
 
     def _open(self) -> set[str]:
         return {

@@ -14,7 +14,11 @@ from chalicelib.services.driving import Driver
 from chalicelib.services.fleet import Fleet
 from chalicelib.services.generation import Generation, Order
 from chalicelib.services.keeping import Keeper
+from chalicelib.services.readiness import Readiness
+from chalicelib.services.scaling import Limits
 from chalicelib.services.settling import Settling
+from chalicelib.services.starting import Starter
+from chalicelib.services.stopping import Stopping
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
 from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
@@ -35,7 +39,13 @@ class Function:
         clock, gateways = world.scheduler.clock, (world.ec2, world.connect)
         queue: Any = world.queue
         images: Any = world.bucket
-        fleet = Fleet(*gateways, clock)  # type: ignore[arg-type]
+        fleet = Fleet(
+            *gateways,  # type: ignore[arg-type]
+            Readiness(None, clock),
+            Starter(world.ec2, (), clock, lambda: 0.5),  # type: ignore[arg-type]
+            Limits(world.fleet_max, 60, config.idle_stop_seconds),
+            clock,
+        )
         waker = Waker(queue, clock)
         dispatch = Dispatch(fleet, waker, clock)
         clearing = Clearing(fleet, dispatch, images, clock)
@@ -55,9 +65,14 @@ class Function:
             dispatch,
             driver,
             waker,
-            idle_stop_seconds=config.idle_stop_seconds,
-            boot_timeout_seconds=config.boot_timeout_seconds,
-            clock=clock,
+            Stopping(
+                fleet,
+                idle_stop_seconds=config.idle_stop_seconds,
+                boot_timeout_seconds=config.boot_timeout_seconds,
+                max_run_seconds=config.max_run_seconds,
+                clock=clock,
+            ),
+            clock,
         )
         self.cancellation = Cancellation(clearing, waker, clock)
 
@@ -79,6 +94,7 @@ class World:
         self.errors: list[tuple[str, BaseException, bool]] = []
         self.on_start: Callable[[Process], None] = lambda process: None
         self.on_clean_end: Callable[[Process], None] = lambda process: None
+        self.fleet_max = 1
         self.skew = 0  # of the clock of whoever comes next
         self._names = 0
 

@@ -1,10 +1,16 @@
 """EC2 instances and their ComfyUIs, small enough to see through."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.errors import ComfyUIUnreachable, StartFailed
+from chalicelib.errors import ComfyUIUnreachable, NoCapacity, StartFailed, WorkflowRejected
+from chalicelib.gateways.comfyui_state import State, Waiting
 from chalicelib.gateways.gpu_fleet import Instance
-from chalicelib.services.fleet import Fleet, Server
+from chalicelib.services.fleet import Fleet
+from chalicelib.services.readiness import Readiness
+from chalicelib.services.scaling import Limits
+from chalicelib.services.server import Server
+from chalicelib.services.starting import Starter
 
 
 class Region:
@@ -17,6 +23,12 @@ class Region:
         self.queues: dict[str, int] = {}  # of those that answer, by id
         self.broken: set[str] = set()  # the attempts that show it
         self.refusal: StartFailed | None = None
+        self.types = dict.fromkeys(self.states, "g5.xlarge")
+        self.scarce: set[str] = set()  # the types that EC2 has none of
+        self.warm_ups: dict[str, State] = {}
+        self.rejects_warm_up = False
+        self.kept: set[str] = set()
+        self.stubborn: set[str] = set()  # those that EC2 does not stop
         self.describes = 0
         self.started: list[str] = []
         self.stopped: list[str] = []
@@ -24,18 +36,32 @@ class Region:
     def instances(self) -> list[Instance]:
         self.describes += 1
         return [
-            Instance(id_, state, url=id_, can_be_started=self.can_be_started)
+            Instance(
+                id_,
+                state,
+                url=id_,
+                type=self.types[id_],
+                can_be_started=self.can_be_started,
+                is_kept=id_ in self.kept,
+            )
             for id_, state in self.states.items()
         ]
 
-    def start(self, instance_id: str) -> None:
+    def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
         self.started.append(instance_id)
         if self.refusal:
             raise self.refusal
-        if self.states[instance_id] == "stopped":
-            self.states[instance_id] = "pending"
+        if self.states[instance_id] != "stopped":
+            return False
+        self.types[instance_id] = instance_type or self.types[instance_id]
+        if self.types[instance_id] in self.scarce:
+            raise NoCapacity("EC2 has none right now")
+        self.states[instance_id] = "pending"
+        return True
 
     def stop(self, instance_id: str) -> None:
+        if instance_id in self.stubborn:
+            raise RuntimeError("EC2 refused")
         self.stopped.append(instance_id)
         self.states[instance_id] = "stopping"
 
@@ -51,13 +77,36 @@ class ComfyUI:
             raise ComfyUIUnreachable("ComfyUI did not answer")
         return self.region.queues[self.url]
 
+    def find(self, attempt_id: str) -> State:
+        return self.region.warm_ups.get(self.url)
+
+    def submit(self, attempt_id: str, graph: dict[str, Any]) -> None:
+        if self.region.rejects_warm_up:
+            raise WorkflowRejected("no such checkpoint")
+        self.region.warm_ups[self.url] = Waiting(0)
+
     def is_sick(self, attempt_id: str) -> bool:
         return attempt_id in self.region.broken
 
 
-def fleet_of(region: Any) -> Fleet:
-    """Make the fleet of a region, by the region's clock."""
-    return Fleet(region, lambda url: ComfyUI(region, url), lambda: region.now)
+def fleet_of(
+    region: Any,
+    *,
+    types: Sequence[str] = (),
+    fleet_max: int = 1,
+    checkpoint: str | None = None,
+    clock: Any = None,
+) -> Fleet:
+    """Make the fleet of a region, by the region's clock; chance is always at its least."""
+    clock = clock or (lambda: region.now)
+    return Fleet(
+        region,
+        lambda url: ComfyUI(region, url),  # type: ignore[arg-type, return-value]
+        Readiness(checkpoint, clock),
+        Starter(region, types, clock, lambda: 0),
+        Limits(fleet_max, 180, 300),
+        clock,
+    )
 
 
 def acquire(fleet: Fleet) -> Server:

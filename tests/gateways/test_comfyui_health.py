@@ -91,7 +91,7 @@ def test_an_instance_that_is_suspect_serves_only_when_it_is_well_again(aws: None
     acquire(fleet).record.distrust("bad", now=100)
     assert [server.instance.id for server in fleet.servers()] == ["i-1"]
     assert fleet.server("i-0") is None
-    assert [server.is_sick for server in fleet.answering()] == [True, False]
+    assert [each.state for each in fleet.survey()] == ["unhealthy", "busy"]
     region.broken.clear()
     assert acquire(fleet).instance.id == "i-0"
     assert fleet.server("i-0") is not None

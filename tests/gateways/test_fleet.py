@@ -124,7 +124,7 @@ def test_a_start_that_ec2_refuses_is_waited_out_and_told() -> None:
     region.refusal = StartFailed("EC2 has no GPU capacity")
     with pytest.raises(GpuNotReady, match="EC2 has no GPU capacity") as wait:
         acquire(fleet_of(region))
-    assert wait.value.retry_seconds >= 30
+    assert wait.value.retry_seconds >= 10
 
 
 def test_an_instance_that_was_just_started_is_looked_at_anew() -> None:

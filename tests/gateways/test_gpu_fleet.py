@@ -159,7 +159,8 @@ def test_a_refusal_comes_with_advice_and_without_what_aws_said(
 
 def test_an_address_of_somebody_else_is_one_running_instance() -> None:
     fleet = StaticFleet("http://10.0.0.1:8188/")
-    fleet.start("static")
+    with pytest.raises(StartFailed):
+        fleet.start("static")
     fleet.stop("static")
     url = "http://10.0.0.1:8188"
     assert fleet.instances() == [Instance("static", "running", url, can_be_started=False)]

@@ -96,20 +96,20 @@ def test_what_an_instance_does_is_noted_beside_its_seats() -> None:
     seat("job")
     InstanceRecord("i-1").distrust("job-1", now=100)
     runs(5)
-    record.note("busy", now=100.0)
+    record.note("busy", now=100.0, is_on=True)
     found = InstanceRecord.read("i-1")
-    assert (found.doing, found.since, found.suspect, found.run_seconds) == ("busy", 100, "job-1", 5)
+    assert (found.state, found.since, found.suspect, found.run_seconds) == ("busy", 100, "job-1", 5)
     seat("job")
-    record.note("idle", now=160.0)
+    record.note("idle", now=160.0, is_on=True)
     assert seated() == {"job"}
 
 
 def test_since_when_is_without_a_break() -> None:
     record = InstanceRecord.read("i-1")
-    noted = [record.note(doing, now=now) for doing, now in (("idle", 0), ("idle", 60))]
+    noted = [record.note(doing, now=now, is_on=True) for doing, now in (("idle", 0), ("idle", 60))]
     assert noted == [0, 0]
-    assert record.note("busy", now=120) == 120
-    assert record.note("busy", now=120 + 3600) == 120 + 3600
+    assert record.note("busy", now=120, is_on=True) == 120
+    assert record.note("busy", now=120 + 3600, is_on=True) == 120 + 3600
 
 
 def test_all_instances_are_listed() -> None:

@@ -15,8 +15,8 @@ from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
 from chalicelib.services.driving import Driver
-from chalicelib.services.fleet import Server
 from chalicelib.services.generation import Generation, Order
+from chalicelib.services.server import Server
 from chalicelib.services.settling import Settling
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
@@ -93,15 +93,19 @@ class FakeFleet:
     def server(self, instance_id: str) -> Server | None:
         return next((each for each in self.servers() if each.instance.id == instance_id), None)
 
+    def members(self) -> list[str]:
+        return [*self.comfyuis]
+
+    def scale(self, *, least_jobs: int = 0) -> None:
+        pass
+
     def ready(self) -> list[Server]:
         raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
 
     def _server(self, name: str) -> Server:
         instance, comfyui = SimpleNamespace(id=name), self.comfyuis[name]
         record = InstanceRecord.read(name)
-        return Server(
-            instance, comfyui, self.queue_length, record, is_sick=False, is_draining=False
-        )  # type: ignore[arg-type]
+        return Server(instance, comfyui, self.queue_length, record)  # type: ignore[arg-type]
 
 
 class FakeQueue:

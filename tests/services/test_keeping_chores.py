@@ -1,47 +1,15 @@
 """What the keeper does about a broken GPU, jobs past their time, and troubles of its own."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib.config import config
-from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.services.keeping import Keeper
 from tests.services.fakes import Parts
 from tests.services.gpus import SlowComfyUI, late, seated, work_all
-
-
-class Fleet:
-    """Instances as they are described, those that are sick, and those that were stopped."""
-
-    def __init__(self, *names: str) -> None:
-        facts = {"is_kept": False, "can_be_started": True, "state": "running"}
-        self.instances = [SimpleNamespace(id=name, **facts) for name in names]
-        self.sick: set[str] = set()
-        self.stubborn: set[str] = set()
-        self.stopped: list[str] = []
-
-    def members(self) -> list[Any]:
-        return [each for each in self.instances if each.id not in self.stopped]
-
-    def answering(self) -> list[Any]:
-        facts = {"queue_length": 0, "is_draining": False}
-        return [
-            SimpleNamespace(
-                instance=each,
-                is_sick=each.id in self.sick,
-                record=InstanceRecord.read(each.id),
-                **facts,
-            )
-            for each in self.members()
-        ]
-
-    def stop(self, instance: Any) -> None:
-        if instance.id in self.stubborn:
-            raise RuntimeError("EC2 refused")
-        self.stopped.append(instance.id)
+from tests.services.keepers import Gpus, keep, keeper_of
 
 
 @pytest.fixture
@@ -50,24 +18,13 @@ def parts(aws: None) -> Parts:
 
 
 @pytest.fixture
-def fleet() -> Fleet:
-    return Fleet("i-1", "i-2")
+def gpus() -> Gpus:
+    return Gpus("i-1", "i-2")
 
 
 @pytest.fixture
-def keeper(fleet: Any, parts: Parts) -> Keeper:
-    return keeper_of(fleet, parts)
-
-
-def keeper_of(fleet: Any, parts: Parts) -> Keeper:
-    limits = {"idle_stop_seconds": 300, "boot_timeout_seconds": 900}
-    return Keeper(fleet, parts.dispatch, parts.driver, parts.waker, clock=parts.clock, **limits)
-
-
-def keep(keeper: Keeper, parts: Parts, *, minutes: int) -> None:
-    for _ in range(minutes):
-        keeper.keep()
-        parts.clock.advance(60)
+def keeper(gpus: Gpus, parts: Parts) -> Keeper:
+    return keeper_of(gpus, parts)
 
 
 def test_jobs_past_their_deadline_fail_without_any_worker(keeper: Keeper, parts: Parts) -> None:
@@ -125,22 +82,22 @@ def break_down(*_: Any, **__: Any) -> None:
 
 @pytest.mark.parametrize("chore", ["repair", "sweep"])
 def test_one_chore_that_fails_does_not_stop_the_others_and_is_told(
-    fleet: Fleet, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
+    gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
 ) -> None:
     [job_id] = late(parts)
     if chore == "repair":
         monkeypatch.setattr(parts.dispatch, "repair", break_down)
     else:
         monkeypatch.setattr("chalicelib.services.keeping.overdue", break_down)
-    keeper = keeper_of(fleet, parts)
-    fleet.sick = {"i-1"}
+    keeper = keeper_of(gpus, parts)
+    gpus.fall_sick("i-1", now=parts.clock())
     for _ in range(2):
         parts.clock.advance(60)
         with pytest.raises(ZeroDivisionError):
             keeper.keep()
     assert parts.queue.sent[-1] == (job_id, 0)
     assert len(parts.queue.sent) > 1
-    assert fleet.stopped == ["i-1"]
+    assert gpus.stopped == ["i-1"]
 
 
 def test_a_job_that_cannot_be_rescued_does_not_keep_the_others_waiting(
@@ -156,5 +113,5 @@ def test_a_job_that_cannot_be_rescued_does_not_keep_the_others_waiting(
     monkeypatch.setattr(parts.waker, "wake", wake)
     monkeypatch.setattr(parts.dispatch, "repair", lambda: None)
     parts.clock.advance(60)
-    keeper_of(Fleet(), parts).keep()
+    keeper_of(Gpus(), parts).keep()
     assert sorted(woken) == sorted(ids)

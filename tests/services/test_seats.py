@@ -132,7 +132,7 @@ def test_who_was_forgotten_is_called_by_the_keeper(two: Parts) -> None:
     new_messages(two)
     two.dispatch.repair()
     assert [job_id for job_id, _ in new_messages(two)] == ids[SEATS : SEATS + 1]  # to look around
-    InstanceRecord("i-2").note("booting", now=two.clock())
+    InstanceRecord("i-2").note("booting", now=two.clock(), is_on=True)
     fleet_of(two).gone.clear()
     two.clock.advance(1)
     assert two.work(ids[SEATS]).status == "running"

@@ -1,0 +1,54 @@
+"""The starting of GPU instances: one function at a time, and not again too soon."""
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.models.instance import OTHER, InstanceRecord
+from chalicelib.models.table import Table, was_refused
+
+
+class StartSeries(Table):
+    """What became of the last tries to start an instance; times in seconds since the epoch.
+
+    Nobody tries before `next_at`. `failed` tries came to nothing since one did, the last for the
+    reason `why`.
+    """
+
+    class Meta:
+        table_name = InstanceRecord.Meta.table_name
+
+    beside = InstanceRecord
+
+    id = UnicodeAttribute(hash_key=True, default=f"{OTHER}starts")
+    next_at = NumberAttribute(default=0)
+    failed = NumberAttribute(default=0)
+    why = UnicodeAttribute(null=True)
+
+    @classmethod
+    def read(cls) -> "StartSeries":
+        """Return how the starts go."""
+        series = cls()
+        return next(cls.query(series.id, consistent_read=True), series)
+
+    def claim(self, *, now: float, until: float) -> bool:
+        """Be the only one who tries before `until`; tell whether that is so."""
+        series = StartSeries
+        is_free = series.next_at.does_not_exist() | (series.next_at <= now)
+        try:
+            self.update([series.next_at.set(until)], condition=is_free)
+        except UpdateError as error:
+            if not was_refused(error):
+                raise
+            self.refresh(consistent_read=True)
+            return False
+        return True
+
+    def put_off(self, why: str, *, until: float) -> None:
+        """Note that EC2 refused, and when to ask it again."""
+        series = StartSeries
+        self.update([series.next_at.set(until), series.failed.add(1), series.why.set(why)])
+
+    def succeed(self, *, until: float) -> None:
+        """Note that an instance starts; EC2 tells so some seconds later."""
+        series = StartSeries
+        self.update([series.next_at.set(until), series.failed.set(0), series.why.remove()])

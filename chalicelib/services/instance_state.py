@@ -1,0 +1,61 @@
+"""The state of a GPU instance, from what EC2, its ComfyUI and its record tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalicelib.gateways.gpu_fleet import Instance
+    from chalicelib.models.instance import InstanceRecord
+    from chalicelib.services.server import Server
+
+STOPPED = "stopped"
+STARTING = "starting"
+BOOTING = "booting"
+READY = "ready"
+BUSY = "busy"
+DRAINING = "draining"
+STOPPING = "stopping"
+NO_CAPACITY = "no_capacity"
+UNHEALTHY = "unhealthy"
+
+# Those that serve now, or will without our doing.
+COMING = (STARTING, BOOTING, READY, BUSY)
+
+_FRESH_SECONDS = 10
+
+_BY_EC2 = {"pending": STARTING, "stopping": STOPPING, "shutting-down": STOPPING}
+
+
+def state_of(
+    instance: Instance,
+    record: InstanceRecord,
+    server: Server | None,
+    *,
+    now: float,
+    has_capacity: bool,
+) -> str:
+    """Say in one word what an instance does; `server` is None when its ComfyUI is silent."""
+    if instance.state == "running":
+        return _of_running(record, server)
+    if instance.state == "stopped" and now - (record.on_since or 0) < _FRESH_SECONDS:
+        return STARTING  # EC2 tells so some seconds later
+    if instance.state == "stopped" and (record.unhealthy_until or 0) > now:
+        return UNHEALTHY
+    if instance.state == "stopped" and not has_capacity:
+        return NO_CAPACITY
+    return _BY_EC2.get(instance.state, STOPPED)
+
+
+def _of_running(record: InstanceRecord, server: Server | None) -> str:
+    # What was wrong before it was off tells nothing.
+    ails = bool(record.why and record.on_since)
+    if server is None:
+        return UNHEALTHY if record.ready_at or ails else BOOTING
+    if server.is_sick or (ails and not server.is_ready):
+        return UNHEALTHY
+    if server.is_draining:
+        return DRAINING
+    if not server.is_ready:
+        return BOOTING
+    return BUSY if server.queue_length or record.seated else READY

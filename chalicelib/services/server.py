@@ -1,0 +1,32 @@
+"""A GPU instance whose ComfyUI answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from chalicelib.config import config
+
+if TYPE_CHECKING:
+    from chalicelib.gateways.comfyui import ComfyUI
+    from chalicelib.gateways.gpu_fleet import Instance
+    from chalicelib.models.instance import InstanceRecord
+
+
+class Server(NamedTuple):
+    """An instance whose ComfyUI answers, how much it has to do, and what we know of it."""
+
+    instance: Instance
+    comfyui: ComfyUI
+    queue_length: int
+    record: InstanceRecord
+    is_sick: bool = False
+    is_draining: bool = False
+    is_ready: bool = True
+
+    @property
+    def serves(self) -> bool:
+        return self.is_ready and not (self.is_sick or self.is_draining)
+
+    @property
+    def free_seats(self) -> int:
+        return max(config.gpu_seats - len(self.record.seated), 0)

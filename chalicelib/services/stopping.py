@@ -1,0 +1,144 @@
+"""Which GPU instances are stopped, and why: by proof that nobody uses them, or of no use."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from chalicelib.config import config
+from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.job_listing import count_open
+from chalicelib.services.instance_state import BOOTING, COMING, READY, STARTING, UNHEALTHY
+from chalicelib.services.scaling import may_stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.services.fleet import Fleet, Seen
+
+log = logging.getLogger("darkroom.stopping")
+
+# A run that is interrupted while it loads a checkpoint ends when that is done; until then its
+# ComfyUI looks as if it did not work.
+_SICK_SECONDS = 30
+_DRAIN_SECONDS = 30  # longer than it takes EC2 to say that an instance stops
+
+# An instance that failed to boot so often in a row is left alone for a while.
+_MOST_FAILED_BOOTS = 3
+_UNHEALTHY_SECONDS = 3600
+
+
+class Stopping:
+    """Stops what is idle, broken, or on for too long."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        idle_stop_seconds: int,
+        boot_timeout_seconds: int,
+        max_run_seconds: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._fleet = fleet
+        self._idle_seconds = idle_stop_seconds
+        self._boot_seconds = boot_timeout_seconds
+        self._run_seconds = max_run_seconds
+        self._clock = clock
+
+    def look(self) -> None:
+        """Note the state of every instance, and stop those that are of no use.
+
+        What goes wrong with one is no reason to leave the others; raise the last error.
+        """
+        seen = self._fleet.survey()
+        open_jobs = sum(count_open().values())
+        on = sum(each.state in COMING for each in seen)
+        failed: Exception | None = None
+        for each in seen:
+            try:
+                on -= self._judge(each, on=on, open_jobs=open_jobs)
+            except Exception as error:
+                log.exception("not stopped", extra={"instance_id": each.instance.id})
+                failed = error
+        self._forget(seen)
+        if failed:
+            raise failed
+
+    def _judge(self, seen: Seen, *, on: int, open_jobs: int) -> bool:
+        """Note the state of an instance; tell whether it was one that comes and is stopped."""
+        record, now = seen.record, self._clock()
+        is_on = seen.instance.state in ("running", "pending") or seen.state == STARTING
+        since = record.note(seen.state, now=now, is_on=is_on)
+        if record.suspect and seen.server and not seen.server.is_sick:
+            record.trust()
+        if seen.instance.state != "running" or not seen.instance.can_be_started:
+            return False
+        if seen.instance.is_kept:
+            return False
+        if seen.state == READY:
+            return self._stop_idle(seen, since, on=on, open_jobs=open_jobs)
+        return self._stop_useless(seen, since) or self._stop_old(seen)
+
+    def _stop_idle(self, seen: Seen, since: float, *, on: int, open_jobs: int) -> bool:
+        """Stop it if it had no work for long enough, and gets none in this very moment."""
+        record, now = seen.record, self._clock()
+        # Work that came and went between two rounds was not seen.
+        idle_seconds = now - max(since, float(record.served_at or 0))
+        is_old = now - float(record.on_since or now) >= self._run_seconds
+        limit_seconds = 0 if is_old else self._idle_seconds
+        if not may_stop(idle_seconds, on=on, open_jobs=open_jobs, limit_seconds=limit_seconds):
+            return False
+        if not record.drain(until=now + _DRAIN_SECONDS):
+            return False
+        self._stop(seen, f"it was idle for {idle_seconds:.0f} s")
+        return True
+
+    def _stop_useless(self, seen: Seen, since: float) -> bool:
+        """Stop what does not get ready, or does not work."""
+        record, now = seen.record, self._clock()
+        if seen.server and seen.server.is_sick:
+            since, limit = float(record.suspected_at or since), _SICK_SECONDS
+        elif record.why and seen.state == UNHEALTHY and not record.ready_at:
+            limit = 0
+        elif seen.state in (BOOTING, UNHEALTHY):
+            limit = self._boot_seconds
+        else:
+            return False
+        if now - since < limit:
+            return False
+        why = record.why or f"{seen.state} for {now - since:.0f} s"
+        if not record.ready_at:
+            self._count_failed_boot(record, why)
+        self._stop(seen, why)
+        return seen.state in COMING
+
+    def _count_failed_boot(self, record: InstanceRecord, why: str) -> None:
+        is_last = record.failed_boots + 1 >= _MOST_FAILED_BOOTS
+        until = self._clock() + _UNHEALTHY_SECONDS if is_last else None
+        record.boot_failed(why, unhealthy_until=until)
+
+    def _stop_old(self, seen: Seen) -> bool:
+        """Let what is on for too long end its work, and take no more; the last resort."""
+        record, now = seen.record, self._clock()
+        seconds = now - float(record.on_since or now)
+        if seconds < self._run_seconds:
+            return False
+        is_over = seconds >= self._run_seconds + config.run_deadline_seconds
+        if record.seated and not is_over:
+            record.reclaim("on for too long", until=now + config.run_deadline_seconds)
+            return False
+        self._stop(seen, f"on for {seconds:.0f} s")
+        return seen.state in COMING
+
+    def _stop(self, seen: Seen, why: str) -> None:
+        extra = {"instance_id": seen.instance.id}
+        log.warning("stopping a GPU instance: %s", why, extra=extra)
+        self._fleet.stop(seen.instance)
+
+    def _forget(self, seen: list[Seen]) -> None:
+        """Delete what was known of instances that are no more."""
+        members = {each.instance.id for each in seen}
+        for record in InstanceRecord.all():
+            if record.id not in members:
+                record.forget()

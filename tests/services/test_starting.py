@@ -1,0 +1,168 @@
+"""Starting GPUs: once for each need, with whatever capacity EC2 has."""
+
+from threading import Thread
+
+import pytest
+
+from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
+from chalicelib.models.job import Job
+from chalicelib.models.job_index import LINE
+from tests.gateways.region import Region, acquire, fleet_of
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+TYPES = ("g6.xlarge", "g5.xlarge", "g4dn.xlarge")
+
+
+def line_up(count: int) -> None:
+    for number in range(count):
+        known = {"parameters": {}, "line": LINE, "place": f"{number:03d}", "due_at": 0}
+        Job.new(f"{number:026d}", now=0, **known).save()
+
+
+def ask(region: Region, **how: object) -> GpuNotReady:
+    with pytest.raises(GpuNotReady) as wait:
+        acquire(fleet_of(region, **how))  # type: ignore[arg-type]
+    return wait.value
+
+
+def test_many_who_need_a_gpu_at_once_start_one() -> None:
+    region = Region("stopped", "stopped", "stopped")
+    threads = [Thread(target=lambda: ask(region)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(region.started) == 1
+
+
+def test_another_instance_is_started_when_one_is_refused_capacity() -> None:
+    region = Region("stopped", "stopped")
+    region.types["i-0"], region.scarce = "g6.xlarge", {"g6.xlarge"}
+    assert "starting" in str(ask(region))
+    assert region.started == ["i-0", "i-1"]
+    assert region.states == {"i-0": "stopped", "i-1": "pending"}
+
+
+def test_every_instance_is_tried_as_the_preferred_type_before_any_as_the_next() -> None:
+    region = Region("stopped", "stopped")
+    region.scarce = {"g6.xlarge"}
+    ask(region, types=TYPES)
+    assert region.started == ["i-0", "i-1", "i-0"]
+    assert region.types["i-0"] == "g5.xlarge"
+
+
+def test_the_preferred_type_is_back_at_the_next_start() -> None:
+    region = Region("stopped")
+    region.types["i-0"] = "g4dn.xlarge"
+    ask(region, types=TYPES)
+    assert region.types["i-0"] == "g6.xlarge"
+
+
+def test_without_a_list_an_instance_keeps_its_type() -> None:
+    region = Region("stopped")
+    region.types["i-0"] = "p3.2xlarge"
+    ask(region)
+    assert (region.types["i-0"], region.states["i-0"]) == ("p3.2xlarge", "pending")
+
+
+def test_without_capacity_it_is_said_how_often_it_was_tried_and_when_next() -> None:
+    region = Region("stopped")
+    region.scarce = set(TYPES)
+    first = ask(region, types=TYPES)
+    assert str(first) == (
+        "waiting for GPU capacity: EC2 has none right now; tried once, next at 00:16:50 UTC"
+    )
+    assert first.retry_seconds == 11
+    assert len(region.started) == len(TYPES)
+    region.now += 11
+    assert "tried 2 times" in str(ask(region, types=TYPES))
+    assert len(region.started) == 2 * len(TYPES)
+
+
+def test_nobody_asks_ec2_again_before_the_pause_is_over() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    for _ in range(9):
+        assert "waiting for GPU capacity" in str(ask(region))
+        region.now += 1
+    assert len(region.started) == 1
+
+
+def test_the_pauses_grow_up_to_a_limit() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    pauses = []
+    for _ in range(8):
+        pauses.append(ask(region).retry_seconds - 1)
+        region.now += pauses[-1] + 1
+    assert pauses == [10, 20, 40, 80, 150, 150, 150, 150]
+
+
+def test_after_a_start_the_pauses_begin_anew() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    ask(region)
+    region.now += 11
+    ask(region)
+    region.scarce, region.now = set(), region.now + 21
+    ask(region)
+    region.states["i-0"], region.scarce, region.now = "stopped", {"g5.xlarge"}, region.now + 60
+    assert "tried once" in str(ask(region))
+
+
+def test_what_people_can_change_is_told_rather_than_what_passes() -> None:
+    region = Region("stopped")
+    region.refusal = StartFailed("EC2 refused to start the GPU instance (UnauthorizedOperation)")
+    assert "UnauthorizedOperation" in str(ask(region))
+
+
+def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_tries() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(NoCapacity, match="EC2 has none right now"):
+            fleet.start()
+        region.now += 1
+    assert len(region.started) == 1
+
+
+def test_a_backlog_starts_as_many_as_it_deserves_and_no_more_than_allowed() -> None:
+    line_up(60)  # 600 s of work, by the usual 10 s an image, for 180 s each
+    region = Region(*["stopped"] * 5)
+    ask(region, fleet_max=5)
+    assert [*region.states.values()].count("pending") == 4
+    region = Region(*["stopped"] * 5)
+    region.now = 2000
+    ask(region, fleet_max=2)
+    assert [*region.states.values()].count("pending") == 2
+
+
+def test_those_that_come_already_count() -> None:
+    line_up(60)
+    region = Region("pending", "running", "stopped", "stopped", "stopped")
+    ask(region, fleet_max=4)
+    assert region.started == ["i-2", "i-3"]
+
+
+def test_an_instance_that_was_ready_and_is_silent_does_not_count() -> None:
+    region = Region("running", "stopped")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    acquire(fleet)
+    region.queues.clear()
+    region.now += 10
+    assert fleet.servers() == []
+    with pytest.raises(GpuNotReady):
+        fleet.ready()
+    assert region.started == ["i-1"]
+
+
+def test_what_ec2_describes_too_late_is_not_started_again() -> None:
+    region = Region("stopped", "stopped")
+    ask(region)
+    region.states["i-0"] = "stopped"  # as EC2 may say for some seconds
+    region.now += 9
+    assert "starting" in str(ask(region))
+    assert region.started == ["i-0"]

@@ -1,0 +1,116 @@
+"""Which instances are stopped: idle ones that are too many, broken ones, and those on too long."""
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.gateways.comfyui_errors import Failure
+from chalicelib.gateways.comfyui_state import Finished
+from chalicelib.models.instance import InstanceRecord
+from tests.services.fakes import Parts
+from tests.services.gpus import late, take_seat
+from tests.services.keepers import Gpus, keep, keeper_of
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+@pytest.fixture
+def gpus() -> Gpus:
+    return Gpus("i-1", "i-2")
+
+
+def test_while_jobs_are_open_the_last_one_stays(gpus: Gpus, parts: Parts) -> None:
+    late(parts)
+    keep(keeper_of(gpus, parts), parts, minutes=20)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_without_jobs_all_stop(gpus: Gpus, parts: Parts) -> None:
+    keep(keeper_of(gpus, parts), parts, minutes=6)
+    assert gpus.stopped == ["i-1", "i-2"]
+
+
+def test_an_instance_with_a_job_stays(gpus: Gpus, parts: Parts) -> None:
+    [job_id] = late(parts)
+    take_seat(job_id, "i-1")
+    parts.dispatch.repair = lambda: None  # type: ignore[method-assign]  # the seat is in use
+    keep(keeper_of(gpus, parts), parts, minutes=20)
+    assert gpus.stopped == ["i-2"]
+
+
+def test_a_started_instance_that_nobody_knew_is_adopted(gpus: Gpus, parts: Parts) -> None:
+    gpus.turn_off("i-1")
+    gpus.turn_off("i-2")
+    keeper = keeper_of(gpus, parts)
+    keep(keeper, parts, minutes=10)
+    gpus.turn_on("i-2")  # by hand
+    keep(keeper, parts, minutes=7)
+    assert gpus.stopped == ["i-2"]
+
+
+def test_what_was_known_of_an_instance_that_is_gone_is_forgotten(gpus: Gpus, parts: Parts) -> None:
+    InstanceRecord("i-9").note("busy", now=parts.clock(), is_on=True)
+    keep(keeper_of(gpus, parts), parts, minutes=1)
+    assert [each.id for each in InstanceRecord.all()] == ["i-1", "i-2"]
+
+
+def test_a_gpu_that_fails_to_warm_up_is_stopped_at_once(gpus: Gpus, parts: Parts) -> None:
+    gpus.warm_ups["i-1"] = Finished({}, Failure("gpu_failed", "CUDA error"))
+    gpus.warm_ups["i-2"] = Finished({})
+    keep(keeper_of(gpus, parts, checkpoint="a.safetensors"), parts, minutes=1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_after_three_failed_boots_an_instance_is_left_alone_for_an_hour(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    keeper = keeper_of(gpus, parts)
+    for _ in range(3):
+        gpus.turn_on("i-1")
+        gpus.queues.clear()
+        keep(keeper, parts, minutes=16)
+        keep(keeper, parts, minutes=1)
+    assert gpus.stopped == ["i-1"] * 3
+    late(parts)
+    keep(keeper, parts, minutes=50)
+    assert gpus.started == []
+    assert InstanceRecord.read("i-1").state == "unhealthy"
+    keep(keeper, parts, minutes=12)
+    assert gpus.started[0] == "i-1"
+
+
+def test_a_boot_that_works_makes_the_failed_ones_forgotten(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    InstanceRecord("i-1").boot_failed("silent", unhealthy_until=None)
+    keep(keeper_of(gpus, parts), parts, minutes=1)
+    assert InstanceRecord.read("i-1").failed_boots == 0
+
+
+def test_an_instance_that_is_on_for_too_long_takes_no_more_jobs_and_stops(
+    gpus: Gpus, parts: Parts
+) -> None:
+    gpus.queues["i-1"] = 1  # somebody else's, for ever
+    keeper = keeper_of(gpus, parts)
+    keep(keeper, parts, minutes=12 * 60 - 1)
+    assert "i-1" not in gpus.stopped
+    keep(keeper, parts, minutes=2)
+    assert "i-1" in gpus.stopped
+
+
+def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
+    gpus: Gpus, parts: Parts
+) -> None:
+    keeper = keeper_of(gpus, parts)
+    gpus.queues["i-1"] = 1
+    keep(keeper, parts, minutes=1)
+    parts.clock.advance(12 * 3600)
+    late(parts)
+    job_id = late(parts)[0]
+    take_seat(job_id, "i-1")
+    parts.dispatch.repair = lambda: None  # type: ignore[method-assign]  # the seat is in use
+    keep(keeper, parts, minutes=2)
+    assert "i-1" not in gpus.stopped
+    assert not take_seat("another", "i-1")
+    keep(keeper, parts, minutes=config.run_deadline_seconds // 60)
+    assert "i-1" in gpus.stopped
