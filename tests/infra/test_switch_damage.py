@@ -1,6 +1,5 @@
 """Rubbish of every kind neither ends the switch nor passes for idleness."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -127,25 +126,3 @@ def test_without_a_memory_work_is_not_ended(tmp_path: Path) -> None:
         unwritable(switch)
         switch.look(LONGEST - 1)
         assert not switch.is_off
-
-
-@pytest.mark.parametrize("setting", ["soon", "0", "-5", "1.5", "", "9" * 30, "idle_limit"])
-def test_an_absurd_limit_is_the_default(setting: str, tmp_path: Path) -> None:
-    with Answers().serve() as port:
-        switch = Switch(tmp_path, port)
-        switch.look(START, SWITCH_IDLE_SECONDS=setting)
-        switch.look(START + IDLE - 1, SWITCH_IDLE_SECONDS=setting)
-        assert not switch.is_off
-        switch.look(START + IDLE, SWITCH_IDLE_SECONDS=setting)
-        assert switch.is_off
-
-
-@pytest.mark.parametrize("uptime", ["", "x", "-1"])
-def test_without_an_uptime_the_unit_fails_and_the_instance_stays_on(
-    uptime: str, tmp_path: Path
-) -> None:
-    switch = Switch(tmp_path, 1)
-    done: subprocess.CompletedProcess[str] = switch.run(uptime)
-    assert done.returncode == 1
-    assert "No uptime in" in done.stdout
-    assert not switch.is_off
