@@ -76,8 +76,8 @@ def test_a_graph_with_a_large_body_is_noticed(switch: Switch, comfyui: ComfyUI) 
     graph = picture(CHECKPOINT)
     graph["6"]["inputs"]["text"] = "lake " * 200_000
     comfyui.run(graph)
-    switch.look(START + IDLE)
-    assert not switch.is_off
+    assert switch.look(START + IDLE) == ""
+    assert switch.look(START + 2 * IDLE) == f"Powering off: no work for {IDLE} s\n"
 
 
 def test_a_comfyui_that_is_silent_for_long_is_powered_off(deaf: Switch) -> None:

@@ -1,5 +1,6 @@
 """Rubbish of every kind neither ends the switch nor passes for idleness."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,15 +106,22 @@ def test_a_corrupt_state_starts_anew(state: bytes, tmp_path: Path) -> None:
         assert switch.is_off
 
 
-def unwritable(switch: Switch) -> None:
+def no_folder(switch: Switch) -> None:
     """Root may write to any folder, but not into a file."""
     switch.state.parent.write_text("")
 
 
-def test_without_a_memory_idle_time_counts_from_boot(tmp_path: Path) -> None:
+def no_file(switch: Switch) -> None:
+    switch.state.mkdir(parents=True)
+
+
+@pytest.mark.parametrize("obstacle", [no_folder, no_file])
+def test_without_a_memory_idle_time_counts_from_boot(
+    obstacle: Callable[[Switch], None], tmp_path: Path
+) -> None:
     with Answers().serve() as port:
         switch = Switch(tmp_path, port)
-        unwritable(switch)
+        obstacle(switch)
         assert "counting from boot" in switch.look(IDLE - 1)
         assert not switch.is_off
         switch.look(IDLE)
@@ -123,6 +131,6 @@ def test_without_a_memory_idle_time_counts_from_boot(tmp_path: Path) -> None:
 def test_without_a_memory_work_is_not_ended(tmp_path: Path) -> None:
     with Answers(prompt=BUSY).serve() as port:
         switch = Switch(tmp_path, port)
-        unwritable(switch)
+        no_folder(switch)
         switch.look(LONGEST - 1)
         assert not switch.is_off
