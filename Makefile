@@ -17,8 +17,9 @@ demo: $(VENV)/local $(EMULATOR)/installed ## run everything here and make an ima
 test: $(VENV)/dev $(EMULATOR)/installed ## run all tests
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/dev ## ruff: style, annotations, security
+lint: $(VENV)/dev ## ruff: style, annotations, security; shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/shellcheck infra/instance/darkroom-switch
 
 types: $(VENV)/dev ## mypy, strict
 	@$(BIN)/mypy

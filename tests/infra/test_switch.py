@@ -1,0 +1,139 @@
+"""The instance powers itself off when it has had no work for long, and only then."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.graphs import flat, picture
+from tests.contracts.protocol import ComfyUI
+from tests.infra.switch import IDLE, LONGEST, SILENT, Switch
+from tests.local.stand_in import CHECKPOINT, MANY_STEPS, process, sampling, server
+
+START = 60
+
+
+@pytest.fixture
+def comfyui(tmp_path: Path) -> Iterator[ComfyUI]:
+    with server(tmp_path / "comfyui") as comfyui:
+        yield comfyui
+
+
+@pytest.fixture
+def switch(tmp_path: Path, comfyui: ComfyUI) -> Switch:
+    return Switch(tmp_path, comfyui.url.rpartition(":")[2])
+
+
+@pytest.fixture
+def deaf(tmp_path: Path) -> Switch:
+    """An instance whose ComfyUI listens nowhere."""
+    return Switch(tmp_path, 1)
+
+
+def test_an_instance_that_is_idle_for_long_is_powered_off(switch: Switch) -> None:
+    assert switch.look(START) == ""
+    assert switch.look(START + IDLE - 1) == ""
+    assert not switch.is_off
+    assert switch.look(START + IDLE) == f"Powering off: no work for {IDLE} s\n"
+    assert switch.is_off
+
+
+def test_an_instance_that_works_stays_on(switch: Switch, comfyui: ComfyUI) -> None:
+    with comfyui.listener() as listener:
+        sampling(comfyui, listener)
+        for uptime in range(START, LONGEST, IDLE * 5):
+            switch.look(uptime)
+    assert not switch.is_off
+
+
+def test_idle_time_counts_from_the_last_work_seen(switch: Switch, comfyui: ComfyUI) -> None:
+    with comfyui.listener() as listener:
+        prompt_id = sampling(comfyui, listener)
+        switch.look(START)
+        comfyui.post("/queue", {"clear": True})
+        comfyui.interrupt(prompt_id)
+        listener.until_end(prompt_id)
+    switch.look(2 * IDLE)  # What ended in between is work too.
+    switch.look(3 * IDLE - 1)
+    assert not switch.is_off
+    switch.look(3 * IDLE)
+    assert switch.is_off
+
+
+def test_work_that_came_and_went_between_two_looks_is_noticed(
+    switch: Switch, comfyui: ComfyUI
+) -> None:
+    for uptime in range(START, START + 4 * IDLE, IDLE - 1):
+        comfyui.run(flat())
+        switch.look(uptime)
+        assert not switch.is_off
+    switch.look(uptime + IDLE)
+    assert switch.is_off
+
+
+def test_a_graph_with_a_large_body_is_noticed(switch: Switch, comfyui: ComfyUI) -> None:
+    switch.look(START)
+    graph = picture(CHECKPOINT)
+    graph["6"]["inputs"]["text"] = "lake " * 200_000
+    comfyui.run(graph)
+    assert switch.look(START + IDLE) == ""
+    assert switch.look(START + 2 * IDLE) == f"Powering off: no work for {IDLE} s\n"
+
+
+def test_a_comfyui_that_is_silent_for_long_is_powered_off(deaf: Switch) -> None:
+    assert deaf.look(START) == ""
+    assert deaf.look(START + SILENT - 1) == ""
+    assert not deaf.is_off
+    reason = f"no answer of ComfyUI for {SILENT} s"
+    assert deaf.look(START + SILENT) == f"Powering off: {reason}\n"
+    assert deaf.is_off
+
+
+def test_a_comfyui_that_is_silent_briefly_stays_on(deaf: Switch, tmp_path: Path) -> None:
+    for uptime in (START, START + SILENT - 1, START + 2 * SILENT - 2):
+        with server(tmp_path / "comfyui") as comfyui:
+            comfyui.run(flat())
+            deaf.look(uptime, COMFYUI_PORT=comfyui.url.rpartition(":")[2])
+        deaf.look(uptime + 60)
+    assert not deaf.is_off
+
+
+def test_a_slow_start_of_comfyui_does_not_use_up_the_idle_time(
+    switch: Switch, tmp_path: Path
+) -> None:
+    switch.look(START, COMFYUI_PORT="1")
+    switch.look(START + IDLE + 60)
+    switch.look(START + IDLE + 120)
+    assert not switch.is_off
+
+
+def test_a_comfyui_that_is_killed_at_work_is_silent(tmp_path: Path) -> None:
+    with process(tmp_path / "comfyui") as (comfyui, started):
+        switch = Switch(tmp_path, comfyui.url.rpartition(":")[2])
+        comfyui.submit(picture(CHECKPOINT, MANY_STEPS))
+        switch.look(START)
+        started.kill()
+        started.wait()
+    switch.look(START + SILENT - 1)
+    assert not switch.is_off
+    switch.look(START + SILENT)
+    assert switch.is_off
+
+
+def test_the_longest_uptime_ends_even_what_works(switch: Switch, comfyui: ComfyUI) -> None:
+    with comfyui.listener() as listener:
+        sampling(comfyui, listener)
+        switch.look(LONGEST - 1)
+        assert not switch.is_off
+        said = switch.look(LONGEST)
+    assert said == f"Powering off: an uptime of {LONGEST} s\n"
+    assert switch.is_off
+
+
+def test_a_reboot_starts_anew(switch: Switch) -> None:
+    switch.look(5 * IDLE)
+    switch.look(START)
+    switch.look(START + IDLE - 1)
+    assert not switch.is_off
+    switch.look(START + IDLE)
+    assert switch.is_off
