@@ -33,6 +33,9 @@ class InstanceRecord(Table):
     suspect = UnicodeAttribute(null=True)
     suspected_at = NumberAttribute(null=True)
     run_seconds = NumberAttribute(null=True)
+    run_total_seconds = NumberAttribute(null=True)
+    accounted_at = NumberAttribute(null=True)
+    accounted_run_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
 
     @classmethod
@@ -78,6 +81,7 @@ class InstanceRecord(Table):
             before = run_seconds if self.run_seconds is None else self.run_seconds
             average = before + (run_seconds - before) * _NEWEST_WEIGHT
             actions.append(InstanceRecord.run_seconds.set(round(average, 3)))
+            actions.append(InstanceRecord.run_total_seconds.add(round(run_seconds, 3)))
         self.update(actions)
 
     def distrust(self, attempt_id: str, *, now: float) -> None:
