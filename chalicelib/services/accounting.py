@@ -1,0 +1,69 @@
+"""Where the time of the GPU instances goes: each second is booked once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalicelib.models.day_usage import BOOTING, BUSY, IDLE, book
+from chalicelib.services.prices import cost_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from chalicelib.gateways.gpu_fleet import Instance
+    from chalicelib.models.instance import InstanceRecord
+
+# Three rounds of the keeper: what nobody saw for longer was probably off meanwhile.
+GAP_SECONDS = 200
+
+
+class Accounting:
+    """Keeps the books of the instances' time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def account(self, instance: Instance, record: InstanceRecord, *, is_ready: bool) -> None:
+        """Book the seconds since the last time; harmless when repeated.
+
+        Call it each minute while the instance is on, and once more when it is stopped.
+        """
+        now = round(self._clock(), 3)
+        if record.accounted_at is None or now - record.accounted_at > GAP_SECONDS:
+            self._begin(record, now)
+        elif now > record.accounted_at:
+            self._go_on(instance, record, now, is_ready=is_ready)
+
+    def _begin(self, record: InstanceRecord, now: float) -> None:
+        run_seconds = float(record.run_total_seconds or 0)
+        book(record, _day(now), {"starts": 1}, now=now, run_seconds=run_seconds)
+
+    def _go_on(
+        self, instance: Instance, record: InstanceRecord, now: float, *, is_ready: bool
+    ) -> None:
+        elapsed = now - float(record.accounted_at)
+        accounted = float(record.accounted_run_seconds or 0)
+        # A run is told at its end: what it took before is busy in the minutes that follow.
+        ran = float(record.run_total_seconds or 0) - accounted
+        busy = min(max(ran, 0), elapsed) if is_ready else 0
+        spent = {BUSY: busy, IDLE: elapsed - busy} if is_ready else {BOOTING: elapsed}
+        amounts = _amounts(instance.type, spent)
+        book(record, _day(now), amounts, now=now, run_seconds=round(accounted + busy, 3))
+
+
+def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for kind, seconds in spent.items():
+        amounts[f"{kind}_seconds"] = round(seconds, 3)
+        cost = cost_of(instance_type, seconds)
+        if cost is None:
+            amounts["unpriced_seconds"] = amounts.get("unpriced_seconds", 0) + round(seconds, 3)
+        else:
+            amounts[f"{kind}_cost"] = cost
+    return amounts
+
+
+def _day(now: float) -> date:
+    return datetime.fromtimestamp(now, UTC).date()
