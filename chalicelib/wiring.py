@@ -15,6 +15,7 @@ from chalicelib.gateways.gpu_fleet import GpuFleet, StaticFleet
 from chalicelib.gateways.image_store import ImageStore
 from chalicelib.gateways.job_queue import JobQueue
 from chalicelib.services import status
+from chalicelib.services.accounting import Accounting
 from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
@@ -24,6 +25,7 @@ from chalicelib.services.generation import Generation
 from chalicelib.services.keeping import Keeper
 from chalicelib.services.seeding import seed_once
 from chalicelib.services.settling import Settling
+from chalicelib.services.usage import Usage
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
 
@@ -115,6 +117,16 @@ def keeper() -> Keeper:
         boot_timeout_seconds=config.boot_timeout_seconds,
         clock=time.time,
     )
+
+
+@cache
+def accounting() -> Accounting:
+    return Accounting(time.time)
+
+
+@cache
+def usage() -> Usage:
+    return Usage(fleet(), time.time)
 
 
 def comfyui_status() -> status.Status:
