@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package redrive bench chaos clean
+.PHONY: help demo test lint types package redrive prices bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +29,9 @@ package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 
 redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STACK=
 	@$(BIN)/python -m infra.redrive $(or $(STACK),darkroom)
+
+prices: $(VENV)/local ## ask AWS what GPU instances cost, and print a GPU_PRICES line; REGION=
+	@$(BIN)/python -m infra.prices $(or $(REGION),us-east-1)
 
 bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README states
 	@$(BIN)/python -m bench

@@ -12,12 +12,20 @@ from chalicelib.api.comfyui import comfyui_routes
 from chalicelib.api.generate import generate_routes
 from chalicelib.api.jobs import job_routes
 from chalicelib.api.posts import post_routes
+from chalicelib.api.usage import usage_routes
 
 logs.configure()
 
 app = Application(app_name="darkroom")
 
-for routes in (generate_routes, post_routes, job_routes, comfyui_routes, *CATALOG_ROUTES):
+for routes in (
+    generate_routes,
+    post_routes,
+    job_routes,
+    usage_routes,
+    comfyui_routes,
+    *CATALOG_ROUTES,
+):
     app.register_blueprint(routes)
 app.refuse_the_rest()
 

@@ -26,6 +26,7 @@ class Config(Struct, frozen=True):
     run_deadline_seconds: int = 900
     stall_seconds: int = 300
     gpu_seats: int = 3
+    gpu_prices: str = ""
     job_retention_days: int = 90
     gpu_types: str = ""
     fleet_max: int = 1

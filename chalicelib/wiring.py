@@ -16,6 +16,7 @@ from chalicelib.gateways.gpu_fleet import GpuFleet, StaticFleet
 from chalicelib.gateways.image_store import ImageStore
 from chalicelib.gateways.job_queue import JobQueue
 from chalicelib.services import status
+from chalicelib.services.accounting import Accounting
 from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
@@ -29,6 +30,7 @@ from chalicelib.services.seeding import seed_once
 from chalicelib.services.settling import Settling
 from chalicelib.services.starting import Starter
 from chalicelib.services.stopping import Stopping
+from chalicelib.services.usage import Usage
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
 
@@ -132,11 +134,22 @@ def keeper() -> Keeper:
 def _stopping() -> Stopping:
     return Stopping(
         fleet(),
+        accounting(),
         idle_stop_seconds=config.idle_stop_seconds,
         boot_timeout_seconds=config.boot_timeout_seconds,
         max_run_seconds=config.max_run_seconds,
         clock=time.time,
     )
+
+
+@cache
+def accounting() -> Accounting:
+    return Accounting(time.time)
+
+
+@cache
+def usage() -> Usage:
+    return Usage(fleet(), time.time)
 
 
 def comfyui_status() -> status.Status:

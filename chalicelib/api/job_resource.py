@@ -47,6 +47,8 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
         "seed": job.parameters["seed"],
         "metadata": metadata(job),
         "image_urls": image_urls(job, link),
+        "gpu_seconds": round(job.gpu_seconds, 3),
+        "gpu_cost": dollars(job.gpu_cost),
         "error": job.error,
     }
 
@@ -85,6 +87,11 @@ def failure(job: Job) -> DarkroomError:
         suggestion=error.get("suggestion"),
         field=error.get("field"),
     )
+
+
+def dollars(amount: float | None) -> float | None:
+    """Write money to the millionth of a dollar; None is not known."""
+    return None if amount is None else round(amount, 6)
 
 
 def timestamp(seconds: float | None) -> str | None:

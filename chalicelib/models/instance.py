@@ -43,6 +43,9 @@ class InstanceRecord(Table):
     suspected_at = NumberAttribute(null=True)
     run_seconds = NumberAttribute(null=True)
     boot_seconds = NumberAttribute(null=True)
+    run_total_seconds = NumberAttribute(null=True)
+    accounted_at = NumberAttribute(null=True)
+    accounted_run_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
     on_since = NumberAttribute(null=True)
     ready_at = NumberAttribute(null=True)
@@ -139,6 +142,7 @@ class InstanceRecord(Table):
             actions.append(record.served_at.set(now))
         if run_seconds is not None:
             actions.append(record.run_seconds.set(_averaged(self.run_seconds, run_seconds)))
+            actions.append(record.run_total_seconds.add(round(run_seconds, 3)))
         self.update(actions)
 
     def distrust(self, attempt_id: str, *, now: float) -> None:

@@ -97,7 +97,7 @@ class Job(JobItem):
             Job.due_at.set(due_at),
         ]
         if spent:
-            actions.append(Job.spent.set(spent))
+            actions += [Job.spent.set(spent), *self._runs()]
         if place:
             actions += [Job.line.set(LINE), Job.place.set(place)]
         self._change(actions)
@@ -122,10 +122,10 @@ class Job(JobItem):
     def begin_attempt(self, attempt: Attempt, *, queue_position: int) -> None:
         """Write a submission down before it is made, so that its loss can be noticed."""
         now = attempt.started_at
-        made = Job.attempts.set(Job.attempts.append([attempt])) if self.attempts else None
         actions = [
             *self._resumed(queue_position),
-            made or Job.attempts.set([attempt]),
+            # As a whole: the run of the attempt before may have to be noted with it.
+            Job.attempts.set([*self.attempts, attempt]),
             # In the line it had no GPU, and the time with one begins anew.
             Job.seated_at.set(now if self.line else self.seated_at or now),
             Job.started_at.set(self.started_at or now),
@@ -165,11 +165,12 @@ class Job(JobItem):
     def succeed(self, images: list[dict[str, Any]], *, now: float) -> None:
         """Finish with stored images."""
         ended = self._ended(SUCCEEDED, now, Job.images.set(images), Job.error.remove())
-        self._change([*ended, Job.lease.remove()])
+        self._change([*ended, *self._runs(), Job.lease.remove()])
 
     def fail(self, error: dict[str, Any], *, now: float) -> None:
         """Finish without; `error` is what the caller reads."""
-        self._change([*self._ended(FAILED, now, Job.error.set(error)), Job.lease.remove()])
+        ended = self._ended(FAILED, now, Job.error.set(error))
+        self._change([*ended, *self._runs(), Job.lease.remove()])
 
     def cancel(self, error: dict[str, Any], *, now: float) -> None:
         """Finish, whoever drives the job: he may then change nothing more.
@@ -187,6 +188,10 @@ class Job(JobItem):
         """Make a job that nobody drives due now; raise LeaseLost if somebody does after all."""
         unchanged = Job.due_at == self.due_at
         self._write([Job.lease.remove(), Job.due_at.set(now)], unchanged)
+
+    def _runs(self) -> list[Action]:
+        """Write with an end what was noted of its run, so that no run counts twice or never."""
+        return [Job.attempts.set(self.attempts)] if self.attempts else []
 
     def _resumed(self, queue_position: int) -> list[Action]:
         over = (Job.line, Job.status_reason, Job.waits_for, Job.silent_since)

@@ -32,6 +32,7 @@ class JobItem(Table):
     shard = UnicodeAttribute()
     status_shard = UnicodeAttribute()
     post_id = UnicodeAttribute(null=True)
+    style_id = NumberAttribute(null=True)
     caller = UnicodeAttribute(default="")
     line = UnicodeAttribute(null=True)
     place = UnicodeAttribute(null=True)
@@ -68,6 +69,21 @@ class JobItem(Table):
     def attempt(self) -> Attempt | None:
         """The submission that counts now, if there was one."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def gpu_seconds(self) -> float:
+        """How long its runs had a GPU, those that failed too, as far as ComfyUI told."""
+        return sum(float(each.run_seconds or 0) for each in self.attempts)
+
+    @property
+    def gpu_cost(self) -> float | None:
+        """What its runs cost in dollars; None if a price is not known."""
+        costs = [each.cost for each in self.attempts if each.run_seconds is not None]
+        return None if None in costs else float(sum(costs))
+
+    def note_run(self, seconds: float, cost: float | None) -> None:
+        """Remember the last attempt's run; it is written together with the attempt's end."""
+        self.attempts[-1].run_seconds, self.attempts[-1].cost = round(seconds, 3), cost
 
     @property
     def deadline_at(self) -> float:

@@ -45,3 +45,11 @@ def overdue(since: float) -> Iterator[Job]:
     for status in OPEN:
         for shard in range(SHARDS):
             yield from Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
+
+
+def accepted_between(lowest: str, highest: str) -> Iterator[Job]:
+    """Yield the jobs of a range of ids, with no more of each than what it cost and for whom."""
+    needed = ["id", "images", "attempts", "style_id", "post_id"]
+    for shard in range(SHARDS):
+        in_range = Job.id.between(lowest, highest)
+        yield from Job.by_age.query(str(shard), in_range, attributes_to_get=needed)

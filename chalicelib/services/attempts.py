@@ -8,12 +8,14 @@ from chalicelib.errors import GenerationFailed, LeaseLost, NotFound, WorkflowRej
 from chalicelib.models.attempt import Attempt
 from chalicelib.models.job import Job
 from chalicelib.services.failures import rejected
+from chalicelib.services.prices import cost_of
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.gateways.comfyui import ComfyUI
+    from chalicelib.gateways.comfyui_state import Finished
     from chalicelib.services.server import Server
 
 MAX_ATTEMPTS = 3
@@ -63,6 +65,7 @@ def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> 
     attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
         id=f"{job.id}-{len(job.attempts) + 1}",
         instance_id=server.instance.id,
+        instance_type=server.instance.type or None,
         started_at=clock(),
         reason=reason,
     )
@@ -82,6 +85,13 @@ def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
         comfyui.submit(attempt_id, graph)
     except WorkflowRejected as refusal:
         raise rejected(refusal, template) from refusal
+
+
+def note_run(job: Job, end: Finished) -> None:
+    """Remember how long the last attempt had its GPU, and what that cost, if ComfyUI told."""
+    if end.run_seconds is not None:
+        cost = cost_of(job.attempts[-1].instance_type, end.run_seconds)
+        job.note_run(end.run_seconds, cost)
 
 
 def _check_lease(job: Job, clock: Callable[[], float]) -> None:

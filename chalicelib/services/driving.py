@@ -19,7 +19,7 @@ from chalicelib.errors import (
 )
 from chalicelib.models import line
 from chalicelib.models.job_status import QUEUED, STARTING
-from chalicelib.services.attempts import begin, lost, submit
+from chalicelib.services.attempts import begin, lost, note_run, submit
 from chalicelib.services.failures import (
     COMFYUI_UNREACHABLE,
     GPU_NOT_READY,
@@ -157,7 +157,10 @@ class Driver:
     def _is_done(self, job: Job) -> bool:
         server = self._dispatch.at_work(job)
         state = server.comfyui.find(job.attempts[-1].id) if server and not job.spent else None
-        if not (server and state and state.is_finished) or state.failure:
+        if not (server and state and state.is_finished):
+            return False
+        if state.failure:
+            note_run(job, state)
             return False
         return self._settling.settle(job, server, state) is None
 

@@ -94,6 +94,7 @@ class Generation:
                 now=now,
                 caller=order.caller,
                 post_id=order.post_id,
+                style_id=None if order.request.style_id is UNSET else order.request.style_id,
                 parameters=structs.asdict(parameters),
                 **(inline if order.wait_seconds else {"due_at": now, "line": LINE}),
             )

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.errors import AttemptOver, GenerationFailed
-from chalicelib.services.attempts import HELD_UP
+from chalicelib.services.attempts import HELD_UP, note_run
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Settling:
 
         Raise AttemptOver when it has to be repeated later, GenerationFailed when not at all.
         """
+        note_run(job, end)
         if end.failure and end.failure.kind == "interrupted":
             return end.failure.error
         if end.failure:

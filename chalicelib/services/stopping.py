@@ -14,6 +14,7 @@ from chalicelib.services.scaling import may_stop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.services.accounting import Accounting
     from chalicelib.services.fleet import Fleet, Seen
 
 log = logging.getLogger("darkroom.stopping")
@@ -34,6 +35,7 @@ class Stopping:
     def __init__(
         self,
         fleet: Fleet,
+        accounting: Accounting,
         *,
         idle_stop_seconds: int,
         boot_timeout_seconds: int,
@@ -41,6 +43,7 @@ class Stopping:
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
+        self._accounting = accounting
         self._idle_seconds = idle_stop_seconds
         self._boot_seconds = boot_timeout_seconds
         self._run_seconds = max_run_seconds
@@ -70,6 +73,8 @@ class Stopping:
         record, now = seen.record, self._clock()
         is_on = seen.instance.state in ("running", "pending") or seen.state == STARTING
         since = record.note(seen.state, now=now, is_on=is_on)
+        if is_on:
+            self._account(seen)
         if record.suspect and seen.server and not seen.server.is_sick:
             record.trust()
         if seen.instance.state != "running" or not seen.instance.can_be_started:
@@ -79,6 +84,15 @@ class Stopping:
         if seen.state == READY:
             return self._stop_idle(seen, since, on=on, open_jobs=open_jobs)
         return self._stop_useless(seen, since) or self._stop_old(seen)
+
+    def _account(self, seen: Seen) -> None:
+        if not seen.instance.can_be_started:
+            return  # somebody else pays for it
+        try:
+            is_ready = seen.record.ready_at is not None
+            self._accounting.account(seen.instance, seen.record, is_ready=is_ready)
+        except Exception:
+            log.exception("not accounted", extra={"instance_id": seen.instance.id})
 
     def _stop_idle(self, seen: Seen, since: float, *, on: int, open_jobs: int) -> bool:
         """Stop it if it had no work for long enough, and gets none in this very moment."""

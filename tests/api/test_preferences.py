@@ -27,6 +27,8 @@ JOB_KEYS = {
     "seed",
     "metadata",
     "image_urls",
+    "gpu_seconds",
+    "gpu_cost",
     "error",
 }
 BODY = {"prompt": "a pier", "width": 64, "height": 64, "seed": 3}

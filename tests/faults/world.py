@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.config import config
 from chalicelib.models.job import Job
 from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.services.accounting import Accounting
 from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
@@ -67,6 +68,7 @@ class Function:
             waker,
             Stopping(
                 fleet,
+                Accounting(clock),
                 idle_stop_seconds=config.idle_stop_seconds,
                 boot_timeout_seconds=config.boot_timeout_seconds,
                 max_run_seconds=config.max_run_seconds,

@@ -80,6 +80,7 @@ class FakeFleet:
         self.comfyuis = {f"i-{index}": each for index, each in enumerate([comfyui, *others], 1)}
         self.refusal: Exception | None = None
         self.queue_length = 0
+        self.type = "g5.xlarge"
         self.gone: set[str] = set()
 
     def check(self) -> None:
@@ -103,7 +104,7 @@ class FakeFleet:
         raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
 
     def _server(self, name: str) -> Server:
-        instance, comfyui = SimpleNamespace(id=name), self.comfyuis[name]
+        instance, comfyui = SimpleNamespace(id=name, type=self.type), self.comfyuis[name]
         record = InstanceRecord.read(name)
         return Server(instance, comfyui, self.queue_length, record)  # type: ignore[arg-type]
 

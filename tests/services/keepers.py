@@ -3,6 +3,7 @@
 from typing import Any
 
 from chalicelib.models.instance import InstanceRecord
+from chalicelib.services.accounting import Accounting
 from chalicelib.services.keeping import Keeper
 from chalicelib.services.stopping import Stopping
 from tests.gateways.region import Region, fleet_of
@@ -40,7 +41,7 @@ def keeper_of(gpus: Region, parts: Parts, **how: Any) -> Keeper:
     """Wire a keeper by the clock of `parts`; their jobs go to ComfyUIs of their own."""
     fleet = fleet_of(gpus, clock=parts.clock, **how)
     limits = {"idle_stop_seconds": 300, "boot_timeout_seconds": 900, "max_run_seconds": 43_200}
-    stopping = Stopping(fleet, clock=parts.clock, **limits)
+    stopping = Stopping(fleet, Accounting(parts.clock), clock=parts.clock, **limits)
     return Keeper(fleet, parts.dispatch, parts.driver, parts.waker, stopping, parts.clock)
 
 

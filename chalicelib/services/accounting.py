@@ -1,0 +1,82 @@
+"""Where the time of the GPU instances goes: each second is booked once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalicelib.models.day_usage import BOOTING, BUSY, IDLE, book
+from chalicelib.services.prices import cost_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from chalicelib.gateways.gpu_fleet import Instance
+    from chalicelib.models.instance import InstanceRecord
+
+# Three rounds of the keeper: what nobody saw for longer was probably off meanwhile.
+GAP_SECONDS = 200
+
+
+class Accounting:
+    """Keeps the books of the instances' time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def account(self, instance: Instance, record: InstanceRecord, *, is_ready: bool) -> None:
+        """Book the seconds since the last time; harmless when repeated.
+
+        Call it each minute while the instance is on, and once more when it is stopped.
+        """
+        now = round(self._clock(), 3)
+        booked_at, on_since = record.accounted_at, record.on_since
+        if on_since is not None and (booked_at is None or booked_at < on_since):
+            self._book(instance, record, float(on_since), now, is_ready=is_ready, starts=1)
+        elif booked_at is None or now - booked_at > GAP_SECONDS:
+            self._book(instance, record, now, now, is_ready=is_ready, starts=1)
+        elif now > booked_at:
+            self._book(instance, record, float(booked_at), now, is_ready=is_ready)
+
+    def _book(
+        self,
+        instance: Instance,
+        record: InstanceRecord,
+        since: float,
+        now: float,
+        *,
+        is_ready: bool,
+        starts: int = 0,
+    ) -> None:
+        elapsed = max(now - since, 0)
+        boots_until = float(record.ready_at or since) if is_ready else now
+        booting = min(max(boots_until - since, 0), elapsed)
+        accounted = float(record.accounted_run_seconds or 0)
+        # A run is told at its end: what it took before is busy in the minutes that follow.
+        ran = float(record.run_total_seconds or 0) - accounted
+        busy = min(max(ran, 0), elapsed - booting)
+        spent = {BOOTING: booting, BUSY: busy, IDLE: elapsed - booting - busy}
+        amounts = _amounts(instance.type, {kind: each for kind, each in spent.items() if each})
+        if starts:
+            amounts["starts"] = starts
+            busy = max(ran, busy)  # what ran before it was off is over
+        if amounts:
+            run_seconds = round(accounted + busy, 3)
+            book(record, _day(now), amounts, now=now, run_seconds=run_seconds)
+
+
+def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for kind, seconds in spent.items():
+        amounts[f"{kind}_seconds"] = round(seconds, 3)
+        cost = cost_of(instance_type, seconds)
+        if cost is None:
+            amounts["unpriced_seconds"] = amounts.get("unpriced_seconds", 0) + round(seconds, 3)
+        else:
+            amounts[f"{kind}_cost"] = cost
+    return amounts
+
+
+def _day(now: float) -> date:
+    return datetime.fromtimestamp(now, UTC).date()

@@ -1,0 +1,51 @@
+"""Ask AWS what GPU instances cost today, and print it as a value of GPU_PRICES.
+
+python -m infra.prices REGION
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import boto3
+
+from chalicelib.services.prices import ON_DEMAND
+
+# One machine of a type has many prices; this is the one of a plain Linux instance on demand.
+_PLAIN = {
+    "operatingSystem": "Linux",
+    "preInstalledSw": "NA",
+    "tenancy": "Shared",
+    "capacitystatus": "Used",
+    "marketoption": "OnDemand",
+}
+
+
+def gpu_prices(types: Iterable[str], region: str, pricing: Any) -> str:
+    """Return `TYPE=DOLLARS,…` by the hour; types that the region does not offer are left out."""
+    found = {each: _price(each, region, pricing) for each in types}
+    return ",".join(f"{each}={price:g}" for each, price in found.items() if price)
+
+
+def _price(instance_type: str, region: str, pricing: Any) -> float | None:
+    wanted = {**_PLAIN, "instanceType": instance_type, "regionCode": region}
+    filters = [
+        {"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()
+    ]
+    answer = pricing.get_products(ServiceCode="AmazonEC2", Filters=filters)
+    dollars = [price for product in answer["PriceList"] for price in _hourly(json.loads(product))]
+    return max(dollars, default=None)
+
+
+def _hourly(product: dict[str, Any]) -> Iterable[float]:
+    for term in product["terms"].get("OnDemand", {}).values():
+        for dimension in term["priceDimensions"].values():
+            if dimension["unit"] == "Hrs":
+                yield float(dimension["pricePerUnit"].get("USD", 0))
+
+
+if __name__ == "__main__":
+    # The Pricing API answers for all regions, and is itself in a few only.
+    client = boto3.client("pricing", region_name="us-east-1")
+    print(f"GPU_PRICES={gpu_prices(ON_DEMAND, sys.argv[1], client)}")

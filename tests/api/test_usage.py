@@ -1,0 +1,214 @@
+"""`/api/images/usage`: what the GPUs did, for whom, and what that cost."""
+
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chalice.test import TestHTTPClient
+from ulid import ULID
+
+from chalicelib import wiring
+from chalicelib.models.attempt import Attempt
+from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.job import Job
+from chalicelib.services.accounting import Accounting
+from chalicelib.services.prices import cost_of
+from tests.api.calls import JOBS, generate, put_setting, send
+from tests.api.contract import check_error
+
+USAGE = "/api/images/usage"
+NOTHING = {
+    "images": 0,
+    "gpu_seconds": {"booting": 0, "busy": 0, "idle": 0},
+    "cost": 0,
+    "cost_per_image": None,
+}
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def read(http: TestHTTPClient, query: str = "") -> dict[str, Any]:
+    response = http.get(f"{USAGE}?{query}" if query else USAGE)
+    assert response.status_code == 200, response.body
+    found: dict[str, Any] = response.json_body
+    return found
+
+
+def groups(http: TestHTTPClient, query: str) -> dict[Any, dict[str, Any]]:
+    """Return the groups by their keys, those with nothing in them left out."""
+    found = {each.pop("key"): each for each in read(http, query)["groups"]}
+    return {key: each for key, each in found.items() if each != NOTHING}
+
+
+def noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def a_job(day: date, seconds: float, *, images: int = 1, cost: float = 0.01, **known: Any) -> None:
+    """Store a job that had a GPU for so many seconds."""
+    attempt = Attempt(
+        id="a", instance_id="i-1", started_at=0, reason="first", run_seconds=seconds, cost=cost
+    )
+    job = Job.new(str(ULID.from_datetime(noon(day))), now=0, parameters={}, due_at=0, **known)
+    job.attempts, job.images = [attempt], [{"id": "x", "key": "x"}] * images
+    job.save()
+
+
+def an_instance(day: date, *, booting: int, busy: int, idle: int, type_: str = "g5.xlarge") -> None:
+    """Have an instance on, each stretch less than the gap after which it counts as off."""
+    now = noon(day).timestamp()
+    instance: Any = SimpleNamespace(id="i-1", type=type_)
+    for seconds, is_ready in ((0, False), (booting, False), (busy + idle, True)):
+        now += seconds
+        if is_ready:
+            InstanceRecord.read("i-1").unseat("job", run_seconds=busy)
+        record = InstanceRecord.read("i-1")
+        Accounting(lambda at=now: at).account(instance, record, is_ready=is_ready)  # type: ignore[misc]
+
+
+def price(seconds: float) -> float:
+    return pytest.approx(cost_of("g5.xlarge", seconds), abs=2e-6)  # type: ignore[return-value]
+
+
+def test_a_new_deployment_has_used_nothing_in_the_last_thirty_days(http: TestHTTPClient) -> None:
+    found = read(http)
+    assert (found["from"], found["to"]) == (str(today() - timedelta(days=29)), str(today()))
+    assert found["group_by"] == "day"
+    assert found["total"] == {**NOTHING, "always_on_cost": None}
+    days = [str(today() - timedelta(days=ago)) for ago in range(29, -1, -1)]
+    assert found["groups"] == [{"key": day, **NOTHING} for day in days]
+
+
+def test_images_count_on_the_day_they_were_asked_for(http: TestHTTPClient, comfyui: str) -> None:
+    for _ in range(2):
+        assert generate(http).status_code == 200
+    assert read(http)["total"]["images"] == 2
+    assert read(http)["groups"][-1]["images"] == 2
+    before = today() - timedelta(days=1)
+    assert read(http, f"to={before}")["total"]["images"] == 0
+
+
+def test_a_day_has_the_time_of_the_instances_and_its_cost(http: TestHTTPClient) -> None:
+    day = date(2026, 3, 1)
+    an_instance(day, booting=90, busy=40, idle=20)
+    a_job(day, 20)
+    a_job(day, 20, images=3)
+    found = read(http, f"from={day}&to={day}")
+    [group] = found["groups"]
+    always_on = found["total"].pop("always_on_cost")
+    assert always_on is None  # the instance at COMFYUI_URL is of no known type
+    assert group == {"key": "2026-03-01", **found["total"]}
+    assert group["images"] == 4
+    assert group["gpu_seconds"] == {"booting": 90, "busy": 40, "idle": 20}
+    assert group["cost"] == price(150)
+    assert group["cost_per_image"] == price(150 / 4)
+    assert len(f"{group['cost']}".partition(".")[2]) <= 6
+
+
+def test_the_first_and_the_last_day_belong_to_the_period(http: TestHTTPClient) -> None:
+    for day in range(1, 6):
+        a_job(date(2026, 3, day), 10)
+    found = groups(http, "from=2026-03-02&to=2026-03-04")
+    assert list(found) == ["2026-03-02", "2026-03-03", "2026-03-04"]
+
+
+def test_styles_share_the_time_that_nobody_used_by_the_time_they_used(http: TestHTTPClient) -> None:
+    day = date(2026, 3, 1)
+    an_instance(day, booting=80, busy=40, idle=40)
+    a_job(day, 30, cost=cost_of("g5.xlarge", 30) or 0, style_id=7)
+    a_job(day, 10, cost=cost_of("g5.xlarge", 10) or 0)
+    found = groups(http, f"from={day}&to={day}&group_by=style")
+    assert list(found) == [7, None]
+    assert found[7]["gpu_seconds"] == {"booting": 60, "busy": 30, "idle": 30}
+    assert found[None]["gpu_seconds"] == {"booting": 20, "busy": 10, "idle": 10}
+    assert (found[7]["cost"], found[None]["cost"]) == (price(120), price(40))
+
+
+def test_posts_have_their_images_and_failed_runs_their_seconds(http: TestHTTPClient) -> None:
+    day = date(2026, 3, 1)
+    for post_id, images in (("a", 1), ("a", 1), ("b", 0)):
+        a_job(day, 10, images=images, post_id=post_id)
+    found = groups(http, f"from={day}&to={day}&group_by=post")
+    images = {post_id: (each["images"], each["cost_per_image"]) for post_id, each in found.items()}
+    assert images == {"a": (2, 0.01), "b": (0, None)}
+    assert found["b"]["gpu_seconds"]["busy"] == 10
+
+
+def test_a_cost_that_is_not_known_is_null_and_never_nothing(http: TestHTTPClient) -> None:
+    day = date(2026, 3, 1)
+    an_instance(day, booting=80, busy=40, idle=40, type_="x9.huge")
+    a_job(day, 30)
+    for group_by in ("day", "post"):
+        found = read(http, f"from={day}&to={day}&group_by={group_by}")
+        for each in (found["total"], *found["groups"]):
+            assert (each["cost"], each["cost_per_image"]) == (None, None)
+
+
+def test_an_instance_that_is_always_on_costs_what_has_passed(
+    http: TestHTTPClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet: Any = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
+    monkeypatch.setattr(wiring, "fleet", lambda: fleet)
+    passed = datetime.now(UTC) - noon(today()) + timedelta(hours=12)
+    cost = read(http, f"from={today()}&to={today()}")["total"]["always_on_cost"]
+    assert cost == pytest.approx(passed.total_seconds() * 1.006 / 3600, abs=0.01)
+    assert read(http, "from=2026-03-01&to=2026-03-02")["total"]["always_on_cost"] == 48 * 1.006
+    later = today() + timedelta(days=5)
+    assert read(http, f"from={later}&to={later}")["total"]["always_on_cost"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("from=2026-03-02&to=2026-03-01", "from"),
+        ("from=2999-01-01", "from"),
+        ("from=2026-02-29", "from"),
+        ("from=20260301", "from"),
+        ("from=", "from"),
+        ("from=0001-01-01", "from"),
+        ("to=yesterday", "to"),
+        ("to=2026-13-01", "to"),
+        ("from=2025-01-01&to=2026-01-02", "from"),
+        ("group_by=caller", "group_by"),
+        ("group_by=", "group_by"),
+        ("days=7", "days"),
+    ],
+)
+def test_what_is_wrong_with_a_query_is_named(http: TestHTTPClient, query: str, field: str) -> None:
+    check_error(http.get(f"{USAGE}?{query}"), 400, field)
+
+
+def test_a_period_may_have_a_leap_year(http: TestHTTPClient) -> None:
+    assert len(read(http, "from=2028-01-01&to=2028-12-31")["groups"]) == 366
+    assert read(http, "to=2000-01-01")["from"] == "1999-12-03"
+    assert len(read(http, "from=2999-12-31&to=2999-12-31")["groups"]) == 1
+
+
+def test_the_style_of_a_request_is_the_style_of_its_usage(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    body = {"name": "mine", "description": "", "prompt_template": "ink"}
+    style_id = send(http, "POST", "/api/images/styles", body).json_body["id"]
+    generate(http, style_id=style_id)
+    generate(http)
+    found = groups(http, "group_by=style")
+    assert {key: each["images"] for key, each in found.items()} == {style_id: 1, None: 1}
+
+
+def test_a_job_tells_its_seconds_and_no_cost_where_the_price_is_not_known(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    generate(http)
+    [job] = http.get(JOBS).json_body
+    assert 0 < job["gpu_seconds"] < 10
+    assert job["gpu_cost"] is None
+
+
+def test_a_job_that_never_reached_a_gpu_cost_nothing(http: TestHTTPClient, comfyui: str) -> None:
+    put_setting(http, "default_checkpoint", "none.safetensors")
+    check_error(generate(http), 500)
+    [job] = http.get(JOBS).json_body
+    assert (job["gpu_seconds"], job["gpu_cost"]) == (0, 0)
