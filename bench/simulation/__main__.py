@@ -2,8 +2,9 @@
 
 import json
 import sys
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from msgspec import to_builtins
 
@@ -17,8 +18,10 @@ from bench.simulation.world import World
 
 RECORD = Path(__file__).parent.parent / "simulation.json"
 SETTING = Setting()
-SHOWN = ("always on", "fixed 5", "fixed 10", "fixed 60", "learned 300", "optimum")
-FIXED = [f"fixed {minutes}" for minutes in range(1, 61)]
+SHOWN = ("always on", "fixed 5", "fixed 10", "fixed 60", "learned 300")
+FLEETS = (1, 2, 4)
+# In minutes; finer where it matters.
+FIXED = [f"fixed {quarters / 4:g}" for quarters in (*range(4, 60), *range(60, 241, 20))]
 # What a cold start is worth, in seconds of idling. Who leaves the time-out at five minutes would
 # sooner pay for five minutes of idling than for a cold start: that is the middle one.
 WORTH = (200, 300, 600)
@@ -34,32 +37,34 @@ def _policy(name: str) -> Policy:
     return AlwaysOn()
 
 
-def _rows(name: str, jobs: list[Job]) -> dict[str, Row]:
-    """Run every policy on one trace."""
+def rows(name: str, jobs: list[Job], policies: Iterable[str]) -> dict[str, Row]:
+    """Run policies on one trace, the optimum last."""
     best = optimum(SETTING, jobs)
     found = {
         policy: row(name, policy, SETTING, World(SETTING, _policy(policy)).run(jobs, END), best)
-        for policy in ("always on", *FIXED, *LEARNED)
+        for policy in policies
     }
     return found | {"optimum": row(name, "optimum", SETTING, best, best)}
 
 
-def _scaled(jobs: list[Job], fleet_max: int) -> Row:
+def scaled(jobs: list[Job], fleet_max: int) -> Row:
+    """Run the fixed time-out on the bursty trace with a larger fleet."""
     setting = SETTING._replace(fleet_max=fleet_max)
     outcome = World(setting, Fixed(FIXED_SECONDS)).run(jobs, END)
     return row("bursty", f"fleet of {fleet_max}", setting, outcome, optimum(SETTING, jobs))
 
 
-def simulate(seed: int) -> dict[str, list]:
+def simulate(seed: int) -> dict[str, list[Any]]:
     """Return the rows to show, the verdicts, and the runs with larger fleets."""
     traces = {name: trace(name, seed) for name in PATTERNS}
-    rows = {name: _rows(name, jobs) for name, jobs in traces.items()}
-    of = lambda policy: [each[policy] for each in rows.values()]  # noqa: E731
-    fixed = [of(policy) for policy in FIXED]
+    policies = ("always on", *FIXED, *LEARNED)
+    found = [rows(name, jobs, policies) for name, jobs in traces.items()]
+    fixed = [[each[policy] for each in found] for policy in FIXED]
+    learned = [[each[policy] for each in found] for policy in LEARNED]
     return {
-        "rows": [each[policy] for each in rows.values() for policy in SHOWN],
-        "verdicts": [each for name in LEARNED for each in verdicts(of(name), fixed)],
-        "scaling": [*map(partial(_scaled, traces["bursty"]), (1, 2, 4))],
+        "rows": [each[policy] for each in found for policy in (*SHOWN, "optimum")],
+        "verdicts": [judged for each in learned for judged in verdicts(each, fixed)],
+        "scaling": [scaled(traces["bursty"], fleet_max) for fleet_max in FLEETS],
     }
 
 

@@ -6,6 +6,8 @@ is from when the fleet fell idle until the next job, whether or not a GPU was on
 
 from __future__ import annotations
 
+from math import floor
+
 from msgspec import Struct
 
 BIN_SECONDS = 60.0  # as often as the keeper looks
@@ -33,7 +35,8 @@ class Terms(Struct, frozen=True):
 
 def remembered(gaps: list[float], gap_seconds: float) -> list[float]:
     """Return the histogram with one more gap; an empty list is one that knows none."""
-    faded = [round(each * _KEPT, 4) for each in gaps or [0.0] * (BINS + 1)]
+    # Rounded down: to the nearest, a small number would stay itself for ever.
+    faded = [floor(each * _KEPT * 1e4) / 1e4 for each in gaps or [0.0] * (BINS + 1)]
     faded[min(int(max(gap_seconds, 0.0) // BIN_SECONDS), BINS)] += 1.0
     return faded
 
@@ -62,7 +65,7 @@ def _costs(gaps: list[float], cold_start_seconds: float) -> list[float]:
 
 def _allowed(terms: Terms) -> range:
     shortest = -int(-terms.shortest_seconds // BIN_SECONDS)
-    return range(min(shortest, BINS), _bins(terms.longest_seconds) + 1)
+    return range(shortest, _bins(terms.longest_seconds) + 1)
 
 
 def _bins(seconds: float) -> int:
