@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package redrive prices bench chaos clean
+.PHONY: help demo test lint types package prices redrive bench simulate chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README st
 
 chaos: $(VENV)/local $(EMULATOR)/installed ## break everything while 200 jobs run, and look for lost ones; SEED=
 	@$(BIN)/python -m local.chaos
+
+simulate: $(VENV)/local ## two weeks of jobs by a virtual clock: what each idle time-out costs; SEED=
+	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove what the other targets made, the demo's data included
 	rm -rf $(VENV) $(EMULATOR) .local build

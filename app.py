@@ -42,6 +42,15 @@ def work(event: SQSEvent) -> None:
         wiring.worker().work(message.body, remaining_seconds=seconds)
 
 
+@app.on_cw_event(
+    {"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]},
+    name="reclaim",
+)
+def reclaim(event: CloudWatchEvent) -> None:
+    logs.begin(event.context)
+    wiring.fleet().reclaim(event.detail["instance-id"])
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="keeper")
 def keep(event: CloudWatchEvent) -> None:
     logs.begin(event.context)

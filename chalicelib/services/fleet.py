@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import logging
-from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from chalicelib.errors import (
-    ComfyUIUnavailable,
-    ComfyUIUnreachable,
-    GpuNotReady,
-    NoCapacity,
-    StartFailed,
-)
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, NoCapacity, StartFailed
 from chalicelib.models import line
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.start_series import StartSeries
-from chalicelib.services.instance_state import (
-    BOOTING,
-    BUSY,
-    COMING,
-    DRAINING,
-    READY,
-    STARTING,
-    UNHEALTHY,
-    state_of,
-)
+from chalicelib.services.instance_state import COMING, state_of
+from chalicelib.services.outlook import no_instance, not_answering, progress, run_seconds
 from chalicelib.services.scaling import wanted
-from chalicelib.services.server import Server
+from chalicelib.services.server import Seen, Server
 from chalicelib.services.starting import refusal_of
 
 if TYPE_CHECKING:
@@ -42,19 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.fleet")
 
 _DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
-_LOOK_SECONDS = 2
 _SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
-_UNHEALTHY_SECONDS = 15
+_RECLAIM_SECONDS = 300  # EC2 gives notice two minutes before
 _MOST_COUNTED = 1000  # of the line; no fleet is so large that more would matter
-
-
-class Seen(NamedTuple):
-    """An instance as it is now; `server` is None when its ComfyUI is silent, or it is off."""
-
-    instance: Instance
-    record: InstanceRecord
-    server: Server | None
-    state: str
 
 
 class Fleet:
@@ -90,9 +65,9 @@ class Fleet:
         """Raise ComfyUIUnavailable when no instance could ever serve a job."""
         members = self.members()
         if not members:
-            raise _no_instance()
+            raise no_instance()
         if not any(each.can_be_started for each in members) and not self.servers():
-            raise _not_answering()
+            raise not_answering()
 
     def survey(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Seen]:
         """Look at every instance: EC2, its ComfyUI, and what we know of it."""
@@ -131,9 +106,9 @@ class Fleet:
         """Have an instance running; harmless when one is. Raise StartFailed if EC2 refuses."""
         members = self.members(max_age_seconds=0)
         if not members:
-            raise _no_instance()
+            raise no_instance()
         if not any(each.can_be_started for each in members) and not self.servers():
-            raise _not_answering()
+            raise not_answering()
         if any(each.state in ("running", "pending") for each in members):
             return
         try:
@@ -149,7 +124,7 @@ class Fleet:
         seen = self.survey()
         seated = sum(len(each.record.seated) for each in seen)
         open_jobs = max(line.length(_MOST_COUNTED) + seated, least_jobs)
-        want = wanted(open_jobs, _run_seconds(seen), self._limits)
+        want = wanted(open_jobs, run_seconds(seen), self._limits)
         missing = want - sum(each.state in COMING for each in seen)
         stopped = self._startable(seen)
         if missing <= 0 or not stopped:
@@ -159,6 +134,13 @@ class Fleet:
         except (GpuNotReady, StartFailed) as refusal:
             log.info("no more GPUs: %s", refusal)
         self._described_at = float("-inf")
+
+    def reclaim(self, instance_id: str) -> None:
+        """Give an instance that EC2 takes back no more jobs; other instances are not ours."""
+        if any(each.id == instance_id for each in self.members(max_age_seconds=0)):
+            log.warning("EC2 takes a GPU instance back", extra={"instance_id": instance_id})
+            until = self._clock() + _RECLAIM_SECONDS
+            InstanceRecord(instance_id).reclaim("EC2 takes it back", until=until)
 
     def stop(self, instance: Instance) -> None:
         """Stop an instance."""
@@ -183,11 +165,11 @@ class Fleet:
     def _not_ready(self) -> Exception:
         members = self.members()
         if not members:
-            return _no_instance()
+            return no_instance()
         if not any(each.can_be_started for each in members):
-            return _not_answering()
+            return not_answering()
         self.scale(least_jobs=1)
-        return _progress(self.survey(), self._clock())
+        return progress(self.survey(), self._clock())
 
     def _look(self, instance: Instance, *, has_capacity: bool) -> Seen:
         server = self._ask(instance) if instance.state == "running" else None
@@ -210,39 +192,3 @@ class Fleet:
             return None
         is_draining = (record.draining_until or 0) > self._clock()
         return Server(instance, comfyui, queue_length, record, is_sick, is_draining, is_ready)
-
-
-def _run_seconds(seen: list[Seen]) -> float | None:
-    known = [float(each.record.run_seconds) for each in seen if each.record.run_seconds is not None]
-    return fmean(known) if known else None
-
-
-def _progress(seen: list[Seen], now: float) -> GpuNotReady:
-    """Say what is nearest to a GPU that serves."""
-    states = {each.state for each in seen}
-    if states & {BOOTING, READY, BUSY}:
-        return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
-    if STARTING not in states:
-        series = StartSeries.read()
-        if why := refusal_of(series):
-            seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS)
-            return GpuNotReady(why, retry_seconds=seconds)
-        if states <= {UNHEALTHY, DRAINING}:
-            reasons = "; ".join(sorted({each.record.why for each in seen if each.record.why}))
-            text = f"the GPU instance is unhealthy: {reasons or 'its ComfyUI does not work'}"
-            return GpuNotReady(text, retry_seconds=_UNHEALTHY_SECONDS)
-    return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)
-
-
-def _no_instance() -> ComfyUIUnavailable:
-    return ComfyUIUnavailable(
-        "there is no GPU instance",
-        suggestion="Tag an EC2 instance that runs ComfyUI for this fleet, or set COMFYUI_URL",
-    )
-
-
-def _not_answering() -> ComfyUIUnavailable:
-    return ComfyUIUnavailable(
-        "ComfyUI does not answer at the configured address",
-        suggestion="Check if ComfyUI is running and COMFYUI_URL is right",
-    )

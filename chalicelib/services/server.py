@@ -30,3 +30,12 @@ class Server(NamedTuple):
     @property
     def free_seats(self) -> int:
         return max(config.gpu_seats - len(self.record.seated), 0)
+
+
+class Seen(NamedTuple):
+    """An instance as it is now; `server` is None when its ComfyUI is silent, or it is off."""
+
+    instance: Instance
+    record: InstanceRecord
+    server: Server | None
+    state: str

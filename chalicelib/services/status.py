@@ -12,7 +12,8 @@ from chalicelib.services import instance_state
 from chalicelib.services.starting import refusal_of
 
 if TYPE_CHECKING:
-    from chalicelib.services.fleet import Fleet, Seen
+    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.server import Seen
 
 UNAVAILABLE = "unavailable"
 

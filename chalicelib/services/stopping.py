@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.services.accounting import Accounting
-    from chalicelib.services.fleet import Fleet, Seen
+    from chalicelib.services.fleet import Fleet
+    from chalicelib.services.server import Seen
 
 log = logging.getLogger("darkroom.stopping")
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, StartFailed
+from chalicelib.models.instance import InstanceRecord
 from tests.gateways.region import Region, acquire, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -159,3 +160,23 @@ def test_one_instance_can_be_asked_for() -> None:
 def test_an_instance_that_runs_and_is_silent_is_told_from_one_that_is_off() -> None:
     with pytest.raises(ComfyUIUnreachable):
         fleet_of(Region("running")).server("i-0")
+
+
+def test_an_instance_that_ec2_takes_back_gets_no_more_jobs_and_keeps_those_it_has() -> None:
+    region = Region("running", "running")
+    region.queues |= {"i-0": 0, "i-1": 1}
+    fleet = fleet_of(region)
+    assert acquire(fleet).record.seat("01J", now=region.now)
+    fleet.reclaim("i-0")
+    assert acquire(fleet).instance.id == "i-1"
+    record = InstanceRecord.read("i-0")
+    assert not record.seat("01K", now=region.now)
+    assert record.seat("01J", now=region.now)
+    assert fleet.server("i-0") is not None
+    assert [each.state for each in fleet.survey()] == ["draining", "busy"]
+
+
+def test_notices_about_instances_of_others_are_none_of_ours() -> None:
+    fleet = fleet_of(Region("running"))
+    fleet.reclaim("i-of-somebody-else")
+    assert InstanceRecord.all() == []

@@ -1,0 +1,65 @@
+"""When an idle GPU stops: the policies that are compared."""
+
+from typing import Protocol
+
+from bench.simulation.learned import Terms, remembered, timeout_seconds
+
+FIXED_SECONDS = 300.0
+
+
+class Policy(Protocol):
+    """Says how long an idle instance may stay, and hears how long the fleet was idle."""
+
+    is_always_on: bool
+    limit_seconds: float
+
+    def learn(self, gap_seconds: float) -> None:
+        """Take note of a gap between the end of the last job and the next one."""
+
+
+class Fixed:
+    """The time-out that the deployment was given."""
+
+    is_always_on = False
+
+    def __init__(self, limit_seconds: float) -> None:
+        self.limit_seconds = limit_seconds
+
+    def learn(self, gap_seconds: float) -> None:
+        """Learn nothing."""
+
+
+class AlwaysOn(Fixed):
+    """One instance that was started before the first job and is never stopped."""
+
+    is_always_on = True
+
+    def __init__(self) -> None:
+        super().__init__(float("inf"))
+
+
+class Learned:
+    """The time-out that the gaps speak for."""
+
+    is_always_on = False
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._gaps: list[float] = []
+        self.limit_seconds = timeout_seconds(self._gaps, terms)
+
+    def learn(self, gap_seconds: float) -> None:
+        """Choose anew."""
+        self._gaps = remembered(self._gaps, gap_seconds)
+        self.limit_seconds = timeout_seconds(self._gaps, self._terms)
+
+
+def terms(boot_seconds: float, waiting_seconds: float) -> Terms:
+    """Return what a learned time-out goes by, between a minute and an hour."""
+    return Terms(
+        fixed_seconds=FIXED_SECONDS,
+        shortest_seconds=60,
+        longest_seconds=3600,
+        boot_seconds=boot_seconds,
+        waiting_seconds=waiting_seconds,
+    )

@@ -1,0 +1,17 @@
+"""What the simulated world takes for granted."""
+
+from typing import NamedTuple
+
+
+class Setting(NamedTuple):
+    """Assumptions; the boot is one, as it was never measured here.
+
+    A boot is from the call that starts an instance until its ComfyUI serves, all of it billed.
+    """
+
+    boot_seconds: float = 90.0
+    keeper_seconds: float = 60.0
+    least_billed_seconds: float = 60.0
+    dollars_an_hour: float = 1.006  # a g5.xlarge, on demand, us-east-1
+    fleet_max: int = 1
+    scale_wait_seconds: int = 180

@@ -1,0 +1,85 @@
+"""The simulator, by figures that were worked out by hand."""
+
+import pytest
+
+from bench.simulation.policies import AlwaysOn, Fixed, Learned, terms
+from bench.simulation.settings import Setting
+from bench.simulation.traces import END, PATTERNS, Job, trace
+from bench.simulation.world import Outcome, World
+
+SETTING = Setting()
+
+
+def spent(outcome: Outcome) -> tuple[float, float, float, int]:
+    each = outcome.spent
+    return each.booting, each.busy, each.idle, each.starts
+
+
+def test_one_job_boots_runs_and_idles_until_the_keeper_looks() -> None:
+    # Started at 10, ready at 100, done at 108; 408 is past the limit, and the keeper comes at 420.
+    outcome = World(SETTING, Fixed(300)).run([Job(10, 8)], 3600)
+    assert spent(outcome) == (90, 8, 312, 1)
+    assert outcome.waits == [90]
+
+
+def test_a_job_within_the_timeout_does_not_wait() -> None:
+    # The second one runs from 200 to 208; the keeper stops the GPU at 540.
+    outcome = World(SETTING, Fixed(300)).run([Job(10, 8), Job(200, 8)], 3600)
+    assert spent(outcome) == (90, 16, 92 + 332, 1)
+    assert outcome.waits == [90, 0]
+
+
+def test_a_job_after_the_timeout_waits_for_another_boot() -> None:
+    outcome = World(SETTING, Fixed(300)).run([Job(10, 8), Job(430, 8)], 3600)
+    # The second boot is over at 520, its job at 528, and the keeper stops at 840.
+    assert spent(outcome) == (180, 16, 312 + 312, 2)
+    assert outcome.waits == [90, 90]
+
+
+def test_jobs_run_one_by_one_in_their_order() -> None:
+    outcome = World(SETTING, Fixed(300)).run([Job(0, 8), Job(1, 10), Job(2, 8)], 3600)
+    assert outcome.waits == [90, 97, 106]
+
+
+def test_a_gpu_that_is_always_on_keeps_nobody_waiting() -> None:
+    outcome = World(SETTING, AlwaysOn()).run([Job(10, 8)], 3600)
+    assert spent(outcome) == (90, 8, 3592, 1)
+    assert outcome.waits == [0]
+
+
+def test_a_short_start_is_billed_as_a_minute() -> None:
+    # On from 10 until the keeper comes at 60.
+    setting = SETTING._replace(boot_seconds=10)
+    outcome = World(setting, Fixed(0)).run([Job(10, 1)], 3600)
+    assert outcome.spent.seconds == 60
+
+
+def test_a_burst_is_shared_by_as_many_gpus_as_end_it_in_time() -> None:
+    # 45 jobs of 8 s are 360 s of work: two GPUs in 180 s, though three are allowed.
+    setting = SETTING._replace(fleet_max=3)
+    outcome = World(setting, Fixed(300)).run([Job(0, 8)] * 45, 3600)
+    assert (outcome.spent.starts, outcome.spent.busy) == (2, 360)
+    assert max(outcome.waits) == 90 + 22 * 8
+
+
+def test_a_gpu_too_many_stops_while_the_last_one_works() -> None:
+    # One is at work until 700; the other is free at 100, and stopped at 400 by the keeper of 420.
+    setting = SETTING._replace(fleet_max=2)
+    jobs = [Job(0, 610), *[Job(0, 1)] * 22]
+    outcome = World(setting, Fixed(300)).run(jobs, 3600)
+    assert spent(outcome) == (180, 632, 308 + 320, 2)
+
+
+def test_a_learned_timeout_hears_of_gaps() -> None:
+    policy = Learned(terms(90, 210))
+    World(SETTING, policy).run([Job(at * 5000, 8) for at in range(20)], 100_000)
+    assert policy.limit_seconds == 60
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_trace_is_the_same_for_a_seed_and_in_order(name: str) -> None:
+    jobs = trace(name, 1)
+    assert jobs == trace(name, 1)
+    assert jobs != trace(name, 2)
+    assert jobs == sorted(jobs, key=lambda job: job.arrives)
+    assert 0 <= jobs[0].arrives <= jobs[-1].arrives < END
