@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package prices redrive bench simulate chaos clean
+.PHONY: help demo test lint types package prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README st
 
 chaos: $(VENV)/local $(EMULATOR)/installed ## break everything while 200 jobs run, and look for lost ones; SEED=
 	@$(BIN)/python -m local.chaos
+
+fleet: $(VENV)/local $(EMULATOR)/installed ## 50 jobs while all GPUs are off: how many start, and when all is off again
+	@$(BIN)/python -m local.fleet_run
 
 simulate: $(VENV)/local ## two weeks of jobs by a virtual clock: what each idle time-out costs; SEED=
 	@$(BIN)/python -m bench.simulation $(SEED)

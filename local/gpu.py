@@ -25,9 +25,11 @@ class Gpu:
         checkpoint: str,
         directory: Path,
         port: int = PORT,
+        number: int = 1,
         options: Sequence[str] = (),
     ) -> None:
         self._ec2 = ec2
+        self._name = f"{fleet}-gpu-{number}"
         self._options = ["--base-directory", str(directory), "--checkpoint", checkpoint, *options]
         self._directory = directory
         self._preferred_port = port
@@ -35,6 +37,7 @@ class Gpu:
         self._take(free_port(port))
         self._ec2.stop_instances(InstanceIds=[self.id])
         self._machine: Process | None = None
+        self.starts = 0
         self._is_over = threading.Event()
         self._watch = threading.Thread(target=self._follow, daemon=True)
 
@@ -58,13 +61,17 @@ class Gpu:
         self._ec2.create_tags(Resources=[self.id], Tags=[endpoint])
 
     def _find(self, fleet: str) -> str | None:
-        filters = [{"Name": f"tag:{_TAG}", "Values": [fleet]}]
+        filters = [
+            {"Name": f"tag:{_TAG}", "Values": [fleet]},
+            {"Name": "tag:Name", "Values": [self._name]},
+            {"Name": "instance-state-name", "Values": ["stopped", "running"]},
+        ]
         found = self._ec2.describe_instances(Filters=filters)["Reservations"]
         ids = [each["InstanceId"] for group in found for each in group["Instances"]]
         return ids[0] if ids else None
 
     def _launch(self, fleet: str) -> str:
-        tags = [{"Key": _TAG, "Value": fleet}, {"Key": "Name", "Value": f"{fleet}-gpu"}]
+        tags = [{"Key": _TAG, "Value": fleet}, {"Key": "Name", "Value": self._name}]
         launched = self._ec2.run_instances(
             ImageId="ami-00000000000000000",
             InstanceType="g5.xlarge",
@@ -82,6 +89,7 @@ class Gpu:
                 self._switch_off()
             elif started_at is None:
                 started_at = time.monotonic()
+                self.starts += 1
             elif not self._is_up() and time.monotonic() - started_at > self._boot_seconds:
                 self._boot()
 

@@ -68,10 +68,14 @@ class InstanceRecord(Table):
         return set(self.jobs or ())
 
     def note(self, state: str, *, now: float, is_on: bool) -> float:
-        """Note the state; return since when it was seen so without a break."""
+        """Note the state; return since when it has been so without a break."""
         record = InstanceRecord
-        is_new = self.state != state or now - self.seen_at > GAP_SECONDS
-        since = now if is_new else self.since
+        since = self.since
+        if now - self.seen_at > GAP_SECONDS:
+            since = now
+        elif self.state != state:
+            # If it served a job since it was last seen, it has been so since then.
+            since = self.served_at if self._has_served else now
         actions: list[Action] = [
             record.state.set(state),
             record.since.set(since),
@@ -83,6 +87,10 @@ class InstanceRecord(Table):
             actions += [record.on_since.remove(), record.ready_at.remove()]
         self.update(actions)
         return float(since)
+
+    @property
+    def _has_served(self) -> bool:
+        return self.served_at is not None and self.served_at >= self.seen_at and not self.jobs
 
     def started(self, *, now: float) -> None:
         """Note that EC2 was asked to start it."""

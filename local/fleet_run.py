@@ -1,0 +1,131 @@
+"""`make fleet`: 50 jobs while all GPUs are off; one start for each GPU that is needed, then off."""
+
+import json
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import requests
+
+from infra.package import package
+from local.deploy import STACK, deploy
+from local.emulator import Emulator
+from local.gpu import Gpu
+from local.processes import ROOT, wait_until
+
+# Ports and data beside those of a demo, which may run at the same time.
+DIRECTORY = ROOT / ".local" / "fleet"
+EMULATOR_PORT, COMFYUI_PORT = 4766, 8388
+RESULT = ROOT / "bench" / "fleet.json"
+
+CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
+GPUS, FLEET_MAX, JOBS = 3, 2, 50
+IDLE_STOP_SECONDS = 30
+PACE = ("--step-seconds", "0.08", "--load-seconds", "2")
+BOOT_SECONDS = 3.0
+PARAMETERS = {
+    "Checkpoint": CHECKPOINT,
+    "FleetMax": str(FLEET_MAX),
+    "ScaleWaitSeconds": "60",
+    "IdleStopSeconds": str(IDLE_STOP_SECONDS),
+}
+BODY = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 20}
+_MOST_SECONDS = 300
+
+_began = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _began:5.1f} s] {text}", flush=True)
+
+
+def main() -> int:
+    """Run, tell, record; return 1 if a job failed or a GPU was started for nothing."""
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    DIRECTORY.mkdir(parents=True)
+    with ExitStack() as running:
+        figures = _run(running)
+        say("stopping")
+    print(json.dumps(figures, indent=2))
+    is_right = figures["succeeded"] == JOBS and figures["starts"] == FLEET_MAX
+    if is_right:
+        RESULT.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0 if is_right else 1
+
+
+def _run(running: ExitStack) -> dict[str, Any]:
+    package(DIRECTORY / "package")
+    emulator = Emulator(DIRECTORY / "emulator", port=EMULATOR_PORT)
+    running.callback(emulator.stop)
+    api = deploy(emulator, DIRECTORY / "package", PARAMETERS)["ApiUrl"]
+    gpus = [_gpu(emulator, number) for number in range(1, GPUS + 1)]
+    for gpu in gpus:
+        running.callback(gpu.stop)
+    say(f"{GPUS} GPUs are off, of which {FLEET_MAX} may be on; {JOBS} jobs at once")
+    asked_at = time.time()
+    with ThreadPoolExecutor(JOBS) as pool:
+        ids = list(pool.map(lambda _: _ask(api), range(JOBS)))
+    wait_until(lambda: _are_done(api), "the end of all jobs", seconds=_MOST_SECONDS)
+    say("all jobs have ended; waiting for the GPUs to stop")
+    done_at = time.time()
+    wait_until(lambda: _are_off(emulator), "the stop of all GPUs", seconds=_MOST_SECONDS)
+    jobs = [requests.get(f"{api}/api/images/jobs/{id_}", timeout=30).json() for id_ in ids]
+    usage = requests.get(f"{api}/api/images/usage", timeout=30).json()["total"]
+    return {
+        "jobs": JOBS,
+        "succeeded": sum(job["status"] == "succeeded" for job in jobs),
+        "starts": sum(gpu.starts for gpu in gpus),
+        "starts_of_each_gpu": [gpu.starts for gpu in gpus],
+        "seconds_to_all_images": round(done_at - asked_at, 1),
+        "seconds_from_last_image_to_all_off": round(time.time() - done_at, 1),
+        "usage": usage,
+    }
+
+
+def _gpu(emulator: Emulator, number: int) -> Gpu:
+    gpu = Gpu(
+        emulator.client("ec2"),
+        fleet=STACK,
+        checkpoint=CHECKPOINT,
+        directory=DIRECTORY / f"comfyui-{number}",
+        port=COMFYUI_PORT + number,
+        number=number,
+        options=PACE,
+    )
+    gpu.power(boot_seconds=BOOT_SECONDS)
+    return gpu
+
+
+def _ask(api: str) -> str:
+    headers = {"Prefer": "respond-async"}
+    answer = requests.post(f"{api}/api/images/generate", json=BODY, headers=headers, timeout=60)
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+def _are_done(api: str) -> bool:
+    open_jobs = [
+        requests.get(f"{api}/api/images/jobs?status={status}&limit=1", timeout=30).json()
+        for status in ("queued", "starting", "running")
+    ]
+    time.sleep(0.5)
+    return not any(open_jobs)
+
+
+def _are_off(emulator: Emulator) -> bool:
+    time.sleep(1)
+    described = emulator.client("ec2").describe_instances()["Reservations"]
+    return all(
+        each["State"]["Name"] == "stopped" for group in described for each in group["Instances"]
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
