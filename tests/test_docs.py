@@ -65,6 +65,18 @@ def test_the_readme_states_the_recorded_figures() -> None:
     assert missing == [results["import"]["interpreter_ms"]]
 
 
+def test_the_readme_states_the_recorded_fleet_run() -> None:
+    run = json.loads((ROOT / "bench/fleet.json").read_text())
+    chapter = README.partition("### From all off to all off")[2].partition("\n### ")[0]
+    shown = dict(re.findall(r"^\| ([a-z, ]+) \| ([\d., ]+) \|", chapter, re.MULTILINE))
+    assert shown == {
+        "jobs, succeeded": f"{run['jobs']}, {run['succeeded']}",
+        "starts": str(run["starts"]),
+        "seconds to all images": str(run["seconds_to_all_images"]),
+        "seconds from the last image to all off": str(run["seconds_from_last_image_to_all_off"]),
+    }
+
+
 def test_the_readme_states_the_recorded_fault_run() -> None:
     run = json.loads((ROOT / "bench/chaos.json").read_text())
     chapter = README.partition("### Proven by breaking it")[2].partition("\n### ")[0]

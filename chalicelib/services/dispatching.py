@@ -97,6 +97,10 @@ class Dispatch:
         free = sum(server.free_seats for server in self._fleet.servers())
         self._call(line.ahead(None, free))
 
+    def grow(self) -> None:
+        """Have more GPUs if the line deserves them."""
+        self._fleet.grow()
+
     def _await_turn(self, job: Job, servers: list[Server]) -> None:
         free = sum(server.free_seats for server in servers) if servers else config.gpu_seats
         if not free:

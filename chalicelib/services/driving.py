@@ -86,6 +86,7 @@ class Driver:
             place = line.take_place(job, now=self._clock())
             job.put_back(QUEUED, str(wait), due_at=job.deadline_at, place=place)
             self._dispatch.look_again()
+            self._dispatch.grow()
         except GpuNotReady as wait:
             place = line.take_place(job, now=self._clock())
             due_at = self._due_at(job, wait.retry_seconds)

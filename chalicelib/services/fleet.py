@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, NoCapacity, StartFailed
@@ -28,6 +29,7 @@ log = logging.getLogger("darkroom.fleet")
 
 _DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
 _SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
+_GROW_SECONDS = 10
 _RECLAIM_SECONDS = 300  # EC2 gives notice two minutes before
 _MOST_COUNTED = 1000  # of the line; no fleet is so large that more would matter
 
@@ -52,6 +54,7 @@ class Fleet:
         self._clock = clock
         self._members: list[Instance] = []
         self._described_at = float("-inf")
+        self._grown_at = float("-inf")
         self._silent_at: dict[str, float] = {}
 
     def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
@@ -134,6 +137,14 @@ class Fleet:
         except (GpuNotReady, StartFailed) as refusal:
             log.info("no more GPUs: %s", refusal)
         self._described_at = float("-inf")
+
+    def grow(self) -> None:
+        """Do the same for a job that waits for its turn; many may ask, and often."""
+        is_due = self._clock() - self._grown_at > _GROW_SECONDS
+        if self._limits.fleet_max > 1 and is_due:
+            self._grown_at = self._clock()
+            with suppress(GpuNotReady):  # EC2 does not tell; the keeper looks too
+                self.scale()
 
     def reclaim(self, instance_id: str) -> None:
         """Give an instance that EC2 takes back no more jobs; other instances are not ours."""

@@ -100,6 +100,9 @@ class FakeFleet:
     def scale(self, *, least_jobs: int = 0) -> None:
         pass
 
+    def grow(self) -> None:
+        pass
+
     def ready(self) -> list[Server]:
         raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
 

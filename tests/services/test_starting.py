@@ -166,3 +166,22 @@ def test_what_ec2_describes_too_late_is_not_started_again() -> None:
     region.now += 9
     assert "starting" in str(ask(region))
     assert region.started == ["i-0"]
+
+
+def test_a_line_before_busy_gpus_has_another_started_when_one_waits_for_its_turn() -> None:
+    line_up(60)
+    region = Region("running", "stopped", "stopped")
+    region.queues["i-0"] = 3
+    fleet = fleet_of(region, fleet_max=2)
+    for _ in range(5):
+        fleet.grow()
+        region.now += 1
+    assert region.started == ["i-1"]
+    assert region.describes <= 3
+
+
+def test_a_fleet_of_one_does_not_look_for_more() -> None:
+    line_up(60)
+    region = Region("running", "stopped")
+    fleet_of(region).grow()
+    assert (region.started, region.describes) == ([], 0)
