@@ -7,6 +7,7 @@ from chalice.app import CloudWatchEvent, SQSEvent
 
 from chalicelib import logs, wiring
 from chalicelib.api.application import Application
+from chalicelib.api.authorizer import authorize, authorizers
 from chalicelib.api.catalogs import CATALOG_ROUTES
 from chalicelib.api.comfyui import comfyui_routes
 from chalicelib.api.generate import generate_routes
@@ -25,9 +26,11 @@ for routes in (
     usage_routes,
     comfyui_routes,
     *CATALOG_ROUTES,
+    authorizers,
 ):
     app.register_blueprint(routes)
 app.refuse_the_rest()
+app.demand_key(authorize)
 
 
 # The queue's ARN is put in by infra/, which declares the queue.

@@ -13,6 +13,7 @@ class Config(Struct, frozen=True):
     catalog_table: str = "darkroom-catalog"
     jobs_table: str = "darkroom-jobs"
     fleet_table: str = "darkroom-fleet"
+    keys_table: str = "darkroom-keys"
     jobs_queue_url: str = ""
     images_bucket: str = "darkroom-images"
     fleet_tag: str = "darkroom"

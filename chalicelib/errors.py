@@ -22,6 +22,31 @@ class InvalidRequest(DarkroomError):
     suggestion = "Correct the request and send it again"
 
 
+class Unauthenticated(DarkroomError):
+    """The request has no API key that is good."""
+
+    title = "API key required"
+    suggestion = "Send a valid key in the header Authorization: Bearer dk_…"
+
+
+class Forbidden(DarkroomError):
+    """The key is good, but not for this."""
+
+    title = "Not allowed"
+    suggestion = "Use an API key with this scope"
+
+
+class TooManyRequests(DarkroomError):
+    """A limit of the key is reached; ask again in `retry_seconds`."""
+
+    title = "Too many requests"
+    suggestion = "Wait for as long as the Retry-After header says"
+
+    def __init__(self, error: str, *, retry_seconds: int) -> None:
+        super().__init__(error)
+        self.retry_seconds = retry_seconds
+
+
 class UnsupportedContentType(DarkroomError):
     """The body is not declared as JSON."""
 

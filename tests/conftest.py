@@ -38,6 +38,7 @@ os.environ |= {
     "CATALOG_TABLE": "catalog",
     "JOBS_TABLE": "jobs",
     "FLEET_TABLE": "fleet",
+    "KEYS_TABLE": "keys",
     "IMAGES_BUCKET": "images",
     "JOBS_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/{QUEUE}",
     "COMFYUI_URL": f"http://127.0.0.1:{COMFYUI_PORT}",
@@ -53,6 +54,7 @@ from chalice.test import Client, TestHTTPClient  # noqa: E402
 import app  # noqa: E402
 from chalicelib import wiring  # noqa: E402
 from local.comfyui.background import serve  # noqa: E402
+from tests.api.keyed import keyed  # noqa: E402
 
 settings.register_profile(
     "darkroom", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -65,13 +67,20 @@ _client = cache(boto3.Session().client)
 RESOURCES = yaml.safe_load(Path(__file__).parents[1].joinpath("infra/resources.yaml").read_text())
 
 
+TABLES = {
+    "CatalogTable": "catalog",
+    "JobsTable": "jobs",
+    "FleetTable": "fleet",
+    "KeysTable": "keys",
+}
+
+
 @pytest.fixture
 def aws() -> Iterator[None]:
     """Empty tables, bucket and queue, as the template declares them."""
     with moto.mock_aws():
         _forget_wiring()
-        tables = {"CatalogTable": "catalog", "JobsTable": "jobs", "FleetTable": "fleet"}
-        for resource, table in tables.items():
+        for resource, table in TABLES.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
         _client("s3").create_bucket(Bucket="images")
         _client("sqs").create_queue(QueueName=QUEUE)
@@ -95,7 +104,7 @@ def _forget_wiring() -> None:
 def http(aws: None) -> Iterator[TestHTTPClient]:
     """The API, whose ComfyUI is off unless `comfyui` is asked for too."""
     with Client(app.app) as client:
-        yield client.http
+        yield keyed(client, app.app)
 
 
 @pytest.fixture

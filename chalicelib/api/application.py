@@ -64,8 +64,14 @@ class Application(Chalice):
             return _answered(internal())
         return answered if _conforms(answered) else _answered(_meant(answered))
 
+    def demand_key(self, authorizer: Any) -> None:
+        """Have an authorizer look at every request but preflights; to be called last of all."""
+        for methods in self.routes.values():
+            for route in methods.values():
+                route.authorizer = authorizer
+
     def refuse_the_rest(self) -> None:
-        """Answer 404 for paths and 405 for methods that are not served; to be called last.
+        """Answer 404 for paths and 405 for methods that are not served, after all routes.
 
         API Gateway itself would answer both with 403 and a body of its own.
         """

@@ -2,6 +2,7 @@
 
 from chalicelib import wiring
 from chalicelib.api.routes import Routes
+from chalicelib.models.api_key import GENERATE
 
 comfyui_routes = Routes(__name__)
 
@@ -13,7 +14,7 @@ def get_status() -> dict[str, str]:
     return {"status": now.status, "message": now.message}
 
 
-@comfyui_routes.post("/api/images/comfyui/start")
+@comfyui_routes.post("/api/images/comfyui/start", scope=GENERATE)
 def start() -> dict[str, str]:
     """Start a GPU instance; harmless when one runs."""
     wiring.fleet().start()

@@ -9,11 +9,14 @@ from chalicelib import errors
 STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.DarkroomError: 500,
     errors.InvalidRequest: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.BodyTooLarge: 413,
     errors.UnsupportedContentType: 415,
     errors.IdempotencyConflict: 422,
+    errors.TooManyRequests: 429,
     errors.JobFinished: 409,
     errors.JobCanceled: 409,
     errors.GpuUnavailable: 503,
@@ -66,6 +69,10 @@ def answer(error: errors.DarkroomError) -> Response:
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = error.allowed
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_seconds)
     if status == STATUS_CODES[errors.ComfyUIUnavailable]:
         headers["Retry-After"] = _RETRY_SECONDS
     return Response(envelope(error), headers, status)

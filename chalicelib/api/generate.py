@@ -4,10 +4,11 @@ from chalice import Response
 from chalice.app import Request
 
 from chalicelib import wiring
-from chalicelib.api.caller import caller
+from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import failure, image_urls, job_resource, metadata
 from chalicelib.api.preferences import fingerprint, followed, idempotency_key, wait_seconds
 from chalicelib.api.routes import Routes, url_of
+from chalicelib.models.api_key import GENERATE
 from chalicelib.models.job import Job
 from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.schemas.generation import GenerateRequest, PostRequest
@@ -18,7 +19,7 @@ generate_routes = Routes(__name__, before=wiring.seed_catalogs)
 _LOOK_SECONDS = "2"
 
 
-@generate_routes.post("/api/images/generate", body=GenerateRequest)
+@generate_routes.post("/api/images/generate", body=GenerateRequest, scope=GENERATE)
 def generate(body: GenerateRequest) -> Response:
     """Generate an image and wait for it, or answer with the job that will."""
     request = generate_routes.current_request
@@ -36,11 +37,13 @@ def generate(body: GenerateRequest) -> Response:
 
 def order(request: Request, body: GenerateRequest, post_id: str | None = None) -> Order:
     """Put a request and its wishes together."""
+    who = identity(request)
     return Order(
         request=body,
         wait_seconds=wait_seconds(request),
         fingerprint=fingerprint(request, body),
-        caller=caller(request),
+        owner=who.owner,
+        allowance=who.allowance,
         key=idempotency_key(request),
         count=body.count if isinstance(body, PostRequest) else 1,
         post_id=post_id,

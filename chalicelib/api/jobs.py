@@ -7,10 +7,12 @@ from chalice.app import Request
 
 from chalicelib import wiring
 from chalicelib.api.errors import conflict
+from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import job_resource, job_resources
 from chalicelib.api.paging import Page, requested, respond
 from chalicelib.api.routes import Headers, Routes, query
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
+from chalicelib.models.api_key import GENERATE
 from chalicelib.models.job import Job
 from chalicelib.models.job_listing import newest
 from chalicelib.models.job_status import STATUSES
@@ -27,7 +29,8 @@ def list_jobs() -> Response:
     request, link = job_routes.current_request, wiring.images().url
     asked = requested(request)
     page = Page(asked.limit or _DEFAULT_LIMIT, asked.after)
-    jobs = newest((page.limit or 0) + 1, status=_status(request), before=page.after)
+    asked_for = {"status": _status(request), "before": page.after}
+    jobs = newest((page.limit or 0) + 1, owner=identity(request).sees, **asked_for)
     return respond(request, job_resources(jobs, link), page, lambda each: each["id"])
 
 
@@ -37,7 +40,7 @@ def get_job(job_id: str) -> dict[str, Any]:
     return job_resource(_find(job_id), wiring.images().url)
 
 
-@job_routes.post("/api/images/jobs/{job_id}/cancel")
+@job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
 def cancel_job(job_id: str) -> Response:
     """End a job and its run on the GPU; 409 with the job if it has ended with or without us."""
     job = _find(job_id)
@@ -70,7 +73,8 @@ def _find(job_id: str) -> Job:
     # The table has other items too; a job's id has none but letters and digits.
     if not (job_id.isascii() and job_id.isalnum() and len(job_id) <= _LONGEST_ID):
         raise NotFound(f"job {job_id[:64]!r} does not exist", title="Job not found")
-    return Job.find(job_id.upper())
+    # Another's is not forbidden but missing, or the answer would tell that there is one.
+    return Job.find(job_id.upper(), owner=identity(job_routes.current_request).sees)
 
 
 def _status(request: Request) -> str | None:

@@ -6,11 +6,13 @@ from chalice import Response
 
 from chalicelib import wiring
 from chalicelib.api.generate import job_url, order
+from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import failure, image_urls, job_resources, post_images
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.preferences import followed
 from chalicelib.api.routes import Routes
 from chalicelib.errors import InvalidRequest
+from chalicelib.models.api_key import GENERATE
 from chalicelib.models.job_listing import of_post
 from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.schemas.generation import PostRequest
@@ -20,7 +22,7 @@ post_routes = Routes(__name__, before=wiring.seed_catalogs)
 _POST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}")
 
 
-@post_routes.post("/api/v1/posts/{post_id}/generate_images", body=PostRequest)
+@post_routes.post("/api/v1/posts/{post_id}/generate_images", body=PostRequest, scope=GENERATE)
 def generate_images(body: PostRequest, post_id: str) -> Response:
     """Generate `count` images with different seeds and record them under the post."""
     request, link = post_routes.current_request, wiring.images().url
@@ -42,7 +44,7 @@ def list_post_images(post_id: str) -> Response:
     """List the images of a post, oldest first."""
     request, link = post_routes.current_request, wiring.images().url
     page = requested(request)
-    jobs = of_post(_valid(post_id), after=page.after)
+    jobs = of_post(_valid(post_id), owner=identity(request).sees, after=page.after)
     images = (image for job in jobs for image in post_images(job, link))
     return respond(request, images, page, lambda image: image["job_id"])
 

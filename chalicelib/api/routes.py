@@ -9,8 +9,10 @@ from chalice import Blueprint, Response
 from chalice.app import Request
 
 from chalicelib.api.errors import answer, internal
+from chalicelib.api.identity import identity
 from chalicelib.config import config
 from chalicelib.errors import BodyTooLarge, DarkroomError, InvalidRequest, UnsupportedContentType
+from chalicelib.models.api_key import ADMIN, READ
 from chalicelib.schemas.parsing import parse
 
 log = logging.getLogger("darkroom.api")
@@ -25,34 +27,35 @@ T = TypeVar("T")
 class Routes(Blueprint):
     """Registers views by method; errors are translated here, where CORS headers still follow.
 
-    `before` is called ahead of every view.
+    `before` is called ahead of every view. What changes something is for admins only, unless its
+    route names another scope.
     """
 
     def __init__(self, import_name: str, *, before: Callable[[], None] | None = None) -> None:
         super().__init__(import_name)
         self._before = before
 
-    def get(self, path: str) -> Callable[[View], View]:
-        return self._serve("GET", path, status=200)
+    def get(self, path: str, *, scope: str = READ) -> Callable[[View], View]:
+        return self._serve("GET", path, scope)
 
     def delete(self, path: str) -> Callable[[View], View]:
-        return self._serve("DELETE", path, status=200)
+        return self._serve("DELETE", path, ADMIN)
 
     def post(
-        self, path: str, *, body: type | None = None, status: int = 200
+        self, path: str, *, body: type | None = None, status: int = 200, scope: str = ADMIN
     ) -> Callable[[View], View]:
-        return self._serve("POST", path, body=body, status=status)
+        return self._serve("POST", path, scope, body=body, status=status)
 
     def put(self, path: str, *, body: type) -> Callable[[View], View]:
-        return self._serve("PUT", path, body=body, status=200)
+        return self._serve("PUT", path, ADMIN, body=body)
 
     def _serve(
-        self, method: str, path: str, *, status: int, body: type | None = None
+        self, method: str, path: str, scope: str, *, body: type | None = None, status: int = 200
     ) -> Callable[[View], View]:
         def register(view: View) -> View:
             @wraps(view)
             def answered(**path_parameters: str) -> Response:
-                return self._answer(view, path_parameters, body, status)
+                return self._answer(view, path_parameters, scope, body, status)
 
             # Chalice would refuse content types by itself, on GET too; `json_body` does better.
             self.route(path, methods=[method], content_types=[])(answered)
@@ -61,9 +64,15 @@ class Routes(Blueprint):
         return register
 
     def _answer(
-        self, view: View, path_parameters: dict[str, str], body: type | None, status: int
+        self,
+        view: View,
+        path_parameters: dict[str, str],
+        scope: str,
+        body: type | None,
+        status: int,
     ) -> Response:
         try:
+            identity(self.current_request).demand(scope)
             given: list[object] = [json_body(self.current_request, body)] if body else []
             if self._before:
                 self._before()

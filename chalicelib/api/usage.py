@@ -8,6 +8,7 @@ from chalicelib import wiring
 from chalicelib.api.job_resource import dollars
 from chalicelib.api.routes import Routes, query
 from chalicelib.errors import InvalidRequest
+from chalicelib.models.api_key import ADMIN
 from chalicelib.services.spending import Spending
 from chalicelib.services.usage import DAY, GROUPINGS, Report
 
@@ -17,7 +18,7 @@ _PARAMETERS = ("from", "to", "group_by")
 _DATE = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
 
 
-@usage_routes.get("/api/images/usage")
+@usage_routes.get("/api/images/usage", scope=ADMIN)
 def get_usage() -> dict[str, Any]:
     """Tell what the GPUs did on some days, and what that cost, by day, style or post."""
     asked = query(usage_routes.current_request)

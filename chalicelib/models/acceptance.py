@@ -26,18 +26,19 @@ class AcceptedKey(Table):
     expires_at = NumberAttribute()
 
 
-def _item_id(key: str) -> str:
-    # Hashed, as a key is the caller's own text of any length.
-    return f"idempotency:{sha256(key.encode()).hexdigest()}"
+def _item_id(owner: str, key: str) -> str:
+    # Hashed, as a key is the caller's own text of any length; an owner's name has no line break.
+    text = f"{owner}\n{key}"
+    return f"idempotency:{sha256(text.encode()).hexdigest()}"
 
 
-def replay(key: str, fingerprint: str) -> list[Job] | None:
-    """Return the jobs of an earlier request with this key; None if there was none.
+def replay(owner: str, key: str, fingerprint: str) -> list[Job] | None:
+    """Return the jobs of an owner's earlier request with this key; None if there was none.
 
     Raise IdempotencyConflict when that request had another body.
     """
     try:
-        known = AcceptedKey.get(_item_id(key), consistent_read=True)
+        known = AcceptedKey.get(_item_id(owner, key), consistent_read=True)
     except AcceptedKey.DoesNotExist:
         return None
     if known.fingerprint != fingerprint:
@@ -60,13 +61,13 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str) -> list[Job]:
     except TransactWriteError as error:
         if not (key and lost_race(error)):
             raise
-        return replay(key, fingerprint) or accept(jobs, key, fingerprint)
+        return replay(jobs[0].owner, key, fingerprint) or accept(jobs, key, fingerprint)
     return jobs
 
 
 def _record(key: str, fingerprint: str, jobs: list[Job]) -> AcceptedKey:
     return AcceptedKey(
-        id=_item_id(key),
+        id=_item_id(jobs[0].owner, key),
         fingerprint=fingerprint,
         job_ids=[job.id for job in jobs],
         expires_at=jobs[0].expires_at,

@@ -9,7 +9,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.config import config
 from chalicelib.errors import JobBusy, JobFinished, LeaseLost, NotFound
 from chalicelib.models.attempt import Attempt
-from chalicelib.models.job_index import LINE, ByAge, ByPlace, ByPost, ByStatus, shard_of
+from chalicelib.models.job_index import LINE, ByAge, ByOwner, ByPlace, ByPost, ByStatus, shard_of
 from chalicelib.models.job_item import JobItem
 from chalicelib.models.job_status import (
     CANCELED,
@@ -32,6 +32,7 @@ class Job(JobItem):
     by_status = ByStatus()
     by_post = ByPost()
     by_place = ByPlace()
+    by_owner = ByOwner()
 
     @classmethod
     def new(cls, job_id: str, *, now: float, **known: Any) -> "Job":
@@ -50,12 +51,15 @@ class Job(JobItem):
         return job
 
     @classmethod
-    def find(cls, job_id: str) -> "Job":
-        """Return a job, or raise NotFound."""
+    def find(cls, job_id: str, *, owner: str | None = None) -> "Job":
+        """Return a job, of this owner if one is given, or raise NotFound."""
+        missing = NotFound(f"job {job_id[:64]} does not exist", title="Job not found")
         try:
             job = cls.get(job_id, consistent_read=True)
         except cls.DoesNotExist:
-            raise NotFound(f"job {job_id[:64]} does not exist", title="Job not found") from None
+            raise missing from None
+        if owner not in (None, job.owner):
+            raise missing
         return job
 
     def claim(self, lease: str, *, now: float, until: float) -> None:

@@ -4,7 +4,12 @@ from typing import Any
 from zlib import crc32
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import (
+    AllProjection,
+    GlobalSecondaryIndex,
+    IncludeProjection,
+    KeysOnlyProjection,
+)
 
 SHARDS = 4
 LINE = "line"
@@ -50,6 +55,21 @@ class ByPlace(GlobalSecondaryIndex[Any]):
     line = UnicodeAttribute(hash_key=True)
     place = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
+
+
+class ByOwner(GlobalSecondaryIndex[Any]):
+    """The jobs of one owner, in the order of their creation.
+
+    With little of them, so that an image's progress is not written to another index.
+    """
+
+    class Meta:
+        index_name = "by_owner"
+        projection = IncludeProjection(["status"])
+
+    owner = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+    status = UnicodeAttribute()
 
 
 class ByPost(GlobalSecondaryIndex[Any]):

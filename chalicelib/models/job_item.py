@@ -33,7 +33,7 @@ class JobItem(Table):
     status_shard = UnicodeAttribute()
     post_id = UnicodeAttribute(null=True)
     style_id = NumberAttribute(null=True)
-    caller = UnicodeAttribute(default="")
+    owner = UnicodeAttribute(default="nobody")
     line = UnicodeAttribute(null=True)
     place = UnicodeAttribute(null=True)
     parameters = JSONAttribute()

@@ -11,9 +11,17 @@ from chalicelib.models.job_index import SHARDS
 from chalicelib.models.job_status import OPEN, SUCCEEDED
 
 
-def newest(limit: int, *, status: str | None = None, before: str | None = None) -> list[Job]:
+def newest(
+    limit: int,
+    *,
+    owner: str | None = None,
+    status: str | None = None,
+    before: str | None = None,
+) -> list[Job]:
     """Return up to `limit` jobs, newest first, those older than the job id `before`."""
     older: Condition | None = Job.id < before if before else None
+    if owner is not None:
+        return _of_owner(owner, status, older, limit)
     pages = [_shard(shard, status, older, limit) for shard in range(SHARDS)]
     return list(islice(merge(*pages, key=lambda job: job.id, reverse=True), limit))
 
@@ -26,10 +34,20 @@ def _shard(shard: int, status: str | None, older: Condition | None, limit: int) 
     return Job.by_age.query(str(shard), older, scan_index_forward=False, limit=limit)
 
 
-def of_post(post_id: str, *, after: str | None = None) -> Iterator[Job]:
+def _of_owner(owner: str, status: str | None, older: Condition | None, limit: int) -> list[Job]:
+    wanted = Job.status == status if status else None
+    found = Job.by_owner.query(owner, older, wanted, scan_index_forward=False, limit=limit)
+    whole = Job.batch_get([each.id for each in found], consistent_read=True)
+    return sorted(whole, key=lambda job: str(job.id), reverse=True)
+
+
+def of_post(post_id: str, *, owner: str | None = None, after: str | None = None) -> Iterator[Job]:
     """Yield a post's jobs that succeeded, oldest first, those younger than the job id `after`."""
     younger: Condition | None = Job.id > after if after else None
-    return iter(Job.by_post.query(post_id, younger, Job.status == SUCCEEDED))
+    wanted: Condition = Job.status == SUCCEEDED
+    if owner is not None:
+        wanted &= Job.owner == owner
+    return iter(Job.by_post.query(post_id, younger, wanted))
 
 
 def count_open() -> dict[str, int]:

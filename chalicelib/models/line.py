@@ -58,7 +58,7 @@ class CallerTurn(Table):
 def give_back(job: Job) -> None:
     """Let the caller of a job that left the line without an image have its turn again."""
     if job.place and not job.attempts:
-        CallerTurn(_caller_id(job.caller)).update([CallerTurn.turn.add(-1)])
+        CallerTurn(_caller_id(job.owner)).update([CallerTurn.turn.add(-1)])
 
 
 def take_places(jobs: list[Job], *, now: float) -> list[str]:
@@ -66,7 +66,7 @@ def take_places(jobs: list[Job], *, now: float) -> list[str]:
     with_turn = Job.place >= f"{_RETURNED + 1:0{_DIGITS}d}"
     head = next(iter(Job.by_place.query(LINE, with_turn, limit=1)), None)
     earliest = _turn(head.place) if head else int(now * 1000)
-    first = CallerTurn.take(jobs[0].caller, len(jobs), earliest=earliest, now=now)
+    first = CallerTurn.take(jobs[0].owner, len(jobs), earliest=earliest, now=now)
     return [_place(first + index, job.id) for index, job in enumerate(jobs)]
 
 

@@ -25,6 +25,7 @@ from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.models.daily_images import Allowance
     from chalicelib.services.fleet import Fleet
     from chalicelib.services.waking import Waker
 
@@ -39,7 +40,8 @@ class Order(Struct, frozen=True):
     request: GenerateRequest
     wait_seconds: int
     fingerprint: str
-    caller: str = ""
+    owner: str = "nobody"
+    allowance: Allowance | None = None
     key: str | None = None
     count: int = 1
     post_id: str | None = None
@@ -70,15 +72,15 @@ class Generation:
     def submit(self, order: Order) -> list[Job]:
         """Accept an order, or find what its key accepted before, and drive it for the wait.
 
-        Raise InvalidRequest, IdempotencyConflict, or ComfyUIUnavailable: then nothing was
-        accepted.
+        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, or ComfyUIUnavailable: then
+        nothing was accepted.
         """
         lease, until = uuid4().hex, self._clock() + order.wait_seconds
-        jobs = replay(order.key, order.fingerprint) if order.key else None
+        jobs = replay(order.owner, order.key, order.fingerprint) if order.key else None
         if jobs is None:
             self._fleet.check()
             made = self._jobs(order, lease, until)
-            jobs = accept(made, order.key, order.fingerprint)
+            jobs = self._accept(order, made)
             if jobs is made:
                 self._announce(jobs, order.wait_seconds)
         if order.wait_seconds:
@@ -92,7 +94,7 @@ class Generation:
             Job.new(
                 str(ULID()),
                 now=now,
-                caller=order.caller,
+                owner=order.owner,
                 post_id=order.post_id,
                 style_id=None if order.request.style_id is UNSET else order.request.style_id,
                 parameters=structs.asdict(parameters),
@@ -115,6 +117,18 @@ class Generation:
             compose(request, style=style, size=size, defaults=defaults, seed=seed)
             for seed in seeds(request.seed, order.count, self._random_seed())
         ]
+
+    def _accept(self, order: Order, made: list[Job]) -> list[Job]:
+        """Store what was made, or find what the same key stored a moment earlier."""
+        if not order.allowance:
+            return accept(made, order.key, order.fingerprint)
+        now = self._clock()
+        order.allowance.take(len(made), now=now)
+        # After an error nobody knows whether they are stored, so that they count.
+        jobs = accept(made, order.key, order.fingerprint)
+        if jobs is not made:
+            order.allowance.give_back(len(made), now=now)
+        return jobs
 
     def _announce(self, jobs: list[Job], wait_seconds: int) -> None:
         # Should this process die, the message finds the lease expired and a worker goes on.

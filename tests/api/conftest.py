@@ -9,10 +9,12 @@ from chalice.test import Client, TestHTTPClient
 
 import app
 from tests.api.gateway import Gateway
+from tests.api.keyed import keyed
 
 
 @pytest.fixture
 def http(aws: None) -> Iterator[TestHTTPClient]:
     """The API, whose ComfyUI is off unless `comfyui` is asked for too."""
-    with Client(cast("Chalice", Gateway(app.app))) as client:
-        yield client.http
+    gateway = cast("Chalice", Gateway(app.app))
+    with Client(gateway) as client:
+        yield keyed(client, gateway)

@@ -8,6 +8,14 @@ from chalice.local import LambdaContext
 STAGE = "/live"
 BASE_URL = f"https://localhost{STAGE}"
 
+# What API Gateway makes of the authorizer's context: texts.
+AUTHORIZED = {
+    "key_id": "testtesttest",
+    "owner": "tests",
+    "scopes": '["admin"]',
+    "images_per_day": "1000",
+}
+
 Event = dict[str, Any]
 
 
@@ -45,6 +53,7 @@ def event_of(method: str, path: str, resource: str, body: str | None = None) -> 
             "httpMethod": method,
             "path": f"{STAGE}{path}",
             "stage": STAGE.removeprefix("/"),
+            "authorizer": AUTHORIZED,
             "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
         },
         "body": body,

@@ -110,7 +110,7 @@ class World:
         count = int(key[-1]) if key else 1
         wait = wait if count == 1 else 0
         request = GenerateRequest(prompt=key or "a fox")
-        order = Order(request, wait, f"{key}", caller=key or caller, key=key, count=count)
+        order = Order(request, wait, f"{key}", owner=key or caller, key=key, count=count)
 
         def answered(process: Process) -> None:
             if process.error is None:

@@ -14,7 +14,7 @@ _numbers = itertools.count(1)
 
 def come(caller: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
     """Have a caller's jobs line up; return them in their order."""
-    known = {"caller": caller, "parameters": {}, "due_at": now + 300, "line": LINE}
+    known = {"owner": caller, "parameters": {}, "due_at": now + 300, "line": LINE}
     jobs = [Job.new(f"{next(_numbers):026d}", now=now, **known) for _ in range(count)]
     for job, place in zip(jobs, line.take_places(jobs, now=now), strict=True):
         job.place = place

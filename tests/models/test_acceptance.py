@@ -32,7 +32,7 @@ def test_a_race_with_another_body_is_a_conflict_and_stores_nothing(aws: None) ->
 
 
 def test_a_key_that_was_never_used_is_no_replay(aws: None) -> None:
-    assert replay("key", "f") is None
+    assert replay("nobody", "key", "f") is None
 
 
 def test_keys_are_no_jobs(aws: None) -> None:

@@ -28,11 +28,11 @@ def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> Non
     fleet_of(parts).comfyuis["i-1"] = gpu
     workers = Workers(parts)
     for _ in range(burst // 10):
-        late(parts, 10, caller="a")
+        late(parts, 10, owner="a")
     while len(gpu.made) < made_before or len(seated()) < SEATS:
         assert workers.work()
     before = len(gpu.made)
-    [single] = late(parts, caller="b")
+    [single] = late(parts, owner="b")
     while single not in gpu.made:
         assert workers.work()
     assert gpu.made.index(single) - before <= SEATS + 1
@@ -44,10 +44,10 @@ def test_everybody_is_served_once_and_no_seat_is_left(aws: None) -> None:
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu
     workers = Workers(parts)
-    ids = [job_id for caller in "abc" for job_id in late(parts, 5, caller=caller)]
+    ids = [job_id for caller in "abc" for job_id in late(parts, 5, owner=caller)]
     while workers.work():
         pass
     assert sorted(gpu.made) == sorted(ids)
     assert {Job.find(job_id).status for job_id in ids} == {"succeeded"}
     assert seated() == set()
-    assert [Job.find(job_id).caller for job_id in gpu.made] == ["a", "b", "c"] * 5
+    assert [Job.find(job_id).owner for job_id in gpu.made] == ["a", "b", "c"] * 5

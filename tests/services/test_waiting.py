@@ -120,7 +120,7 @@ def test_no_jobs_no_waits(aws: None) -> None:
 @given(callers=st.lists(st.sampled_from("abc"), min_size=1, max_size=8))
 def test_positions_are_all_different_and_without_a_gap(aws: None, callers: list[str]) -> None:
     parts = Parts()
-    ids = [job_id for caller in callers for job_id in late(parts, caller=caller)]
+    ids = [job_id for caller in callers for job_id in late(parts, owner=caller)]
     found = [wait.position for wait in of(*ids) if wait]
     for job_id in ids:
         parts.cancellation.cancel(job_id)

@@ -1,0 +1,61 @@
+"""Lambda authorizer of all routes: `Authorization: Bearer` with an API key.
+
+A function of its own that runs without `app.py`: it starts in half the time.
+"""
+
+import json
+import logging
+import time
+from typing import Any
+
+from chalice import Blueprint
+from chalice.app import AuthRequest
+
+from chalicelib import logs
+from chalicelib.errors import TooManyRequests, Unauthenticated
+from chalicelib.models.api_key import ApiKey
+
+logs.configure()
+log = logging.getLogger("darkroom.authorizer")
+
+authorizers = Blueprint(__name__)
+
+_SCHEME = "bearer "
+
+
+# Without a cache in API Gateway a key is refused from the moment at which it is revoked.
+@authorizers.authorizer(name="authorizer", ttl_seconds=0)
+def authorize(request: AuthRequest) -> dict[str, Any]:
+    """Let a request with a good key through, with what the API has to know of the key."""
+    try:
+        key = ApiKey.admit(_token(request), now=time.time())
+    except Unauthenticated as error:
+        return _policy(request, "Deny", "anonymous", {"reason": str(error)})
+    except TooManyRequests as error:
+        # A denial could not say when to try again, so that it is for the API to refuse.
+        refusal = {"refusal": str(error), "retry_seconds": error.retry_seconds}
+        return _policy(request, "Allow", "limited", refusal)
+    about = {
+        "key_id": key.id,
+        "owner": key.owner,
+        "scopes": json.dumps(list(key.scopes)),
+        "images_per_day": int(key.images_per_day),
+    }
+    return _policy(request, "Allow", key.id, about)
+
+
+def _token(request: AuthRequest) -> str:
+    header = str(request.token)
+    return header[len(_SCHEME) :].strip() if header.lower().startswith(_SCHEME) else header.strip()
+
+
+def _policy(
+    request: AuthRequest, effect: str, principal: str, context: dict[str, object]
+) -> dict[str, Any]:
+    statement = {
+        "Action": "execute-api:Invoke",
+        "Effect": effect,
+        "Resource": [request.method_arn],
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return {"principalId": principal, "policyDocument": document, "context": context}

@@ -1,0 +1,125 @@
+"""API keys: who may call, what for, and how often."""
+
+import re
+from hashlib import sha256
+from typing import Any
+
+from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib.config import config
+from chalicelib.errors import DarkroomError, TooManyRequests, Unauthenticated
+from chalicelib.models.table import Table, was_refused
+
+READ, GENERATE, ADMIN = "read", "generate", "admin"
+SCOPES = (READ, GENERATE, ADMIN)
+
+_WINDOW_SECONDS = 60
+_RACES = 25
+
+_TOKEN = re.compile(r"dk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+
+
+class ApiKey(Table):
+    """A key, found by the public part of its token; of the secret part only a hash is kept.
+
+    `window` is the minute of the clock in which it was last used, `requests` how often then.
+    """
+
+    class Meta:
+        table_name = config.keys_table
+
+    id = UnicodeAttribute(hash_key=True)
+    secret_hash = UnicodeAttribute()
+    name = UnicodeAttribute()
+    owner = UnicodeAttribute()
+    scopes: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
+    requests_per_minute = NumberAttribute()
+    images_per_day = NumberAttribute()
+    created_at = NumberAttribute()
+    expires_at = NumberAttribute(null=True)
+    revoked_at = NumberAttribute(null=True)
+    window = NumberAttribute(default=0)
+    requests = NumberAttribute(default=0)
+
+    @classmethod
+    def admit(cls, token: str, *, now: float) -> "ApiKey":
+        """Return the key of a token, this request counted.
+
+        Raise Unauthenticated if there is none, it has expired or was revoked, and TooManyRequests
+        if it was used as often as it may in this minute. No number of requests at once gets more.
+        """
+        key_id, secret_hash = parts(token)
+        key, window = cls(key_id), int(now // _WINDOW_SECONDS)
+        for _ in range(_RACES):
+            good = cls._is_good(secret_hash, now) & (cls.window == window)
+            counted: list[Action] = [cls.requests.set(cls.requests + 1)]
+            if key._write(counted, good & (cls.requests < cls.requests_per_minute)):
+                return key
+            known = cls._known(key_id, secret_hash, now)
+            if known.window >= window and known.requests >= known.requests_per_minute:
+                raise known._exhausted(now)
+            window = max(window, int(known.window))  # another's clock may be ahead of ours
+            begun: list[Action] = [cls.window.set(window), cls.requests.set(0)]
+            key._write(begun, (cls.window == known.window) & (cls.window < window))
+        raise DarkroomError(f"key {key_id} is used by too many at once")
+
+    def revoke(self, *, now: float) -> bool:
+        """Refuse the key from now on; False if there is none that could be revoked."""
+        unrevoked = ApiKey.id.exists() & ApiKey.revoked_at.does_not_exist()
+        return self._write([ApiKey.revoked_at.set(now)], unrevoked)
+
+    @classmethod
+    def _known(cls, key_id: str, secret_hash: str, now: float) -> "ApiKey":
+        try:
+            key = cls.get(key_id, consistent_read=True)
+        except cls.DoesNotExist:
+            raise Unauthenticated("this API key is not known") from None
+        if key.secret_hash != secret_hash:
+            raise Unauthenticated("this API key is not known")
+        if key.revoked_at is not None:
+            raise Unauthenticated("this API key was revoked")
+        if key.expires_at is not None and key.expires_at <= now:
+            raise Unauthenticated("this API key has expired")
+        return key
+
+    @classmethod
+    def _is_good(cls, secret_hash: str, now: float) -> Condition:
+        unexpired = cls.expires_at.does_not_exist() | (cls.expires_at > now)
+        known: Condition = cls.secret_hash == secret_hash
+        return known & cls.revoked_at.does_not_exist() & unexpired
+
+    def _exhausted(self, now: float) -> TooManyRequests:
+        return TooManyRequests(
+            f"this API key may send {self.requests_per_minute:.0f} requests a minute",
+            retry_seconds=int((self.window + 1) * _WINDOW_SECONDS - now) + 1,
+        )
+
+    def _write(self, actions: list[Action], condition: Condition) -> bool:
+        try:
+            self.update(actions, condition=condition)
+        except UpdateError as error:
+            if not was_refused(error):
+                raise
+            return False
+        return True
+
+
+def token_of(key_id: str, secret: str) -> str:
+    """Put the two parts of a key together, as callers send them."""
+    return f"dk_{key_id}_{secret}"
+
+
+def parts(token: str) -> tuple[str, str]:
+    """Return the id of a token's key, and the hash of its secret; or raise Unauthenticated."""
+    match = _TOKEN.fullmatch(token)
+    if not match:
+        raise Unauthenticated("this is not an API key")
+    return match[1], hash_of(match[2])
+
+
+def hash_of(secret: str) -> str:
+    # A secret has 256 random bits: there is nothing to guess, and so no need to hash it slowly.
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,125 @@
+"""API keys of a deployment: make one, list them, revoke one.
+
+python -m infra.keys STACK create NAME [--owner O] [--scopes read,generate] [--days N] …
+python -m infra.keys STACK list
+python -m infra.keys STACK revoke ID
+"""
+
+import argparse
+import re
+import secrets
+import string
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+
+from chalicelib.models.api_key import SCOPES, ApiKey, hash_of, token_of
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}")
+_DAY_SECONDS = 86_400
+
+
+def use(stack: str, cloudformation: Any) -> None:
+    """Have this process work on the keys of a stack."""
+    [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
+    ApiKey.Meta.table_name = outputs["KeysTableName"]
+
+
+def create(
+    name: str,
+    *,
+    owner: str | None = None,
+    scopes: tuple[str, ...] = ("read", "generate"),
+    days: int | None = None,
+    requests_per_minute: int = 120,
+    images_per_day: int = 1000,
+) -> str:
+    """Store a new key and return its token, which is nowhere to be read again.
+
+    Keys of one owner see the same jobs.
+    """
+    key_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    secret, now = secrets.token_urlsafe(32), time.time()
+    ApiKey(
+        key_id,
+        secret_hash=hash_of(secret),
+        name=name,
+        owner=owner or name,
+        scopes=list(scopes),
+        requests_per_minute=requests_per_minute,
+        images_per_day=images_per_day,
+        created_at=now,
+        expires_at=now + days * _DAY_SECONDS if days else None,
+    ).save()
+    return token_of(key_id, secret)
+
+
+def lines() -> Iterator[str]:
+    """Describe every key in a line, without its secret."""
+    for key in sorted(ApiKey.scan(), key=lambda each: float(each.created_at)):
+        state = "revoked" if key.revoked_at else _end(key.expires_at)
+        limits = f"{key.requests_per_minute:.0f}/min {key.images_per_day:.0f} images/day"
+        yield f"{key.id}  {key.name}  {key.owner}  {','.join(key.scopes)}  {limits}  {state}"
+
+
+def _end(seconds: float | None) -> str:
+    if seconds is None:
+        return "for ever"
+    return f"until {datetime.fromtimestamp(seconds, UTC).isoformat(timespec='minutes')}"
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    found = tuple(each.strip() for each in text.split(","))
+    if not set(found) <= set(SCOPES):
+        raise argparse.ArgumentTypeError(f"scopes are {', '.join(SCOPES)}, with commas between")
+    return found
+
+
+def _named(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("a name has up to 64 letters, digits and _.@:/ -")
+    return text
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number above 0")
+    return int(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="infra.keys", description="API keys of a deployment")
+    parser.add_argument("stack")
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("create", help="make a key and show it, once")
+    make.add_argument("name", type=_named)
+    make.add_argument("--owner", type=_named)
+    make.add_argument("--scopes", type=_scopes, default=("read", "generate"))
+    make.add_argument("--days", type=_positive, help="else it does not expire")
+    make.add_argument("--requests-per-minute", type=_positive, default=120)
+    make.add_argument("--images-per-day", type=_positive, default=1000)
+    commands.add_parser("list", help="all keys, without their secrets")
+    commands.add_parser("revoke", help="refuse a key from now on").add_argument("id")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Do what the command line says."""
+    asked = vars(_arguments())
+    command = asked.pop("command")
+    use(asked.pop("stack"), boto3.client("cloudformation"))
+    if command == "create":
+        print(create(asked.pop("name"), **asked))
+    elif command == "list":
+        print("\n".join(lines()))
+    elif not ApiKey(asked["id"]).revoke(now=time.time()):
+        raise SystemExit(f"no key {asked['id']} that could be revoked")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Who may call: API keys, their scopes and limits, and whose jobs they see."""
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from chalice import Chalice
+from chalice.app import AuthRequest
+from chalice.test import Client, TestHTTPClient
+
+import app
+from chalicelib.api.authorizer import authorize
+from chalicelib.models.api_key import ApiKey, parts
+from infra.keys import create
+from tests.api.calls import JOBS, SETTINGS, generate_later, send
+from tests.api.gateway import Gateway, event_of
+from tests.api.keyed import KeyedClient, keyed
+
+ARN = "arn:aws:execute-api:us-east-1:123456789012:api/live/GET/api/images/jobs"
+SETTING = {"name": "a", "value": "b", "description": ""}
+Make = Callable[..., KeyedClient]
+
+
+@pytest.fixture
+def having(aws: None) -> Make:
+    """Callers, each with a key as wanted."""
+    gateway = cast("Chalice", Gateway(app.app))
+    return lambda **wanted: keyed(Client(gateway), gateway, **wanted)
+
+
+def decide(token: str) -> dict[str, Any]:
+    """Ask the authorizer; return its effect and what it tells the API."""
+    decided = authorize.func(AuthRequest("TOKEN", token, ARN))
+    [statement] = decided["policyDocument"]["Statement"]
+    assert statement["Resource"] == [ARN]
+    return {"effect": statement["Effect"], **decided["context"]}
+
+
+def revoke(token: str) -> None:
+    key_id, _ = parts(token)
+    assert ApiKey(key_id).revoke(now=1.0)
+
+
+def test_a_key_is_told_to_the_api_and_its_secret_is_not(aws: None) -> None:
+    token = create("ci", owner="ada", images_per_day=7)
+    decided = decide(f"Bearer {token}")
+    assert decided.pop("effect") == "Allow"
+    assert decided.pop("key_id") == parts(token)[0]
+    assert decided == {"owner": "ada", "scopes": '["read", "generate"]', "images_per_day": 7}
+
+
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer {}", "BEARER  {} "])
+def test_the_scheme_may_be_written_in_any_way(aws: None, form: str) -> None:
+    assert decide(form.format(create("ci")))["effect"] == "Allow"
+
+
+@pytest.mark.parametrize(
+    "token", ["", "Bearer", "Bearer ", "dk_", "Basic YTpi", "dk_aaaaaaaaaaaa_" + "b" * 43]
+)
+def test_what_is_no_key_is_denied(aws: None, token: str) -> None:
+    assert decide(token)["effect"] == "Deny"
+
+
+def test_another_secret_with_the_same_id_is_denied(aws: None) -> None:
+    token = create("ci")
+    assert decide(token[:-1] + ("A" if token[-1] != "A" else "B")) == {
+        "effect": "Deny",
+        "reason": "this API key is not known",
+    }
+
+
+def test_an_expired_key_is_denied(aws: None) -> None:
+    token = create("ci", days=1)
+    key = ApiKey.get(parts(token)[0])
+    key.update([ApiKey.expires_at.set(1)])
+    assert decide(token) == {"effect": "Deny", "reason": "this API key has expired"}
+
+
+def test_a_revoked_key_is_denied_from_the_next_request_on(having: Make) -> None:
+    http = having()
+    assert http.get(JOBS).status_code == 200
+    revoke(http.token)
+    assert decide(http.token) == {"effect": "Deny", "reason": "this API key was revoked"}
+    assert http.get(JOBS).status_code == 403  # API Gateway makes it 401: see tests/e2e
+
+
+def test_of_a_secret_only_a_hash_is_stored(aws: None) -> None:
+    token = create("ci")
+    [stored] = ApiKey.scan()
+    assert token[16:] not in json.dumps(stored.to_simple_dict())
+
+
+def test_every_route_but_preflights_has_the_authorizer() -> None:
+    routes = [route for methods in app.app.routes.values() for route in methods.values()]
+    assert routes
+    assert all(route.authorizer is authorize for route in routes)
+
+
+def test_without_an_authorizer_the_api_is_shut(aws: None) -> None:
+    event = event_of("GET", JOBS, JOBS)
+    del event["requestContext"]["authorizer"]
+    answer = app.app(event, None)
+    assert answer["statusCode"] == 401
+    assert answer["headers"]["WWW-Authenticate"] == "Bearer"
+    assert json.loads(answer["body"])["message"] == "API key required"
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "body"),
+    [
+        ("generate", "GET", JOBS, None),
+        ("read", "POST", "/api/images/generate", {"prompt": "x"}),
+        ("read", "POST", "/api/v1/posts/7/generate_images", {"prompt": "x"}),
+        ("read", "POST", f"{JOBS}/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel", None),
+        ("read", "POST", "/api/images/comfyui/start", None),
+        ("generate", "POST", SETTINGS, SETTING),
+        ("generate", "PUT", f"{SETTINGS}/1", SETTING),
+        ("generate", "DELETE", f"{SETTINGS}/1", None),
+        ("read", "GET", "/api/images/usage", None),
+    ],
+)
+def test_a_key_without_the_scope_is_refused(
+    having: Make, scope: str, method: str, path: str, body: object
+) -> None:
+    answer = send(having(scopes=(scope,)), method, path, body)
+    assert answer.status_code == 403
+    assert answer.json_body["details"]["error"].startswith("this API key lacks the scope ")
+
+
+def test_a_reader_reads_and_a_generator_generates(having: Make, comfyui: str) -> None:
+    reader, both = having(scopes=("read",)), having(scopes=("generate",))
+    for path in (JOBS, SETTINGS, "/api/images/comfyui/status", "/api/v1/posts/7/images"):
+        assert reader.get(path).status_code == 200, path
+    assert generate_later(both).status_code == 202
+
+
+def test_owners_see_their_own_jobs_and_an_admin_sees_all(having: Make, comfyui: str) -> None:
+    ada, bob, root = having(**_user("ada")), having(**_user("bob")), having()
+    mine, other = (generate_later(each).json_body["id"] for each in (ada, bob))
+    assert [job["id"] for job in ada.get(JOBS).json_body] == [mine]
+    assert [job["id"] for job in having(**_user("ada")).get(JOBS).json_body] == [mine]
+    assert [job["id"] for job in root.get(JOBS).json_body] == [other, mine]
+    assert root.get(f"{JOBS}/{other}").status_code == 200
+
+
+def test_anothers_job_is_as_missing_as_one_that_never_was(having: Make, comfyui: str) -> None:
+    ada, bob = having(**_user("ada")), having(**_user("bob"))
+    job_id = generate_later(bob).json_body["id"]
+    never = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    for method, path in (("GET", ""), ("POST", "/cancel")):
+        seen = [send(ada, method, f"{JOBS}/{each}{path}") for each in (job_id, never)]
+        assert [each.status_code for each in seen] == [404, 404]
+        assert seen[0].body.decode().replace(job_id, never) == seen[1].body.decode()
+    assert ada.get(f"/api/images/files/{job_id}-0").status_code == 404
+    assert bob.get(f"{JOBS}/{job_id}").json_body["status"] == "queued"
+
+
+def test_an_owners_list_has_pages_and_can_be_asked_for_a_status(having: Make, comfyui: str) -> None:
+    ada, bob = having(**_user("ada")), having(**_user("bob"))
+    ids = [generate_later(each).json_body["id"] for each in (ada, bob, ada, bob, ada)]
+    send(ada, "POST", f"{JOBS}/{ids[2]}/cancel")
+    first = ada.get(f"{JOBS}?limit=2")
+    assert [job["id"] for job in first.json_body] == [ids[4], ids[2]]
+    assert "Link" in first.headers
+    queued = ada.get(f"{JOBS}?status=queued").json_body
+    assert [job["id"] for job in queued] == [ids[4], ids[0]]
+
+
+def test_a_posts_images_are_those_of_the_owner(having: Make, comfyui: str) -> None:
+    ada, bob, root = having(**_user("ada")), having(**_user("bob")), having()
+    post = "/api/v1/posts/7"
+    body = {"prompt": "x", "width": 64, "height": 64}
+    assert send(ada, "POST", f"{post}/generate_images", body).status_code == 200
+    counts = [len(each.get(f"{post}/images").json_body) for each in (ada, bob, root)]
+    assert counts == [1, 0, 1]
+
+
+def test_idempotency_keys_of_two_owners_do_not_meet(having: Make, comfyui: str) -> None:
+    body, wishes = {"prompt": "x"}, {"idempotency_key": "1", "prefer": "respond-async"}
+    ada, bob = having(**_user("ada")), having(**_user("bob"))
+    ids = [
+        send(each, "POST", "/api/images/generate", body, **wishes).json_body["id"]
+        for each in (ada, bob, ada)
+    ]
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(having: Make) -> None:
+    http = having(requests_per_minute=3)
+    answers = [http.get(JOBS) for _ in range(5)]
+    assert [each.status_code for each in answers].count(429) >= 1  # a minute may just end
+    refused = answers[-1]
+    assert refused.json_body["message"] == "Too many requests"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 61
+
+
+def test_a_key_has_so_many_images_a_day(having: Make, comfyui: str) -> None:
+    http = having(images_per_day=4)
+    post = "/api/v1/posts/7/generate_images"
+    asked = [3, 2, 1, 1]
+    answers = [
+        send(http, "POST", post, {"prompt": "x", "count": count}, prefer="respond-async")
+        for count in asked
+    ]
+    assert [each.status_code for each in answers] == [202, 429, 202, 429]
+    assert answers[-1].json_body["details"]["error"] == "this API key may ask for 4 images a day"
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 86_401
+    assert len(http.get(JOBS).json_body) == 4
+
+
+def test_a_repeated_request_costs_no_second_image(having: Make, comfyui: str) -> None:
+    http = having(images_per_day=1)
+    for _ in range(3):
+        assert (
+            send(
+                http,
+                "POST",
+                "/api/images/generate",
+                {"prompt": "x"},
+                idempotency_key="1",
+                prefer="respond-async",
+            ).status_code
+            == 202
+        )
+
+
+def test_a_refused_request_costs_no_image(having: Make, comfyui: str) -> None:
+    http = having(images_per_day=1)
+    assert generate_later(http, width=1).status_code == 400
+    assert generate_later(http, style_id=999).status_code == 400
+    assert generate_later(http).status_code == 202
+
+
+def test_keys_take_turns_by_owner(having: Make, comfyui: str) -> None:
+    ada, bob = having(**_user("ada")), having(**_user("bob"))
+    ids = [generate_later(each).json_body["id"] for each in (ada, ada, ada, bob)]
+    positions = {each["id"]: each["queue_position"] for each in having().get(JOBS).json_body}
+    assert [positions[each] for each in ids] == [0, 2, 3, 1]
+
+
+def test_the_key_is_not_read_from_anywhere_but_the_header(http: TestHTTPClient) -> None:
+    token = cast("KeyedClient", http).token
+    cast("KeyedClient", http).token = ""
+    assert http.get(f"{JOBS}?authorization=Bearer%20{token}").status_code == 401
+
+
+def _user(owner: str) -> dict[str, Any]:
+    return {"owner": owner, "scopes": ("read", "generate")}
