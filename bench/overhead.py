@@ -13,6 +13,7 @@ import requests
 import websocket
 
 from infra.package import package
+from local.api import Api, new_key
 from local.comfyui.background import serve
 from local.deploy import STACK, deploy
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
@@ -34,7 +35,7 @@ def overhead(directory: Path) -> dict[str, float]:
             parameters = {"Checkpoint": CHECKPOINT, "ComfyUIUrl": comfyui_url}
             outputs = deploy(emulator, directory / "package", parameters)
             _configure(emulator)
-            return _measure(comfyui_url, outputs["ApiUrl"])
+            return _measure(comfyui_url, Api(outputs["ApiUrl"], new_key(emulator, "bench")))
     finally:
         emulator.stop()
 
@@ -52,13 +53,13 @@ def _configure(emulator: Emulator) -> None:
     }
 
 
-def _measure(comfyui_url: str, api_url: str) -> dict[str, float]:
-    in_process = _in_process()
+def _measure(comfyui_url: str, api: Api) -> dict[str, float]:
+    in_process = _in_process(api)
     ways: dict[str, Paint] = {
         "direct_websocket_ms": lambda: direct(comfyui_url),
         "in_process_ms": in_process,
-        "through_the_emulator_ms": lambda: _through(api_url),
-        "lambda_floor_ms": lambda: requests.get(f"{api_url}/nothing", timeout=60).content,
+        "through_the_emulator_ms": lambda: _through(api),
+        "lambda_floor_ms": lambda: api.call("GET", "/nothing").content,
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(ROUNDS + 3):
@@ -95,18 +96,20 @@ def direct(comfyui_url: str) -> bytes:
     return requests.get(f"{comfyui_url}/view", params=image, timeout=10).content
 
 
-def _in_process() -> Paint:
+def _in_process(api: Api) -> Paint:
     # Only now is the environment set that the application reads when it is imported.
     app = import_module("app").app
     client = import_module("chalice.test").Client(app).http
 
+    headers = {**JSON, **api.headers}
+
     def paint() -> bytes:
-        answer = client.post("/api/images/generate", headers=JSON, body=json.dumps(BODY))
+        answer = client.post("/api/images/generate", headers=headers, body=json.dumps(BODY))
         return requests.get(answer.json_body["image_url"], timeout=10).content
 
     return paint
 
 
-def _through(api_url: str) -> bytes:
-    answer = requests.post(f"{api_url}/api/images/generate", json=BODY, timeout=60)
+def _through(api: Api) -> bytes:
+    answer = api.call("POST", "/api/images/generate", json=BODY)
     return requests.get(answer.json()["image_url"], timeout=10).content

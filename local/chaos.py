@@ -14,10 +14,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from infra.package import package
+from local.api import Api, new_key
 from local.chaos_callers import Callers
 from local.chaos_damage import Stack
 from local.chaos_faults import Faults
-from local.chaos_orders import orders
+from local.chaos_orders import CALLERS, orders
 from local.chaos_truth import Reader, Truth
 from local.chaos_verdict import Verdict, judge
 from local.deploy import STACK, deploy
@@ -88,7 +89,9 @@ def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, 
     running.callback(gpu.stop)
     say(f"deployed at {outputs['ApiUrl']}; the GPU is off")
     until = time.monotonic() + _CALLERS_SECONDS
-    callers = Callers(outputs["ApiUrl"], orders(chance), until=until)
+    url, scopes = outputs["ApiUrl"], "read,generate"
+    apis = [Api(url, new_key(emulator, f"caller-{n}", scopes=scopes)) for n in range(CALLERS)]
+    callers = Callers(apis, orders(chance), until=until)
     stack = Stack(emulator, gpu, CHECKPOINT, outputs["JobsQueueUrl"], callers.job_ids)
     faults = Faults(stack, chance, say)
     running.callback(faults.stop)
@@ -98,7 +101,12 @@ def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, 
     say("the last fault was injected")
     callers.join()
     say("all requests are answered; waiting for the last jobs")
-    reader = Reader(emulator, outputs, DIRECTORY / "comfyui")
+    reader = Reader(
+        emulator,
+        Api(url, new_key(emulator, "reader")),
+        outputs["ImagesBucketName"],
+        DIRECTORY / "comfyui",
+    )
     if not reader.await_ends(until=_began + _ALL_SECONDS):
         say("out of time")
     truth = reader.truth({each.job_id for each in callers.answers if each.job_id})

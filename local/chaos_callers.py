@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from local.api import Api
 from local.chaos_orders import CANCELED, HANGS_UP, LATER, TWICE, Answer, Order
 
 _TIMEOUT_SECONDS = 45  # longer than API Gateway ever takes
@@ -20,8 +21,8 @@ _LOOK_SECONDS = 0.2
 class Callers:
     """Everybody who sends orders, and what all of them were answered."""
 
-    def __init__(self, api_url: str, orders: list[list[Order]], *, until: float) -> None:
-        self._url = f"{api_url}/api/images"
+    def __init__(self, apis: list[Api], orders: list[list[Order]], *, until: float) -> None:
+        self._apis = apis
         self._until = until
         self._lock = threading.Lock()
         self._answers: list[Answer] = []
@@ -64,8 +65,8 @@ class Callers:
                 self._send(order, order.seconds)
             answer = self._order(order)
             if order.kind == CANCELED and answer.job_id:
-                self._await_run(answer.job_id, order.seconds)
-                self._cancel(answer)
+                self._await_run(order, answer.job_id)
+                self._cancel(order, answer.job_id)
         for order in orders:
             if order.kind == LATER:
                 self._order(order)
@@ -89,34 +90,36 @@ class Callers:
         raise AssertionError("counting never ends")
 
     def _send(self, order: Order, seconds: float) -> Answer:
-        url, options = f"{self._url}/generate", {"json": order.body, "headers": order.headers}
-        return self._post(order.name, url, seconds, self._answers, **options)
+        path, options = "generate", {"json": order.body, "headers": order.headers}
+        return self._post(order, path, seconds, self._answers, **options)
 
-    def _await_run(self, job_id: str, seconds: float) -> None:
-        """Wait until the job runs, for so long at most."""
-        until = time.monotonic() + seconds
+    def _await_run(self, order: Order, job_id: str) -> None:
+        """Wait until the job runs, for as long as its caller does."""
+        api, until = self._apis[order.caller], time.monotonic() + order.seconds
         while time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
             with suppress(requests.RequestException, ValueError, LookupError):
-                job = requests.get(f"{self._url}/jobs/{job_id}", timeout=_TIMEOUT_SECONDS).json()
+                job = api.call("GET", f"/api/images/jobs/{job_id}").json()
                 if job["status"] not in ("queued", "starting"):
                     return
 
-    def _cancel(self, accepted: Answer) -> None:
-        url = f"{self._url}/jobs/{accepted.job_id}/cancel"
+    def _cancel(self, order: Order, job_id: str) -> None:
+        path = f"jobs/{job_id}/cancel"
         while True:
-            answer = self._post(accepted.order, url, _TIMEOUT_SECONDS, self._cancels)
+            answer = self._post(order, path, _TIMEOUT_SECONDS, self._cancels)
             if answer.is_known or time.monotonic() > self._until:
                 return
             time.sleep(_RETRY_SECONDS)
 
     def _post(
-        self, name: str, url: str, seconds: float, book: list[Answer], **options: object
+        self, order: Order, path: str, seconds: float, book: list[Answer], **options: object
     ) -> Answer:
+        api = self._apis[order.caller]
         try:
-            answer = _read(name, requests.post(url, timeout=seconds, **options))
+            response = api.call("POST", f"/api/images/{path}", timeout=seconds, **options)
+            answer = _read(order.name, response)
         except requests.RequestException:
-            answer = Answer(name, 0)
+            answer = Answer(order.name, 0)
         with self._lock:
             book.append(answer)
         return answer

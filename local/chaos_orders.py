@@ -36,10 +36,8 @@ class Order:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the request; the emulator's API Gateway believes the address."""
-        found = {"X-Forwarded-For": f"10.0.0.{self.caller + 1}"}
-        if self.prefer:
-            found["Prefer"] = self.prefer
+        """What the request says beside its body."""
+        found = {"Prefer": self.prefer} if self.prefer else {}
         return found | ({"Idempotency-Key": self.key} if self.key else {})
 
     @property

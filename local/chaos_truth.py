@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import requests
 
+from local.api import Api
 from local.chaos_orders import SIZE
 from local.emulator import Emulator
 
 OPEN = ("queued", "starting", "running")
+_JOBS = "/api/images/jobs"
 _LOOK_SECONDS = 3
 _READERS = 8
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -33,15 +35,15 @@ class Truth(NamedTuple):
 class Reader:
     """Reads what the deployment knows."""
 
-    def __init__(self, emulator: Emulator, outputs: dict[str, str], gpu_directory: Path) -> None:
-        self._url = f"{outputs['ApiUrl']}/api/images/jobs"
-        self._bucket = outputs["ImagesBucketName"]
+    def __init__(self, emulator: Emulator, api: Api, bucket: str, gpu_directory: Path) -> None:
+        self._api = api
+        self._bucket = bucket
         self._s3 = emulator.client("s3")
         self._gpu_directory = gpu_directory
 
     def await_ends(self, *, until: float) -> bool:
         """Wait until no job is open; tell whether that came to be."""
-        while any(self._page(f"{self._url}?status={status}&limit=1") for status in OPEN):
+        while any(self._page(f"{_JOBS}?status={status}&limit=1") for status in OPEN):
             if time.monotonic() > until:
                 return False
             time.sleep(_LOOK_SECONDS)
@@ -60,20 +62,20 @@ class Reader:
 
     def _listed(self) -> dict[str, Job]:
         found: dict[str, Job] = {}
-        url: str | None = f"{self._url}?limit=100"
+        url: str | None = f"{_JOBS}?limit=100"
         while url:
-            answer = requests.get(url, timeout=60)
+            answer = self._api.call("GET", url)
             answer.raise_for_status()
             found |= {job["id"]: job for job in answer.json()}
             url = answer.links.get("next", {}).get("url")
         return found
 
     def _page(self, url: str) -> list[Job]:
-        answer = requests.get(url, timeout=60)
+        answer = self._api.call("GET", url)
         return list(answer.json()) if answer.ok else [{}]
 
     def _job(self, job_id: str) -> Job | None:
-        answer = requests.get(f"{self._url}/{job_id}", timeout=60)
+        answer = self._api.call("GET", f"{_JOBS}/{job_id}")
         if answer.status_code == requests.codes.not_found:
             return None
         answer.raise_for_status()

@@ -14,6 +14,7 @@ from typing import NoReturn
 import requests
 
 from infra.package import package
+from local.api import Api, new_key
 from local.deploy import STACK, deploy
 from local.emulator import Emulator
 from local.first_image import FirstImage, first_image
@@ -50,10 +51,11 @@ def main() -> None:
         say(f"stack {STACK!r} deployed: API Gateway, Lambda, DynamoDB, SQS, S3, schedule")
         if not comfyui_url:
             comfyui_url = running.enter_context(_gpu(emulator, checkpoint))
-        image = first_image(outputs["ApiUrl"], comfyui_url, DIRECTORY / "image.png", say)
-        _record(outputs["ApiUrl"], comfyui_url, image)
+        api = Api(outputs["ApiUrl"], _key(emulator))
+        image = first_image(api, comfyui_url, DIRECTORY / "image.png", say)
+        _record(api, comfyui_url, image)
         if not os.environ.get("ONCE"):
-            _stay(emulator, outputs["ApiUrl"])
+            _stay(emulator, api)
 
 
 @contextmanager
@@ -114,28 +116,35 @@ def _gpu(emulator: Emulator, checkpoint: str) -> Iterator[str]:
         gpu.stop()
 
 
-def _record(api_url: str, comfyui_url: str, image: FirstImage) -> None:
+def _key(emulator: Emulator) -> str:
+    key = new_key(emulator, "demo")
+    say(f"API key made: {key}")
+    return key
+
+
+def _record(api: Api, comfyui_url: str, image: FirstImage) -> None:
     addresses = {
-        "api_url": api_url,
-        "api_key": None,
+        "api_url": api.url,
+        "api_key": api.key,
         "comfyui_url": comfyui_url,
         "image_path": str(image.path),
         "image_url": image.url,
     }
     (DIRECTORY / "demo.json").write_text(json.dumps(addresses, indent=2) + "\n")
     print(
-        f"\n  image    {image.path}\n  link     {image.url}\n  API      {api_url}/api/images/…"
+        f"\n  image    {image.path}\n  link     {image.url}\n  API      {api.url}/api/images/…"
+        f"\n  key      {api.key}"
         f"\n  ComfyUI  {comfyui_url}\n  also in  {DIRECTORY / 'demo.json'}\n",
         flush=True,
     )
 
 
-def _stay(emulator: Emulator, api_url: str) -> None:
+def _stay(emulator: Emulator, api: Api) -> None:
     """Leave everything up until Ctrl-C, or until the emulator is gone."""
     print(
         "Everything stays up until Ctrl-C. Try:\n"
-        f"  curl -s {api_url}/api/images/generate -H 'Content-Type: application/json' "
-        """-d '{"prompt": "a red fox in fresh snow"}'\n""",
+        f"  curl -s {api.url}/api/images/generate -H 'Authorization: Bearer {api.key}' "
+        """-H 'Content-Type: application/json' -d '{"prompt": "a red fox in fresh snow"}'\n""",
         flush=True,
     )
     while emulator.is_alive:

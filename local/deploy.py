@@ -45,7 +45,6 @@ def _adapt(template: Template, code: str) -> None:
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://{_BUCKET}/{code}"
     api = resources["RestAPI"]["Properties"]
-    del api["Auth"]  # signatures are not checked there; the emulator listens on loopback only
     responses = api.pop("GatewayResponses")
     for kind, response in responses.items():
         resources[f"Response{kind.title().replace('_', '')}"] = _gateway_response(kind, response)

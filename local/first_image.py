@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import requests
 
+from local.api import Api
+
 PROMPT = "a lighthouse on a cliff at dawn, calm sea, soft light"
 
 _LOOK_SECONDS = 0.5
@@ -24,14 +26,14 @@ class FirstImage(NamedTuple):
     url: str
 
 
-def first_image(api_url: str, comfyui_url: str, path: Path, say: Say) -> FirstImage:
+def first_image(api: Api, comfyui_url: str, path: Path, say: Say) -> FirstImage:
     """Ask for an image, wait for it as a client would, and save it."""
-    say(f"GET comfyui/status: {_status(api_url)}")
+    say(f"GET comfyui/status: {_status(api)}")
     body = {"prompt": PROMPT, **_effort(comfyui_url)}
     say(f"POST /api/images/generate {json.dumps(body)}")
-    answer = requests.post(f"{api_url}/api/images/generate", json=body, timeout=60)
+    answer = api.call("POST", "/api/images/generate", json=body)
     if answer.status_code == requests.codes.accepted:
-        job = _finished(answer.headers["Location"], answer.json(), say)
+        job = _finished(api, answer.headers["Location"], answer.json(), say)
         url = job["image_urls"][0]
     elif answer.ok:
         say("200: the GPU was on already")
@@ -53,11 +55,11 @@ def _effort(comfyui_url: str) -> dict[str, int]:
     return {"width": 768, "height": 512}
 
 
-def _status(api_url: str) -> str:
-    return str(requests.get(f"{api_url}/api/images/comfyui/status", timeout=30).json()["message"])
+def _status(api: Api) -> str:
+    return str(api.call("GET", "/api/images/comfyui/status").json()["message"])
 
 
-def _finished(job_url: str, job: dict[str, Any], say: Say) -> dict[str, Any]:
+def _finished(api: Api, job_url: str, job: dict[str, Any], say: Say) -> dict[str, Any]:
     told, deadline = "202", time.monotonic() + _DEADLINE_SECONDS
     say(f"202: job {job['id']} is accepted; the caller may poll {job_url}")
     while job["finished_at"] is None:
@@ -68,7 +70,7 @@ def _finished(job_url: str, job: dict[str, Any], say: Say) -> dict[str, Any]:
         if time.monotonic() > deadline:
             raise SystemExit("no image within 15 minutes; see .local/ for the logs")
         time.sleep(_LOOK_SECONDS)
-        job = requests.get(job_url, timeout=30).json()
+        job = api.call("GET", job_url).json()
     if job["status"] != "succeeded":
         raise SystemExit(f"the job {job['status']}: {job['error']}")
     say("job is succeeded")

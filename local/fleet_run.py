@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-import requests
-
 from infra.package import package
+from local.api import Api, new_key
 from local.deploy import STACK, deploy
 from local.emulator import Emulator
 from local.gpu import Gpu
@@ -61,7 +60,8 @@ def _run(running: ExitStack) -> dict[str, Any]:
     package(DIRECTORY / "package")
     emulator = Emulator(DIRECTORY / "emulator", port=EMULATOR_PORT)
     running.callback(emulator.stop)
-    api = deploy(emulator, DIRECTORY / "package", PARAMETERS)["ApiUrl"]
+    url = deploy(emulator, DIRECTORY / "package", PARAMETERS)["ApiUrl"]
+    api = Api(url, new_key(emulator, "fleet-run"))
     gpus = [_gpu(emulator, number) for number in range(1, GPUS + 1)]
     for gpu in gpus:
         running.callback(gpu.stop)
@@ -73,8 +73,8 @@ def _run(running: ExitStack) -> dict[str, Any]:
     say("all jobs have ended; waiting for the GPUs to stop")
     done_at = time.time()
     wait_until(lambda: _are_off(emulator), "the stop of all GPUs", seconds=_MOST_SECONDS)
-    jobs = [requests.get(f"{api}/api/images/jobs/{id_}", timeout=30).json() for id_ in ids]
-    usage = requests.get(f"{api}/api/images/usage", timeout=30).json()["total"]
+    jobs = [api.call("GET", f"/api/images/jobs/{id_}").json() for id_ in ids]
+    usage = api.call("GET", "/api/images/usage").json()["total"]
     return {
         "jobs": JOBS,
         "succeeded": sum(job["status"] == "succeeded" for job in jobs),
@@ -100,16 +100,16 @@ def _gpu(emulator: Emulator, number: int) -> Gpu:
     return gpu
 
 
-def _ask(api: str) -> str:
+def _ask(api: Api) -> str:
     headers = {"Prefer": "respond-async"}
-    answer = requests.post(f"{api}/api/images/generate", json=BODY, headers=headers, timeout=60)
+    answer = api.call("POST", "/api/images/generate", json=BODY, headers=headers)
     answer.raise_for_status()
     return str(answer.json()["id"])
 
 
-def _are_done(api: str) -> bool:
+def _are_done(api: Api) -> bool:
     open_jobs = [
-        requests.get(f"{api}/api/images/jobs?status={status}&limit=1", timeout=30).json()
+        api.call("GET", f"/api/images/jobs?status={status}&limit=1").json()
         for status in ("queued", "starting", "running")
     ]
     time.sleep(0.5)

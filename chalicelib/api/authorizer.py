@@ -30,7 +30,8 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
     try:
         key = ApiKey.admit(_token(request), now=time.time())
     except Unauthenticated as error:
-        return _policy(request, "Deny", "anonymous", {"reason": str(error)})
+        log.info("denied: %s", error)
+        return _policy(request, "Deny", "anonymous", {})
     except TooManyRequests as error:
         # A denial could not say when to try again, so that it is for the API to refuse.
         refusal = {"refusal": str(error), "retry_seconds": error.retry_seconds}

@@ -89,7 +89,8 @@ class ApiKey(Table):
     def _is_good(cls, secret_hash: str, now: float) -> Condition:
         unexpired = cls.expires_at.does_not_exist() | (cls.expires_at > now)
         known: Condition = cls.secret_hash == secret_hash
-        return known & cls.revoked_at.does_not_exist() & unexpired
+        good: Condition = known & cls.revoked_at.does_not_exist() & unexpired
+        return good
 
     def _exhausted(self, now: float) -> TooManyRequests:
         return TooManyRequests(

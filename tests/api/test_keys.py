@@ -19,6 +19,7 @@ from tests.api.keyed import KeyedClient, keyed
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:api/live/GET/api/images/jobs"
 SETTING = {"name": "a", "value": "b", "description": ""}
+DENIED = {"effect": "Deny"}
 Make = Callable[..., KeyedClient]
 
 
@@ -64,24 +65,21 @@ def test_what_is_no_key_is_denied(aws: None, token: str) -> None:
 
 def test_another_secret_with_the_same_id_is_denied(aws: None) -> None:
     token = create("ci")
-    assert decide(token[:-1] + ("A" if token[-1] != "A" else "B")) == {
-        "effect": "Deny",
-        "reason": "this API key is not known",
-    }
+    assert decide(token[:-1] + ("A" if token[-1] != "A" else "B")) == DENIED
 
 
 def test_an_expired_key_is_denied(aws: None) -> None:
     token = create("ci", days=1)
     key = ApiKey.get(parts(token)[0])
     key.update([ApiKey.expires_at.set(1)])
-    assert decide(token) == {"effect": "Deny", "reason": "this API key has expired"}
+    assert decide(token) == DENIED
 
 
 def test_a_revoked_key_is_denied_from_the_next_request_on(having: Make) -> None:
     http = having()
     assert http.get(JOBS).status_code == 200
     revoke(http.token)
-    assert decide(http.token) == {"effect": "Deny", "reason": "this API key was revoked"}
+    assert decide(http.token) == DENIED
     assert http.get(JOBS).status_code == 403  # API Gateway makes it 401: see tests/e2e
 
 

@@ -1,6 +1,6 @@
 """The package as it would go to AWS, deployed on a fresh emulator with its GPU off."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from infra.package import package
+from local.api import Api, keys, new_key
 from local.deploy import STACK, deploy
 from local.emulator import Emulator
 from local.gpu import Gpu
@@ -23,21 +24,29 @@ class Stack(NamedTuple):
 
     emulator: Emulator
     gpu: Gpu
-    url: str
+    api: Api
 
-    def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        return requests.request(method, f"{self.url}{path}", timeout=60, **options)
+    @property
+    def call(self) -> Callable[..., requests.Response]:
+        return self.api.call
 
-    def accepted(self, *, caller: str = "10.0.0.9", **wanted: Any) -> str:
+    def new_api(self, name: str, *limits: str, scopes: str = "read,generate") -> Api:
+        """Return the API as the holder of another key calls it."""
+        return Api(self.api.url, new_key(self.emulator, name, *limits, scopes=scopes))
+
+    def keys(self, *command: str) -> str:
+        """Run `infra.keys` on the stack."""
+        return keys(self.emulator, *command)
+
+    def accepted(self, *, api: Api | None = None, **wanted: Any) -> str:
         """Have a small image accepted, to be made later; return the URL of its job."""
         body = {"prompt": "a lighthouse", "width": 64, "height": 64, **wanted}
-        # The emulator takes the caller's address from this header; API Gateway does not.
-        headers = {"Prefer": "respond-async", "X-Forwarded-For": caller}
-        answer = self.call("POST", "/api/images/generate", json=body, headers=headers)
-        return answer.headers["Location"]
+        headers = {"Prefer": "respond-async"}
+        call = (api or self.api).call
+        return call("POST", "/api/images/generate", json=body, headers=headers).headers["Location"]
 
     def job(self, job_url: str) -> dict[str, Any]:
-        job: dict[str, Any] = requests.get(job_url, timeout=30).json()
+        job: dict[str, Any] = self.call("GET", job_url).json()
         return job
 
     def finished(self, job_url: str) -> dict[str, Any]:
@@ -45,7 +54,7 @@ class Stack(NamedTuple):
         job: dict[str, Any] = {}
 
         def has_ended() -> bool:
-            job.update(requests.get(job_url, timeout=30).json())
+            job.update(self.call("GET", job_url).json())
             return job["finished_at"] is not None
 
         wait_until(has_ended, f"the end of {job_url}", seconds=JOB_SECONDS)
@@ -68,7 +77,7 @@ def stack(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         machine = directory / "comfyui"
         gpu = Gpu(emulator.client("ec2"), fleet=STACK, checkpoint=CHECKPOINT, directory=machine)
         gpu.power(boot_seconds=BOOT_SECONDS)
-        yield Stack(emulator, gpu, outputs["ApiUrl"])
+        yield Stack(emulator, gpu, Api(outputs["ApiUrl"], new_key(emulator, "tests")))
         gpu.stop()
     finally:
         emulator.stop()

@@ -87,7 +87,7 @@ def test_a_job_outlives_the_gpu_it_ran_on(warm: Stack) -> None:
     answer = warm.call("POST", GENERATE, json=slow, headers={"Prefer": "respond-async"})
     job_url = answer.headers["Location"]
     wait_until(
-        lambda: requests.get(job_url, timeout=30).json()["status"] == "running",
+        lambda: warm.job(job_url)["status"] == "running",
         "the run",
         seconds=30,
     )
@@ -109,8 +109,9 @@ def test_a_canceled_run_stops_on_the_gpu(warm: Stack) -> None:
 
 
 def test_a_burst_does_not_hold_up_another_caller(warm: Stack) -> None:
-    burst = [warm.accepted(caller="10.0.0.1", steps=20) for _ in range(15)]
-    single = warm.finished(warm.accepted(caller="10.0.0.2", steps=2))
+    ada, bob = warm.new_api("ada"), warm.new_api("bob")
+    burst = [warm.accepted(api=ada, steps=20) for _ in range(15)]
+    single = warm.finished(warm.accepted(api=bob, steps=2))
     ends = [warm.finished(job_url)["finished_at"] for job_url in burst]
     between = [end for end in ends if single["created_at"] < end < single["finished_at"]]
     assert len(between) <= config.gpu_seats + 1, "those on the GPU, and the head of the line"
