@@ -4,9 +4,10 @@ VENV := .venv
 EMULATOR := .venv-emulator
 BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
+KEYS = $(BIN)/python -m infra.keys $(or $(STACK),darkroom)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package prices redrive bench simulate chaos fleet clean
+.PHONY: help demo test lint types package key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +30,17 @@ package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 
 redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STACK=
 	@$(BIN)/python -m infra.redrive $(or $(STACK),darkroom)
+
+key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= STACK=
+	@$(KEYS) create "$(NAME)" $(if $(OWNER),--owner "$(OWNER)") $(if $(SCOPES),--scopes "$(SCOPES)") \
+		$(if $(DAYS),--days "$(DAYS)") $(if $(IMAGES_PER_DAY),--images-per-day "$(IMAGES_PER_DAY)") \
+		$(if $(REQUESTS_PER_MINUTE),--requests-per-minute "$(REQUESTS_PER_MINUTE)")
+
+keys: $(VENV)/local ## list the API keys; STACK=
+	@$(KEYS) list
+
+revoke: $(VENV)/local ## refuse an API key from now on; KEY=, STACK=
+	@$(KEYS) revoke "$(KEY)"
 
 prices: $(VENV)/local ## ask AWS what GPU instances cost, and print a GPU_PRICES line; REGION=
 	@$(BIN)/python -m infra.prices $(or $(REGION),us-east-1)

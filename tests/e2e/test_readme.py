@@ -31,7 +31,7 @@ def test_every_example_works_as_it_stands(stack: Stack, tmp_path: Path) -> None:
     answer = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env={**os.environ, "API": stack.api.url, "KEY": stack.api.key},
+        env={**os.environ, "API": stack.api.url, "AUTH": f"Authorization: Bearer {stack.api.key}"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,0 +1,56 @@
+"""`make key`: keys as who deploys makes them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chalicelib.models.api_key import ApiKey, parts
+from infra.keys import create, lines
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_key_alone_may_read_and_generate_for_an_owner_of_its_name(aws: None) -> None:
+    key = ApiKey.get(parts(create("shop"))[0])
+    assert (key.owner, list(key.scopes), key.expires_at) == ("shop", ["read", "generate"], None)
+    assert (key.requests_per_minute, key.images_per_day) == (120, 1000)
+
+
+def test_no_two_keys_are_alike(aws: None) -> None:
+    assert len({create("shop") for _ in range(20)}) == 20
+
+
+def test_the_list_says_all_but_the_secret(aws: None) -> None:
+    token = create("shop", owner="team", days=1, requests_per_minute=5, images_per_day=9)
+    [line] = lines()
+    for said in (
+        parts(token)[0],
+        "shop",
+        "team",
+        "read,generate",
+        "5/min",
+        "9 images/day",
+        "until",
+    ):
+        assert said in line
+    assert token.split("_", 2)[2] not in line
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (["create", ""], "a name has up to 64"),
+        (["create", "a\nb"], "a name has up to 64"),
+        (["create", "a", "--scopes", "read,write"], "scopes are read, generate, admin"),
+        (["create", "a", "--days", "0"], "must be a whole number above 0"),
+        (["create", "a", "--images-per-day", "-1"], "must be a whole number above 0"),
+        ([], "the following arguments are required"),
+    ],
+)
+def test_a_wrong_command_is_explained(command: list[str], complaint: str) -> None:
+    run = [sys.executable, "-m", "infra.keys", "darkroom", *command]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert complaint in done.stderr
