@@ -37,6 +37,8 @@ def configure() -> None:
     logger.handlers = [handler]
     logger.setLevel(config.log_level)
     logger.propagate = False
+    # CloudWatch reads the metrics from these lines, whatever else is logged.
+    logging.getLogger("darkroom.metrics").setLevel(logging.INFO)
 
 
 def begin(context: Any) -> None:

@@ -19,7 +19,7 @@ ALLOWED = {
         {"chalice", "msgspec"},
     ),
     "services": (
-        {"services", "models", "workflows", "schemas", "errors", "config"},
+        {"services", "models", "workflows", "schemas", "errors", "config", "metrics"},
         {"msgspec", "ulid"},
     ),
     "models": ({"models", "config", "errors"}, {"pynamodb", "msgspec"}),
@@ -29,6 +29,7 @@ ALLOWED = {
     "config": (set(), {"msgspec"}),
     "errors": (set(), set()),
     "logs": ({"config"}, set()),
+    "metrics": ({"config"}, set()),
     "wiring": ({"gateways", "services", "config"}, {"botocore", "requests"}),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

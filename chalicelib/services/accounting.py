@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from chalicelib import metrics
 from chalicelib.models.day_usage import BOOTING, BUSY, IDLE, book
 from chalicelib.services.prices import cost_of
 
@@ -63,7 +64,16 @@ class Accounting:
             busy = max(ran, busy)  # what ran before it was off is over
         if amounts:
             run_seconds = round(accounted + busy, 3)
-            book(record, _day(now), amounts, now=now, run_seconds=run_seconds)
+            if book(record, _day(now), amounts, now=now, run_seconds=run_seconds):
+                figures = _figures(spent, amounts)
+                figures["OnSeconds"] = round(now - float(record.on_since or now), 3)
+                metrics.tell("GPU time booked", figures, instance_id=instance.id)
+
+
+def _figures(spent: dict[str, float], amounts: dict[str, float]) -> dict[str, float]:
+    told = {f"{kind.capitalize()}Seconds": round(each, 3) for kind, each in spent.items() if each}
+    cost = sum(each for name, each in amounts.items() if name.endswith("_cost"))
+    return {**told, "GpuDollars": round(cost, 6)} if cost else told
 
 
 def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from chalicelib.errors import JobFinished
 from chalicelib.models import line
 from chalicelib.models.job import Job
 from chalicelib.models.job_status import CANCELED
+from chalicelib.services import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ class Cancellation:
                 raise
             self._clearing.ended(job)
         else:
+            telling.ended(job)
             self._clearing.ended(job)
             line.give_back(job)
         return job

@@ -19,6 +19,7 @@ from chalicelib.errors import (
 )
 from chalicelib.models import line
 from chalicelib.models.job_status import QUEUED, STARTING
+from chalicelib.services import telling
 from chalicelib.services.attempts import begin, lost, note_run, submit
 from chalicelib.services.failures import (
     COMFYUI_UNREACHABLE,
@@ -102,6 +103,7 @@ class Driver:
             self._put_back(job, over, over.retry_seconds, spent=str(over))
         except GenerationFailed as failure:
             job.fail(described(failure), now=self._clock())
+            telling.ended(job)
             self._clearing.ended(job)
         except LeaseLost:
             raise

@@ -19,6 +19,7 @@ from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
 from chalicelib.models.job_status import STARTING
 from chalicelib.schemas.generation import GenerateRequest, Parameters
+from chalicelib.services import telling
 from chalicelib.services.composition import compose, defaults_from, seeds
 from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
 
@@ -82,6 +83,7 @@ class Generation:
             made = self._jobs(order, lease, until)
             jobs = self._accept(order, made)
             if jobs is made:
+                telling.accepted(jobs)
                 self._announce(jobs, order.wait_seconds)
         if order.wait_seconds:
             self._drive([job for job in jobs if job.is_open], lease, until)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.errors import AttemptOver, GenerationFailed
+from chalicelib.services import telling
 from chalicelib.services.attempts import HELD_UP, note_run
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 
@@ -61,6 +62,7 @@ class Settling:
         if None in stored:
             return "its image had vanished from ComfyUI"
         job.succeed([image for image in stored if image], now=self._clock())
+        telling.ended(job)
         self._clearing.succeeded(job, server, run_seconds=end.run_seconds)
         return None
 

@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from chalicelib import metrics
 from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.start_series import StartSeries
@@ -82,6 +83,8 @@ class Starter:
                     started.add(instance.id)
             except StartFailed as error:
                 log.warning("not started: %s", error, extra={"instance_id": instance.id})
+                if isinstance(error, NoCapacity):
+                    metrics.tell("no capacity", {"CapacityErrors": 1}, instance_id=instance.id)
                 # What people can change is told rather than what passes.
                 refusal = error if isinstance(refusal, NoCapacity | None) else refusal
         if refusal and not started:
@@ -95,6 +98,7 @@ class Starter:
     def _start(self, instance: Instance, other_type: str | None) -> bool:
         starts = self._gateway.start(instance.id, instance_type=other_type)
         if starts:
+            metrics.tell("GPU started", {"GpuStarts": 1}, instance_id=instance.id)
             InstanceRecord(instance.id).started(now=self._clock())
         return starts
 

@@ -41,7 +41,8 @@ def same_every_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFi
     monkeypatch.setattr(Faults, "restart", ids.restart)
     monkeypatch.setattr(generation, "ULID", ids)
     monkeypatch.setattr(comfyui, "sleep", sleep)
-    caplog.set_level(logging.CRITICAL + 1, logger="darkroom")
+    for name in ("darkroom", "darkroom.metrics"):
+        caplog.set_level(logging.CRITICAL + 1, logger=name)
 
 
 def test_no_job_is_lost_left_or_made_twice(aws: None) -> None:
