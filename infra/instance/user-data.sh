@@ -16,7 +16,7 @@ home=$root/opt/darkroom
 # Until the switch is installed, this is what ends an instance that gets no further.
 guard() {
   [[ ! -e $root/etc/systemd/system/timers.target.wants/darkroom-switch.timer ]] || return 0
-  [[ -e $root/run/systemd/shutdown/scheduled ]] || shutdown -P +45
+  [[ -e $root/run/systemd/shutdown/scheduled ]] || shutdown -P +45 || echo 'No guard'
 }
 
 fetch_settings() {

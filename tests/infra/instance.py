@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from infra.bundle import INSTANCE, bundle
+from tests.infra.repository import REPOSITORY, Repository
 
 COMMANDS = Path(__file__).parent / "commands"
 RECORDED = [
@@ -15,7 +16,6 @@ RECORDED = [
     *("nvidia-modprobe", "nvidia-smi", "runuser", "shutdown", "systemctl"),
     *("systemd-sysusers", "systemd-tmpfiles"),
 ]
-REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
 WORKS, FAILS = "echo loaded", "exit 1"
 
 
@@ -142,30 +142,6 @@ class Instance:
     def checkpoints(self) -> dict[str, bytes]:
         directory = self.root / "var/lib/comfyui/models/checkpoints"
         return {file.name: file.read_bytes() for file in directory.iterdir()}
-
-
-class Repository:
-    """ComfyUI's repository, whose versions are one line of bash."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._git("init", "--quiet")
-
-    def release(self, version: str, program: str) -> str:
-        (self.folder / "main.py").write_text(f"{program} # {version}\n")
-        (self.folder / "requirements.txt").write_text("torch\naiohttp\n")
-        self._git("add", ".")
-        self._git("commit", "--quiet", "--message", version)
-        self._git("tag", "--annotate", "--message", version, version)
-        return self._git("rev-parse", "HEAD")
-
-    def _git(self, *words: str) -> str:
-        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        done = subprocess.run(
-            ["git", *author, *words], cwd=self.folder, check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
 
 
 def checksum(content: bytes) -> str:

@@ -5,37 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra.fetcher import Fetcher
 from tests.infra.instance import Instance, checksum, names_in
 from tests.infra.web import Web
 from tests.infra.web import web as serve
 
 MODEL = bytes(range(256)) * 2000
 BROKEN_OFF = 300_000
-
-
-class Fetcher:
-    """`darkroom-checkpoints` on an instance with some locations."""
-
-    def __init__(self, instance: Instance, web: Web) -> None:
-        self.instance, self.web = instance, web
-        self.settings = instance.root / "etc/darkroom/instance.env"
-        self.settings.parent.mkdir(parents=True)
-        self.incoming = instance.root / "var/lib/comfyui/incoming"
-
-    def fetch(self, *locations: str) -> str:
-        self.settings.write_text(f"BUCKET=bucket\nCHECKPOINTS={' '.join(locations)}\n")
-        self.instance.calls_file.write_text("")
-        self.web.asked.clear()
-        certificate = str(self.web.certificate)
-        return self.instance.run("darkroom-checkpoints", CURL_CA_BUNDLE=certificate)
-
-    @property
-    def found(self) -> dict[str, bytes]:
-        return self.instance.checkpoints
-
-    @property
-    def failed(self) -> bool:
-        return self.instance.code != 0
 
 
 @pytest.fixture

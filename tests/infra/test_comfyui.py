@@ -53,3 +53,9 @@ def test_pytorch_is_the_one_of_the_ami(ready: Instance) -> None:
     new = ready.root / "opt/comfyui/current"
     assert (new / "pins.txt").read_text() == "torch==2.9.0+cu130\n"
     assert (new / "venv/packages/pytorch.pth").read_text().strip().endswith("/opt/pytorch/packages")
+
+
+def test_what_a_set_up_left_half_done_is_comfyuis_own_again(ready: Instance) -> None:
+    given, taken = "chown -R comfyui:comfyui .*opt/comfyui", "chown -R root:root .*opt/comfyui"
+    assert ready.position(given) < ready.position("git init")
+    assert ready.position(r"main\.py") < ready.position(taken)
