@@ -50,6 +50,14 @@ def test_what_is_new_in_the_journal_is_copied_to_files(instance: Instance, tmp_p
     assert (logs / "comfyui.log.1").stat().st_size == 5_000_001
 
 
+def test_a_unit_without_a_journal_hinders_no_other(instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("off\n")
+    places = {"JOURNAL": str(tmp_path / "journal"), "LOGS_DIRECTORY": str(tmp_path)}
+    instance.run("darkroom-logs", BROKEN="unit=comfyui", **places)
+    assert instance.code == 0
+    assert (tmp_path / "darkroom-switch.log").read_text() == "off\n"
+
+
 def test_the_user_data_has_the_two_placeholders_and_no_other_braces() -> None:
     text = (INSTANCE / "user-data.sh").read_text()
     assert {*re.findall(r"\$\{[^}]*\}", text)} == {"${AWS::Region}", "${AWS::StackName}"}
