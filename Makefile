@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 EMULATOR := .venv-emulator
 BIN := $(VENV)/bin
+# The instance's scripts have no ending; their units and the like do.
+SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
 PIP_OPTIONS := --quiet --disable-pip-version-check
 KEYS = $(BIN)/python -m infra.keys $(or $(STACK),darkroom)
 
@@ -20,7 +22,7 @@ test: $(VENV)/dev $(EMULATOR)/installed ## run all tests
 
 lint: $(VENV)/dev ## ruff: style, annotations, security; shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
-	@$(BIN)/shellcheck infra/instance/darkroom-switch
+	@$(BIN)/shellcheck $(SCRIPTS)
 
 types: $(VENV)/dev ## mypy, strict
 	@$(BIN)/mypy
