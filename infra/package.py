@@ -12,10 +12,9 @@ import zipfile
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile  # noqa: A004
 
-import yaml
+from infra.template import declared
 
 ROOT = Path(__file__).parent.parent
-RESOURCES = ROOT / "infra" / "resources.yaml"
 
 # Chalice packages the models of all 400 AWS services, 15 MB of the zip; we call these.
 SERVICES = {"dynamodb", "ec2", "s3", "sqs"}
@@ -35,15 +34,17 @@ def package(directory: Path) -> None:
             archive.extractall(code, members=filter(_is_needed, archive.namelist()))
         _compile(code)
         _zip(code, directory / "deployment.zip")
-        template = yaml.safe_load(Path(made, "sam.yaml").read_text())
-    # Chalice writes YAML with anchors, which CloudFormation does not know.
+        template = json.loads(Path(made, "sam.json").read_text())
     (directory / "template.json").write_text(json.dumps(template, separators=(",", ":")))
 
 
 def _chalice_package(directory: Path) -> None:
+    # As JSON, or Chalice would write YAML with anchors, which CloudFormation does not know.
+    ours = directory / "ours.json"
+    ours.write_text(json.dumps(declared()))
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
     command = [Path(sys.executable).with_name("chalice"), "package"]
-    options = ["--merge-template", RESOURCES, directory]
+    options = ["--merge-template", ours, directory]
     subprocess.run([*command, *options], cwd=ROOT, env=environment, check=True, capture_output=True)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from hypothesis import HealthCheck, settings
 
 REGION = "us-east-1"
@@ -53,6 +52,7 @@ from chalice.test import Client, TestHTTPClient  # noqa: E402
 
 import app  # noqa: E402
 from chalicelib import wiring  # noqa: E402
+from infra.template import declared  # noqa: E402
 from local.comfyui.background import serve  # noqa: E402
 from tests.api.keyed import keyed  # noqa: E402
 
@@ -64,7 +64,7 @@ settings.load_profile("darkroom")
 # A client for each test would take half of the suite's time.
 _client = cache(boto3.Session().client)
 
-RESOURCES = yaml.safe_load(Path(__file__).parents[1].joinpath("infra/resources.yaml").read_text())
+RESOURCES = declared()
 
 
 TABLES = {
