@@ -17,6 +17,7 @@ class Config(Struct, frozen=True):
     jobs_queue_url: str = ""
     images_bucket: str = "darkroom-images"
     fleet_tag: str = "darkroom"
+    dual_stack: int = 0
     comfyui_url: str = ""
     comfyui_port: int = 8188
     checkpoint: str = "v1-5-pruned-emaonly-fp16.safetensors"

@@ -1,49 +1,54 @@
 """Deploys the package on the emulator, as CloudFormation would on AWS."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.deploy import Template, point_to, upload
+from infra.stack import Stack
 from local.emulator import Emulator
-from local.processes import LOOPBACK, wait_until
+from local.processes import LOOPBACK
 
 STACK = "darkroom"
 STAGE = "live"
 _BUCKET = "darkroom-deployments"
-_DEPLOY_SECONDS = 120
-
-Template = dict[str, Any]
+_LOOK_SECONDS = 0.1
 
 
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
     """Create or update the stack; return its outputs, `ApiUrl` as it is reached here."""
     template = json.loads((package / "template.json").read_text())
-    code = _upload(emulator, (package / "deployment.zip").read_bytes(), "zip")
-    _adapt(template, code)
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=_BUCKET)
+    code = upload(s3, _BUCKET, "functions", (package / "deployment.zip").read_bytes(), "zip")
+    point_to(template, f"s3://{_BUCKET}/{code}")
+    _adapt(template)
     api_url = f"{emulator.url}/{STAGE}"
-    _apply(emulator, template, {**parameters, "ApiUrl": api_url})
-    outputs = _outputs(emulator)
+    # Its endpoints have no second address.
+    given = {"NatGateway": "yes", **parameters, "ApiUrl": api_url}
+    body = json.dumps(template, separators=(",", ":")).encode()
+    url = f"{emulator.url}/{_BUCKET}/{upload(s3, _BUCKET, 'templates', body, 'json')}"
+    stack = Stack(STACK, emulator.client("cloudformation"), look_seconds=_LOOK_SECONDS)
+    stack.apply(url, set(template["Parameters"]), given)
+    outputs = stack.outputs()
     _publish(emulator, outputs["RestAPIId"])
     _complete(emulator, outputs["RestAPIId"], template)
     return {**outputs, "ApiUrl": api_url}
 
 
-def _upload(emulator: Emulator, content: bytes, kind: str) -> str:
-    s3, key = emulator.client("s3"), f"{hashlib.sha256(content).hexdigest()}.{kind}"
-    s3.create_bucket(Bucket=_BUCKET)
-    s3.put_object(Bucket=_BUCKET, Key=key, Body=content)
-    return key
-
-
-def _adapt(template: Template, code: str) -> None:
+def _adapt(template: Template) -> None:
     """Say in the emulator's dialect what it would ignore in SAM's."""
-    resources = template["Resources"]
+    # It has no network: everything listens on loopback, and the GPU instance is made beside.
+    resources = template["Resources"] = {
+        name: resource
+        for name, resource in template["Resources"].items()
+        if not resource["Type"].startswith("AWS::EC2::")
+    }
     for resource in resources.values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = f"s3://{_BUCKET}/{code}"
+            resource["Properties"].pop("VpcConfig", None)
     api = resources["RestAPI"]["Properties"]
     responses = api.pop("GatewayResponses")
     for kind, response in responses.items():
@@ -63,61 +68,6 @@ def _gateway_response(kind: str, response: dict[str, Any]) -> dict[str, Any]:
     if "StatusCode" in response:
         properties["StatusCode"] = response["StatusCode"]
     return {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
-
-
-def _apply(emulator: Emulator, template: Template, parameters: dict[str, str]) -> None:
-    cloudformation = emulator.client("cloudformation")
-    key = _upload(emulator, json.dumps(template, separators=(",", ":")).encode(), "json")
-    request = {
-        "StackName": STACK,
-        "TemplateURL": f"{emulator.url}/{_BUCKET}/{key}",
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "Parameters": [
-            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
-        ],
-    }
-    try:
-        if _status(cloudformation) is None:
-            cloudformation.create_stack(**request)
-        else:
-            cloudformation.update_stack(**request)
-    except ClientError as error:
-        if "No updates are to be performed" not in str(error):
-            raise
-    wait_until(lambda: _is_settled(cloudformation), "the deployment", seconds=_DEPLOY_SECONDS)
-
-
-def _status(cloudformation: Any) -> str | None:
-    try:
-        [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        return None
-    return str(stack["StackStatus"])
-
-
-def _is_settled(cloudformation: Any) -> bool:
-    status = _status(cloudformation) or ""
-    if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        return True
-    if not status.endswith("IN_PROGRESS"):
-        raise RuntimeError(f"the deployment ended in {status}: {_first_failure(cloudformation)}")
-    return False
-
-
-def _first_failure(cloudformation: Any) -> str:
-    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-    failures = [event for event in reversed(events) if "FAILED" in event["ResourceStatus"]]
-    reasons = (
-        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}" for event in failures
-    )
-    return next(reasons, "no reason given")
-
-
-def _outputs(emulator: Emulator) -> dict[str, str]:
-    [stack] = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
 def _publish(emulator: Emulator, api_id: str) -> None:
