@@ -117,7 +117,8 @@ def test_a_table_is_not_removed_unless_that_is_wanted(place: Place) -> None:
 def test_a_deployment_that_fails_says_what_failed(place: Place) -> None:
     stack = place.stack("failing")
     place.apply(stack, template())
-    broken = {"Type": "AWS::EC2::Instance", "Properties": {}}  # which the emulator cannot make
+    # The emulator has no metric math.
+    broken = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": [{"Id": "a"}]}}
     with pytest.raises(Refused, match=r"Broken"):
         place.apply(stack, template(Broken=broken))
     assert stack.outputs()["AB"] == "A-B"
