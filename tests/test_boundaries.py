@@ -19,7 +19,7 @@ ALLOWED = {
         {"chalice", "msgspec"},
     ),
     "services": (
-        {"services", "models", "workflows", "schemas", "errors", "config"},
+        {"services", "models", "workflows", "schemas", "errors", "config", "version"},
         {"msgspec", "ulid"},
     ),
     "models": ({"models", "config", "errors"}, {"pynamodb", "msgspec"}),
@@ -28,6 +28,7 @@ ALLOWED = {
     "workflows": ({"errors"}, {"msgspec"}),
     "config": (set(), {"msgspec"}),
     "errors": (set(), set()),
+    "version": (set(), set()),
     "logs": ({"config"}, set()),
     "wiring": ({"gateways", "services", "config"}, {"botocore", "requests"}),
 }
