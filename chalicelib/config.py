@@ -30,6 +30,7 @@ class Config(Struct, frozen=True):
     gpu_seats: int = 3
     gpu_prices: str = ""
     job_retention_days: int = 90
+    image_retention_days: int = 0  # for ever
     gpu_types: str = ""
     fleet_max: int = 1
     scale_wait_seconds: int = 180

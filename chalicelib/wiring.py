@@ -30,6 +30,7 @@ from chalicelib.services.seeding import seed_once
 from chalicelib.services.settling import Settling
 from chalicelib.services.starting import Starter
 from chalicelib.services.stopping import Stopping
+from chalicelib.services.storing import Storing
 from chalicelib.services.usage import Usage
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
@@ -92,7 +93,7 @@ def clearing() -> Clearing:
 
 @cache
 def driver() -> Driver:
-    settling = Settling(images(), clearing(), time.time)
+    settling = Settling(Storing(images()), clearing(), time.time)
     return Driver(dispatch(), settling, clearing(), time.time)
 
 
