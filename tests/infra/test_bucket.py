@@ -21,7 +21,10 @@ def test_nothing_in_it_is_public() -> None:
 
 def test_it_is_kept_whatever_becomes_of_the_stack() -> None:
     bucket = RESOURCES["Resources"]["ImagesBucket"]
-    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == (
+        "RetainExceptOnCreate",
+        "Retain",
+    )
 
 
 def test_browsers_of_the_allowed_origin_may_read_images_and_do_no_more() -> None:
