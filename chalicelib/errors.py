@@ -105,6 +105,14 @@ class StartFailed(DarkroomError):
     suggestion = "Try again in a few minutes"
 
 
+class StartUnknown(StartFailed):
+    """EC2 was asked to start an instance and did not answer: it may have done so."""
+
+
+class TypeRefused(StartFailed):
+    """EC2 does not make an instance what it should be started as."""
+
+
 class NoCapacity(StartFailed):
     """EC2 has no GPU for us: of this type, in this zone, within our quota."""
 

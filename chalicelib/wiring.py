@@ -154,7 +154,7 @@ def usage() -> Usage:
 
 
 def comfyui_status() -> status.Status:
-    return status.comfyui_status(fleet())
+    return status.comfyui_status(fleet(), time.time())
 
 
 def _instances() -> GpuFleet | StaticFleet:

@@ -22,6 +22,8 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.GpuUnavailable: 503,
     errors.GenerationFailed: 500,
     errors.StartFailed: 500,
+    errors.StartUnknown: 500,
+    errors.TypeRefused: 500,
     errors.NoCapacity: 503,
     errors.ComfyUIUnavailable: 503,
     errors.ComfyUIUnreachable: 503,

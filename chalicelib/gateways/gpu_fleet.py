@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from chalicelib.errors import FleetUnreachable, NoCapacity, StartFailed
+from chalicelib.errors import FleetUnreachable, NoCapacity, StartFailed, StartUnknown, TypeRefused
 
 FLEET_TAG = "darkroom:fleet"
 ENDPOINT_TAG = "darkroom:endpoint"
@@ -62,16 +62,32 @@ class GpuFleet:
             for reservation in page["Reservations"]:
                 yield from reservation["Instances"]
 
-    def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
-        """Ask EC2 to start it, as another type if one is given; harmless when it runs.
+    def change_type(self, instance_id: str, instance_type: str) -> bool:
+        """Ask EC2 to make it another type; tell whether it is one: only what is stopped can be.
 
-        Tell whether it starts: one that is still stopping does not. Raise NoCapacity when EC2
-        has none of this type for us, StartFailed when it refuses for another reason.
+        Raise TypeRefused when EC2 refuses, as it does for types that the image does not run on.
         """
         try:
-            if instance_type:
-                change = {"InstanceId": instance_id, "InstanceType": {"Value": instance_type}}
-                self._ec2.modify_instance_attribute(**change)
+            self._ec2.modify_instance_attribute(
+                InstanceId=instance_id, InstanceType={"Value": instance_type}
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == _NOT_STOPPED:
+                return False
+            raise TypeRefused(f"EC2 refused to make it a {instance_type} ({code})") from error
+        except BotoCoreError as error:
+            raise TypeRefused("EC2 did not answer when a type was to be changed") from error
+        return True
+
+    def start(self, instance_id: str) -> bool:
+        """Ask EC2 to start it; harmless when it runs.
+
+        Tell whether it starts: one that is still stopping does not. Raise NoCapacity when EC2
+        has none of this type for us, StartUnknown when it may have started all the same, and
+        StartFailed when it refuses for another reason.
+        """
+        try:
             self._ec2.start_instances(InstanceIds=[instance_id])
         except ClientError as error:
             code = error.response["Error"]["Code"]
@@ -79,7 +95,7 @@ class GpuFleet:
                 return False
             raise _start_failed(code) from error
         except BotoCoreError as error:
-            raise StartFailed("EC2 does not answer") from error
+            raise StartUnknown("EC2 did not answer when it was asked to start") from error
         return True
 
     def stop(self, instance_id: str) -> None:
@@ -123,8 +139,12 @@ class StaticFleet:
     def instances(self) -> list[Instance]:
         return [self._instance]
 
-    def start(self, instance_id: str, **_: str | None) -> bool:
+    def change_type(self, instance_id: str, instance_type: str) -> bool:
         """Nobody here can do that."""
+        raise TypeRefused(f"{instance_id} is not an EC2 instance of type {instance_type}")
+
+    def start(self, instance_id: str) -> bool:
+        """Nor that."""
         raise StartFailed(f"{instance_id} is not an EC2 instance")
 
     def stop(self, instance_id: str) -> None:

@@ -1,15 +1,19 @@
-"""What we know of each GPU instance beyond what EC2 tells."""
+"""Every way in which what we know of a GPU instance may change."""
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.exceptions import DeleteError, UpdateError
-from pynamodb.expressions.condition import Condition, size
+from pynamodb.exceptions import DeleteError
+from pynamodb.expressions.condition import size
 from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.instance_item import InstanceItem
+from chalicelib.models.table import was_refused
 
 # Longer than the keeper's period: what was not seen for so long may have been off meanwhile.
 GAP_SECONDS = 200
+
+# An instance that failed to boot so often in a row is left alone for a while.
+_MOST_FAILED_BOOTS = 3
+_UNHEALTHY_SECONDS = 3600
 
 _NEWEST_WEIGHT = 0.2  # of the newest in the average of recent ones
 
@@ -17,40 +21,8 @@ _NEWEST_WEIGHT = 0.2  # of the newest in the average of recent ones
 OTHER = ":"
 
 
-class InstanceRecord(Table):
-    """An instance's state and since when, and what it serves; times in seconds since the epoch.
-
-    `jobs` are those that have a seat on it: they run, or wait in its ComfyUI's own queue; it
-    served one last at `served_at`. No other gets a seat before `draining_until`, as the instance
-    is about to stop. `suspect` is the attempt whose fate tells that its ComfyUI has to be started
-    anew. It is on since `on_since`, and has been ready since `ready_at`; `failed_boots` came one
-    after another, and after some it is left alone until `unhealthy_until`. `why` says for people
-    what is wrong with it.
-    """
-
-    class Meta:
-        table_name = config.fleet_table
-
-    id = UnicodeAttribute(hash_key=True)
-    state = UnicodeAttribute(default="")
-    since = NumberAttribute(default=0)
-    seen_at = NumberAttribute(default=0)
-    why = UnicodeAttribute(null=True)
-    jobs = UnicodeSetAttribute(null=True)
-    served_at = NumberAttribute(null=True)
-    checkpoint = UnicodeAttribute(null=True)
-    suspect = UnicodeAttribute(null=True)
-    suspected_at = NumberAttribute(null=True)
-    run_seconds = NumberAttribute(null=True)
-    boot_seconds = NumberAttribute(null=True)
-    run_total_seconds = NumberAttribute(null=True)
-    accounted_at = NumberAttribute(null=True)
-    accounted_run_seconds = NumberAttribute(null=True)
-    draining_until = NumberAttribute(null=True)
-    on_since = NumberAttribute(null=True)
-    ready_at = NumberAttribute(null=True)
-    failed_boots = NumberAttribute(default=0)
-    unhealthy_until = NumberAttribute(null=True)
+class InstanceRecord(InstanceItem):
+    """An instance and what happens to it."""
 
     @classmethod
     def read(cls, instance_id: str) -> "InstanceRecord":
@@ -62,40 +34,59 @@ class InstanceRecord(Table):
         """Return all records: the table has one item for each instance."""
         return [each for each in cls.scan() if not each.id.startswith(OTHER)]
 
-    @property
-    def seated(self) -> set[str]:
-        """The ids of the jobs that have a seat."""
-        return set(self.jobs or ())
-
-    def note(self, state: str, *, now: float, is_on: bool) -> float:
+    def note(self, state: str, *, now: float, is_on: bool, is_idle: bool = False) -> float:
         """Note the state; return since when it has been so without a break."""
         record = InstanceRecord
-        since = self.since
-        if now - self.seen_at > GAP_SECONDS:
-            since = now
-        elif self.state != state:
-            # If it served a job since it was last seen, it has been so since then.
-            since = self.served_at if self._has_served else now
+        was_missed = now - self.seen_at > GAP_SECONDS
+        since = now if was_missed or self.state != state else self.since
         actions: list[Action] = [
             record.state.set(state),
             record.since.set(since),
             record.seen_at.set(now),
         ]
-        if is_on and self.on_since is None:
-            actions += [record.on_since.set(now), record.why.remove()]
-        elif not is_on:
-            actions += [record.on_since.remove(), record.ready_at.remove()]
+        # Nobody looked for so long that it may have been off and on again.
+        is_new = was_missed and self.on_since is not None and self.on_since <= self.seen_at
+        if is_on and (is_new or self.on_since is None):
+            actions += self._on_from(now)
+        elif was_missed or not is_idle or self.used_at is None:
+            actions.append(record.used_at.set(now))
+        if not is_on:
+            self.went_off(now=now)
         self.update(actions)
         return float(since)
 
-    @property
-    def _has_served(self) -> bool:
-        return self.served_at is not None and self.served_at >= self.seen_at and not self.jobs
+    def went_off(self, *, now: float) -> None:
+        """Note that it is off, unless it was started since it was read."""
+        record, on_since, fell_back = InstanceRecord, self.on_since, self.fell_back
+        if on_since is None and self.ready_at is None:
+            return
+        gone: list[Action] = [record.on_since.remove(), record.ready_at.remove()]
+        unchanged = (
+            record.on_since.does_not_exist() if on_since is None else record.on_since == on_since
+        )
+        if self._try(gone, unchanged) and fell_back:
+            self.boot_failed("EC2 stopped it as it booted", now=now)
 
     def started(self, *, now: float) -> None:
         """Note that EC2 was asked to start it."""
+        self.update(self._on_from(now))
+
+    def _on_from(self, now: float) -> list[Action]:
         record = InstanceRecord
-        self.update([record.on_since.set(now), record.ready_at.remove(), record.why.remove()])
+        gone = (record.ready_at, record.why, record.draining_until, record.silent_since)
+        begun = [record.on_since.set(now), record.used_at.set(now)]
+        return [*begun, *(each.remove() for each in gone)]
+
+    def fall_silent(self, *, now: float) -> None:
+        """Note that it does not answer, though it was ready."""
+        record = InstanceRecord
+        silent_since = record.silent_since.set(record.silent_since | now)
+        self._try([silent_since], record.ready_at.exists())
+
+    def answered(self) -> None:
+        """Note that it answers again."""
+        if self.silent_since is not None:
+            self.update([InstanceRecord.silent_since.remove()])
 
     def became_ready(self, *, now: float) -> None:
         """Note that ComfyUI serves from now on, and for how long it booted."""
@@ -115,11 +106,13 @@ class InstanceRecord(Table):
         on_since = InstanceRecord.on_since
         self.update([InstanceRecord.why.set(why), on_since.set(on_since | now)])
 
-    def boot_failed(self, why: str, *, unhealthy_until: float | None) -> None:
-        """Count a boot that came to nothing; the instance is left alone for some time."""
-        record = InstanceRecord
-        failed = record.failed_boots.set(self.failed_boots + 1)
-        self.update([failed, record.why.set(why), _set_or_remove(unhealthy_until)])
+    def boot_failed(self, why: str, *, now: float) -> None:
+        """Count a boot that came to nothing; after some of them it is left alone for a while."""
+        record, failed = InstanceRecord, self.failed_boots + 1
+        actions: list[Action] = [record.failed_boots.set(failed), record.why.set(why)]
+        if failed >= _MOST_FAILED_BOOTS:
+            actions.append(record.unhealthy_until.set(now + _UNHEALTHY_SECONDS))
+        self.update(actions)
 
     def seat(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
         """Give a job a seat if one is free; it keeps the one that it has."""
@@ -135,10 +128,9 @@ class InstanceRecord(Table):
         no_job = InstanceRecord.jobs.does_not_exist()
         return self._try([InstanceRecord.draining_until.set(until)], no_job)
 
-    def reclaim(self, why: str, *, until: float) -> None:
+    def reclaim(self, *, until: float) -> None:
         """Let no other job have a seat: the instance goes, whatever it does."""
-        record = InstanceRecord
-        self.update([record.draining_until.set(until), record.why.set(why)])
+        self.update([InstanceRecord.draining_until.set(until)])
 
     def unseat(
         self, job_id: str, *, now: float | None = None, run_seconds: float | None = None
@@ -174,22 +166,7 @@ class InstanceRecord(Table):
             if not was_refused(error):
                 raise
 
-    def _try(self, actions: list[Action], condition: Condition) -> bool:
-        try:
-            self.update(actions, condition=condition)
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
-            return False
-        return True
-
 
 def _averaged(before: float | None, newest: float) -> float:
     average = newest if before is None else before + (newest - before) * _NEWEST_WEIGHT
     return round(average, 3)
-
-
-def _set_or_remove(until: float | None) -> Action:
-    attribute = InstanceRecord.unhealthy_until
-    action: Action = attribute.remove() if until is None else attribute.set(until)
-    return action

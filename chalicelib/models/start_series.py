@@ -2,9 +2,12 @@
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 
 from chalicelib.models.instance import OTHER, InstanceRecord
 from chalicelib.models.table import Table, was_refused
+
+_FORGOTTEN_SECONDS = 600  # after the longest pause
 
 
 class StartSeries(Table):
@@ -25,15 +28,19 @@ class StartSeries(Table):
     why = UnicodeAttribute(null=True)
 
     @classmethod
-    def read(cls) -> "StartSeries":
-        """Return how the starts go."""
+    def read(cls, *, now: float) -> "StartSeries":
+        """Return how the starts go; what was long ago tells nothing."""
         series = cls()
-        return next(cls.query(series.id, consistent_read=True), series)
+        series = next(cls.query(series.id, consistent_read=True), series)
+        if now > series.next_at + _FORGOTTEN_SECONDS:
+            series.failed, series.why = 0, None
+        return series
 
     def claim(self, *, now: float, until: float) -> bool:
         """Be the only one who tries before `until`; tell whether that is so."""
         series = StartSeries
         is_free = series.next_at.does_not_exist() | (series.next_at <= now)
+        failed = int(self.failed)
         try:
             self.update([series.next_at.set(until)], condition=is_free)
         except UpdateError as error:
@@ -41,14 +48,29 @@ class StartSeries(Table):
                 raise
             self.refresh(consistent_read=True)
             return False
+        self.failed = failed
         return True
 
     def put_off(self, why: str, *, until: float) -> None:
         """Note that EC2 refused, and when to ask it again."""
         series = StartSeries
-        self.update([series.next_at.set(until), series.failed.add(1), series.why.set(why)])
+        self._end([series.failed.set(self.failed + 1), series.why.set(why)], until)
 
     def succeed(self, *, until: float) -> None:
         """Note that an instance starts; EC2 tells so some seconds later."""
+        self._end([StartSeries.failed.set(0), StartSeries.why.remove()], until)
+
+    def pause(self, *, until: float) -> None:
+        """Note that nothing was tried."""
+        self._end([], until)
+
+    def _end(self, actions: list[Action], until: float) -> None:
+        """Write what became of a claim, unless it ran out and is another's."""
         series = StartSeries
-        self.update([series.next_at.set(until), series.failed.set(0), series.why.remove()])
+        try:
+            self.update(
+                [*actions, series.next_at.set(until)], condition=series.next_at == self.next_at
+            )
+        except UpdateError as error:
+            if not was_refused(error):
+                raise

@@ -22,7 +22,10 @@ UNHEALTHY = "unhealthy"
 # Those that serve now, or will without our doing.
 COMING = (STARTING, BOOTING, READY, BUSY)
 
-_FRESH_SECONDS = 10
+_FRESH_SECONDS = 15
+
+# Loading a checkpoint may keep a ComfyUI from answering for so long.
+_PATIENCE_SECONDS = 60
 
 _BY_EC2 = {"pending": STARTING, "stopping": STOPPING, "shutting-down": STOPPING}
 
@@ -37,8 +40,9 @@ def state_of(
 ) -> str:
     """Say in one word what an instance does; `server` is None when its ComfyUI is silent."""
     if instance.state == "running":
-        return _of_running(record, server)
-    if instance.state == "stopped" and now - (record.on_since or 0) < _FRESH_SECONDS:
+        return _of_running(record, server, now)
+    is_fresh = now - (record.on_since or 0) < _FRESH_SECONDS and not record.ready_at
+    if instance.state == "stopped" and is_fresh:
         return STARTING  # EC2 tells so some seconds later
     if instance.state == "stopped" and (record.unhealthy_until or 0) > now:
         return UNHEALTHY
@@ -47,11 +51,14 @@ def state_of(
     return _BY_EC2.get(instance.state, STOPPED)
 
 
-def _of_running(record: InstanceRecord, server: Server | None) -> str:
+def _of_running(record: InstanceRecord, server: Server | None, now: float) -> str:
     # What was wrong before it was off tells nothing.
     ails = bool(record.why and record.on_since)
     if server is None:
-        return UNHEALTHY if record.ready_at or ails else BOOTING
+        is_lost = now - float(record.silent_since or now) >= _PATIENCE_SECONDS
+        if ails or (record.ready_at and is_lost):
+            return UNHEALTHY
+        return BUSY if record.ready_at else BOOTING
     if server.is_sick or (ails and not server.is_ready):
         return UNHEALTHY
     if server.is_draining:

@@ -36,7 +36,7 @@ def progress(seen: list[Seen], now: float) -> GpuNotReady:
     if states & {BOOTING, READY, BUSY}:
         return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
     if STARTING not in states:
-        series = StartSeries.read()
+        series = StartSeries.read(now=now)
         if why := refusal_of(series):
             seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS)
             return GpuNotReady(why, retry_seconds=seconds)

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from chalicelib import metrics
-from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
-from chalicelib.models.instance import InstanceRecord
+from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed, StartUnknown, TypeRefused
 from chalicelib.models.start_series import StartSeries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from chalicelib.gateways.gpu_fleet import GpuFleet, Instance, StaticFleet
+    from chalicelib.gateways.gpu_fleet import GpuFleet, StaticFleet
+    from chalicelib.models.instance import InstanceRecord
+    from chalicelib.services.server import Seen
 
 log = logging.getLogger("darkroom.starting")
 
@@ -48,59 +49,83 @@ class Starter:
         self._clock = clock
         self._chance = chance
 
-    def start(self, stopped: list[Instance], count: int) -> None:
-        """Have up to `count` of them started; raise GpuNotReady that says how it goes if none.
+    def start(self, due: Callable[[], tuple[list[Seen], int]]) -> None:
+        """Start instances; raise GpuNotReady that says how it goes if somebody else is at it.
 
-        Many may ask at a time: one does it. Raise StartFailed when EC2 refuses all.
+        `due` is asked by the only one who starts, and looks anew: for those that may be started,
+        the best first, and for how many of them should be. Raise StartFailed when EC2 refuses all.
         """
-        series, now = StartSeries.read(), self._clock()
+        now = self._clock()
+        series = StartSeries.read(now=now)
         if not series.claim(now=now, until=now + _TRY_SECONDS):
             raise _waiting(series, now)
+        candidates, count = due()
         try:
-            started = self._round(stopped, count)
+            started = self._round(candidates, count)
         except StartFailed as refusal:
             until = self._clock() + self._pause(int(series.failed))
             series.put_off(_reason(refusal), until=until)
             raise
-        until = self._clock() + (_SETTLE_SECONDS if started else _STOPPING_SECONDS)
-        series.succeed(until=until)
+        if started:
+            series.succeed(until=self._clock() + _SETTLE_SECONDS)
+        else:
+            series.pause(until=self._clock() + _STOPPING_SECONDS)
 
-    def _round(self, stopped: list[Instance], count: int) -> int:
+    def _round(self, candidates: list[Seen], count: int) -> int:
         """Ask for every instance as every type, the preferred one first; count the starts."""
-        started: set[str] = set()
-        types = {instance.id: instance.type for instance in stopped}
-        refusal: StartFailed | None = None
+        over: set[str] = set()
+        types = {seen.instance.id: seen.instance.type for seen in candidates}
+        started, refusal = 0, None
         until = self._clock() + _ROUND_SECONDS
-        for instance, instance_type in self._candidates(stopped):
-            if len(started) == count or self._clock() > until:
+        for seen, wanted_type in self._tries(candidates):
+            if started == count or self._clock() > until:
                 break
-            if instance.id in started:
+            if seen.instance.id in over:
                 continue
-            other = instance_type if instance_type != types[instance.id] else None
-            types[instance.id] = other or types[instance.id]
             try:
-                if self._start(instance, other):
-                    started.add(instance.id)
+                started += self._start(seen, wanted_type, types)
+                over.add(seen.instance.id)  # it starts, or is still stopping
+            except StartUnknown:
+                return started + 1  # the next look tells
             except StartFailed as error:
-                log.warning("not started: %s", error, extra={"instance_id": instance.id})
-                if isinstance(error, NoCapacity):
-                    metrics.tell("no capacity", {"CapacityErrors": 1}, instance_id=instance.id)
+                if not isinstance(error, NoCapacity | TypeRefused):
+                    over.add(seen.instance.id)  # it is not its type
+                log.warning("not started: %s", error, extra={"instance_id": seen.instance.id})
                 # What people can change is told rather than what passes.
                 refusal = error if isinstance(refusal, NoCapacity | None) else refusal
         if refusal and not started:
             raise refusal
-        return len(started)
+        return started
 
-    def _candidates(self, stopped: list[Instance]) -> Iterator[tuple[Instance, str | None]]:
+    def _tries(self, candidates: list[Seen]) -> Iterator[tuple[Seen, str | None]]:
         for instance_type in self._types or (None,):
-            yield from ((instance, instance_type) for instance in stopped)
+            yield from ((seen, instance_type) for seen in candidates)
 
-    def _start(self, instance: Instance, other_type: str | None) -> bool:
-        starts = self._gateway.start(instance.id, instance_type=other_type)
-        if starts:
-            metrics.tell("GPU started", {"GpuStarts": 1}, instance_id=instance.id)
-            InstanceRecord(instance.id).started(now=self._clock())
-        return starts
+    def _start(self, seen: Seen, wanted_type: str | None, types: dict[str, str]) -> bool:
+        """Start an instance as a type; false while it is still stopping."""
+        name, record = seen.instance.id, seen.record
+        record.went_off(now=self._clock())
+        if (record.unhealthy_until or 0) > self._clock():
+            raise StartFailed(f"the GPU instance is unhealthy: {record.why}")
+        if wanted_type and wanted_type != types[name]:
+            if not self._gateway.change_type(name, wanted_type):
+                return False
+            types[name] = wanted_type
+        return self._ask(name, record)
+
+    def _ask(self, name: str, record: InstanceRecord) -> bool:
+        try:
+            if not self._gateway.start(name):
+                return False
+        except NoCapacity:
+            metrics.tell("no capacity", {"CapacityErrors": 1}, instance_id=name)
+            raise
+        except StartUnknown:
+            record.started(now=self._clock())
+            raise
+        metrics.tell("GPU started", {"GpuStarts": 1}, instance_id=name)
+        record.started(now=self._clock())
+        return True
 
     def _pause(self, failed: int) -> float:
         seconds = min(_FIRST_SECONDS * 2 ** min(failed, 10), _LONGEST_SECONDS)

@@ -39,11 +39,11 @@ class Status(Struct, frozen=True):
     message: str
 
 
-def comfyui_status(fleet: Fleet) -> Status:
+def comfyui_status(fleet: Fleet, now: float) -> Status:
     """Ask the fleet and the job table; never raises for a GPU that is off or gone."""
     seen = fleet.survey(max_age_seconds=1)  # a person who watches a GPU start looks every second
     status = _status(seen)
-    return Status(status, f"{_SENTENCES[status]}{_why(status, seen)}. {_backlog()}.")
+    return Status(status, f"{_SENTENCES[status]}{_why(status, seen, now)}. {_backlog()}.")
 
 
 def _status(seen: list[Seen]) -> str:
@@ -51,9 +51,9 @@ def _status(seen: list[Seen]) -> str:
     return next((word for word in _SENTENCES if word in states), UNAVAILABLE)
 
 
-def _why(status: str, seen: list[Seen]) -> str:
+def _why(status: str, seen: list[Seen], now: float) -> str:
     if status == instance_state.NO_CAPACITY:
-        return f": {refusal_of(StartSeries.read())}"
+        return f": {refusal_of(StartSeries.read(now=now))}"
     reasons = {each.record.why for each in seen if each.state == status and each.record.why}
     return f": {'; '.join(sorted(reasons))}" if reasons else ""
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from chalicelib.config import config
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job_listing import count_open
-from chalicelib.services.instance_state import BOOTING, COMING, READY, STARTING, UNHEALTHY
+from chalicelib.services.instance_state import (
+    BOOTING,
+    BUSY,
+    COMING,
+    DRAINING,
+    READY,
+    STARTING,
+    UNHEALTHY,
+)
 from chalicelib.services.scaling import may_stop
 
 if TYPE_CHECKING:
@@ -23,11 +31,7 @@ log = logging.getLogger("darkroom.stopping")
 # A run that is interrupted while it loads a checkpoint ends when that is done; until then its
 # ComfyUI looks as if it did not work.
 _SICK_SECONDS = 30
-_DRAIN_SECONDS = 30  # longer than it takes EC2 to say that an instance stops
-
-# An instance that failed to boot so often in a row is left alone for a while.
-_MOST_FAILED_BOOTS = 3
-_UNHEALTHY_SECONDS = 3600
+_DRAIN_SECONDS = 90  # longer than asking EC2 takes at worst, and until it says that one stops
 
 
 class Stopping:
@@ -73,7 +77,11 @@ class Stopping:
         """Note the state of an instance; tell whether it was one that comes and is stopped."""
         record, now = seen.record, self._clock()
         is_on = seen.instance.state in ("running", "pending") or seen.state == STARTING
-        since = record.note(seen.state, now=now, is_on=is_on)
+        # Nothing is known to use what is silent for a moment.
+        is_idle = seen.state in (READY, DRAINING, UNHEALTHY) or (
+            seen.state == BUSY and seen.server is None
+        )
+        since = record.note(seen.state, now=now, is_on=is_on, is_idle=is_idle)
         if is_on:
             self._account(seen)
         if record.suspect and seen.server and not seen.server.is_sick:
@@ -83,7 +91,7 @@ class Stopping:
         if seen.instance.is_kept:
             return False
         if seen.state == READY:
-            return self._stop_idle(seen, since, on=on, open_jobs=open_jobs)
+            return self._stop_idle(seen, on=on, open_jobs=open_jobs)
         return self._stop_useless(seen, since) or self._stop_old(seen)
 
     def _account(self, seen: Seen) -> None:
@@ -95,11 +103,11 @@ class Stopping:
         except Exception:
             log.exception("not accounted", extra={"instance_id": seen.instance.id})
 
-    def _stop_idle(self, seen: Seen, since: float, *, on: int, open_jobs: int) -> bool:
+    def _stop_idle(self, seen: Seen, *, on: int, open_jobs: int) -> bool:
         """Stop it if it had no work for long enough, and gets none in this very moment."""
         record, now = seen.record, self._clock()
         # Work that came and went between two rounds was not seen.
-        idle_seconds = now - max(since, float(record.served_at or 0))
+        idle_seconds = now - max(float(record.used_at or now), float(record.served_at or 0))
         is_old = now - float(record.on_since or now) >= self._run_seconds
         limit_seconds = 0 if is_old else self._idle_seconds
         if not may_stop(idle_seconds, on=on, open_jobs=open_jobs, limit_seconds=limit_seconds):
@@ -118,20 +126,17 @@ class Stopping:
             limit = 0
         elif seen.state in (BOOTING, UNHEALTHY):
             limit = self._boot_seconds
+            # It may have been stopped and started since it was last seen.
+            since = max(since, float(record.on_since or since))
         else:
             return False
         if now - since < limit:
             return False
         why = record.why or f"{seen.state} for {now - since:.0f} s"
-        if not record.ready_at:
-            self._count_failed_boot(record, why)
         self._stop(seen, why)
+        if not record.ready_at:
+            record.boot_failed(why, now=now)
         return seen.state in COMING
-
-    def _count_failed_boot(self, record: InstanceRecord, why: str) -> None:
-        is_last = record.failed_boots + 1 >= _MOST_FAILED_BOOTS
-        until = self._clock() + _UNHEALTHY_SECONDS if is_last else None
-        record.boot_failed(why, unhealthy_until=until)
 
     def _stop_old(self, seen: Seen) -> bool:
         """Let what is on for too long end its work, and take no more; the last resort."""
@@ -141,7 +146,9 @@ class Stopping:
             return False
         is_over = seconds >= self._run_seconds + config.run_deadline_seconds
         if record.seated and not is_over:
-            record.reclaim("on for too long", until=now + config.run_deadline_seconds)
+            record.reclaim(until=now + config.run_deadline_seconds)
+            return False
+        if not is_over and not record.drain(until=now + _DRAIN_SECONDS):
             return False
         self._stop(seen, f"on for {seconds:.0f} s")
         return seen.state in COMING

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.errors import ComfyUIUnreachable, NoCapacity, StartFailed, WorkflowRejected
+from chalicelib.errors import (
+    ComfyUIUnreachable,
+    NoCapacity,
+    StartFailed,
+    StartUnknown,
+    TypeRefused,
+    WorkflowRejected,
+)
 from chalicelib.gateways.comfyui_state import State, Waiting
 from chalicelib.gateways.gpu_fleet import Instance
 from chalicelib.services.fleet import Fleet
@@ -24,6 +31,8 @@ class Region:
         self.broken: set[str] = set()  # the attempts that show it
         self.refusal: StartFailed | None = None
         self.types = dict.fromkeys(self.states, "g5.xlarge")
+        self.loses_answers = False
+        self.fixed: set[str] = set()  # those whose type EC2 does not change
         self.scarce: set[str] = set()  # the types that EC2 has none of
         self.warm_ups: dict[str, State] = {}
         self.rejects_warm_up = False
@@ -47,16 +56,25 @@ class Region:
             for id_, state in self.states.items()
         ]
 
-    def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
+    def change_type(self, instance_id: str, instance_type: str) -> bool:
+        if instance_id in self.fixed:
+            raise TypeRefused("EC2 refused")
+        if self.states[instance_id] != "stopped":
+            return False
+        self.types[instance_id] = instance_type
+        return True
+
+    def start(self, instance_id: str) -> bool:
         self.started.append(instance_id)
         if self.refusal:
             raise self.refusal
         if self.states[instance_id] != "stopped":
             return False
-        self.types[instance_id] = instance_type or self.types[instance_id]
         if self.types[instance_id] in self.scarce:
             raise NoCapacity("EC2 has none right now")
         self.states[instance_id] = "pending"
+        if self.loses_answers:
+            raise StartUnknown("EC2 did not answer")
         return True
 
     def stop(self, instance_id: str) -> None:

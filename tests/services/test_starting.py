@@ -5,8 +5,10 @@ from threading import Thread
 import pytest
 
 from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
+from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
+from chalicelib.models.start_series import StartSeries
 from tests.gateways.region import Region, acquire, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -146,16 +148,30 @@ def test_those_that_come_already_count() -> None:
     assert region.started == ["i-2", "i-3"]
 
 
-def test_an_instance_that_was_ready_and_is_silent_does_not_count() -> None:
+def test_an_instance_that_is_silent_for_a_moment_counts() -> None:
     region = Region("running", "stopped")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
     acquire(fleet)
     region.queues.clear()
-    region.now += 10
-    assert fleet.servers() == []
-    with pytest.raises(GpuNotReady):
-        fleet.ready()
+    for _ in range(5):  # it may be loading a checkpoint
+        region.now += 10
+        assert fleet.servers() == []
+        with pytest.raises(GpuNotReady):
+            fleet.ready()
+    assert region.started == []
+
+
+def test_an_instance_that_was_ready_and_is_silent_for_a_minute_does_not_count() -> None:
+    region = Region("running", "stopped")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    acquire(fleet)
+    region.queues.clear()
+    for _ in range(8):
+        region.now += 10
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
     assert region.started == ["i-1"]
 
 
@@ -185,3 +201,94 @@ def test_a_fleet_of_one_does_not_look_for_more() -> None:
     region = Region("running", "stopped")
     fleet_of(region).grow()
     assert (region.started, region.describes) == ([], 0)
+
+
+def test_an_instance_whose_type_ec2_does_not_change_is_started_as_it_is() -> None:
+    region = Region("stopped")
+    region.fixed = {"i-0"}
+    ask(region, types=TYPES)
+    assert (region.started, region.types["i-0"]) == (["i-0"], "g5.xlarge")
+
+
+def test_an_instance_that_is_still_stopping_does_not_come_back_as_another_type() -> None:
+    region = Region("stopping")
+    fleet = fleet_of(region, types=TYPES)
+    for _ in range(3):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.now += 3
+    region.states["i-0"] = "stopped"
+    with pytest.raises(GpuNotReady):
+        acquire(fleet)
+    assert (region.states["i-0"], region.types["i-0"]) == ("pending", TYPES[0])
+
+
+def test_a_start_whose_answer_is_lost_starts_no_second_gpu() -> None:
+    region = Region("stopped", "stopped")
+    region.loses_answers = True
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(GpuNotReady, match="starting"):
+            acquire(fleet)
+        region.now += 11
+    assert region.started == ["i-0"]
+
+
+def test_an_instance_that_falls_back_gives_way_to_another() -> None:
+    region = Region("stopped", "stopped")
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.states["i-0"] = "stopped"  # EC2 took the start, and did not do it
+        region.now += 20
+    assert region.started[:2] == ["i-0", "i-0"]
+    assert "i-1" in region.started
+
+
+def test_an_instance_that_always_falls_back_is_left_alone() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    for _ in range(20):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.states["i-0"] = "stopped"
+        region.now += 20
+    assert len(region.started) == 3
+    assert InstanceRecord.read("i-0").why == "EC2 stopped it as it booted"
+
+
+def test_what_was_refused_days_ago_is_forgotten() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    fleet = fleet_of(region)
+    for _ in range(6):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.now += 200
+    region.now += 3 * 86_400
+    assert fleet.survey()[0].state == "stopped"
+    with pytest.raises(GpuNotReady, match="tried once") as wait:
+        acquire(fleet)
+    assert wait.value.retry_seconds == 11
+
+
+def test_who_looks_before_another_has_started_starts_no_second_gpu() -> None:
+    region = Region("stopped", "stopped")
+    slow, quick = fleet_of(region), fleet_of(region)
+    slow.survey()  # and keeps in mind for some seconds that all is off
+    with pytest.raises(GpuNotReady):
+        acquire(quick)
+    region.now += 4
+    StartSeries().update([StartSeries.next_at.set(region.now)])
+    slow.scale(least_jobs=1)
+    assert region.started == ["i-0"]
+
+
+def test_an_operator_is_told_that_all_instances_are_ill() -> None:
+    region = Region("stopped")
+    for _ in range(3):
+        InstanceRecord.read("i-0").boot_failed("broken", now=region.now)
+    with pytest.raises(StartFailed, match="unhealthy"):
+        fleet_of(region).start()
+    assert region.started == []

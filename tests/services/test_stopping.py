@@ -1,5 +1,7 @@
 """Which instances are stopped: idle ones that are too many, broken ones, and those on too long."""
 
+from contextlib import suppress
+
 import pytest
 
 from chalicelib.config import config
@@ -82,7 +84,7 @@ def test_after_three_failed_boots_an_instance_is_left_alone_for_an_hour(parts: P
 
 def test_a_boot_that_works_makes_the_failed_ones_forgotten(parts: Parts) -> None:
     gpus = Gpus("i-1")
-    InstanceRecord("i-1").boot_failed("silent", unhealthy_until=None)
+    InstanceRecord("i-1").boot_failed("silent", now=parts.clock())
     keep(keeper_of(gpus, parts), parts, minutes=1)
     assert InstanceRecord.read("i-1").failed_boots == 0
 
@@ -104,7 +106,8 @@ def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
     keeper = keeper_of(gpus, parts)
     gpus.queues["i-1"] = 1
     keep(keeper, parts, minutes=1)
-    parts.clock.advance(12 * 3600)
+    on_since = parts.clock() - 12 * 3600
+    InstanceRecord("i-1").update([InstanceRecord.on_since.set(on_since)])
     late(parts)
     job_id = late(parts)[0]
     take_seat(job_id, "i-1")
@@ -114,3 +117,92 @@ def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
     assert not take_seat("another", "i-1")
     keep(keeper, parts, minutes=config.run_deadline_seconds // 60)
     assert "i-1" in gpus.stopped
+
+
+def test_an_instance_that_drained_serves_again_after_its_next_start(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    keeper = keeper_of(gpus, parts)
+    keep(keeper, parts, minutes=1)
+    InstanceRecord("i-1").reclaim(until=parts.clock() + 900)
+    InstanceRecord("i-1").started(now=parts.clock())
+    keep(keeper, parts, minutes=1)
+    assert InstanceRecord.read("i-1").state == "ready"
+    assert take_seat(late(parts)[0], "i-1")
+
+
+def test_a_stop_that_ec2_refuses_is_one_failed_boot_at_most(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    gpus.stubborn = {"i-1"}
+    keeper = keeper_of(gpus, parts)
+    for _ in range(19):
+        with suppress(RuntimeError):
+            keeper.keep()
+        parts.clock.advance(60)
+    assert InstanceRecord.read("i-1").failed_boots == 0
+    gpus.stubborn.clear()
+    keep(keeper, parts, minutes=1)
+    assert InstanceRecord.read("i-1").failed_boots == 1
+
+
+def test_a_boot_after_a_failed_one_has_its_own_time(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    keeper = keeper_of(gpus, parts)
+    while not gpus.stopped:
+        keep(keeper, parts, minutes=1)
+    gpus.states["i-1"] = "running"  # started anew before the keeper has seen it off
+    InstanceRecord("i-1").started(now=parts.clock())
+    keep(keeper, parts, minutes=14)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_an_idle_instance_that_is_silent_now_and_then_stops_all_the_same(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    keeper = keeper_of(gpus, parts)
+    for minute in range(12):
+        if minute % 4 == 3:
+            gpus.queues.pop("i-1", None)
+        elif gpus.states["i-1"] == "running":
+            gpus.queues["i-1"] = 0
+        keep(keeper, parts, minutes=1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_a_spot_notice_during_a_boot_is_no_failed_boot(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    keeper = keeper_of(gpus, parts)
+    keep(keeper, parts, minutes=1)
+    InstanceRecord("i-1").reclaim(until=parts.clock() + 300)
+    keep(keeper, parts, minutes=2)
+    assert (InstanceRecord.read("i-1").failed_boots, gpus.stopped) == (0, [])
+
+
+def test_an_instance_that_ec2_stops_as_it_boots_has_failed_to_boot(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    keeper = keeper_of(gpus, parts)
+    keep(keeper, parts, minutes=1)
+    gpus.turn_off("i-1")
+    keep(keeper, parts, minutes=2)
+    record = InstanceRecord.read("i-1")
+    assert (record.failed_boots, record.why) == (1, "EC2 stopped it as it booted")
+
+
+def test_an_instance_that_was_on_while_nobody_looked_is_not_taken_for_old(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    keeper = keeper_of(gpus, parts)
+    keep(keeper, parts, minutes=1)
+    parts.clock.advance(13 * 3600)
+    gpus.queues["i-1"] = 1
+    keep(keeper, parts, minutes=2)
+    assert gpus.stopped == []
+
+
+def test_a_start_in_the_midst_of_a_look_is_not_forgotten(parts: Parts) -> None:
+    InstanceRecord("i-1").started(now=900)
+    described_before = InstanceRecord.read("i-1")
+    InstanceRecord("i-1").started(now=1000)
+    described_before.note("stopped", now=1001, is_on=False)
+    assert InstanceRecord.read("i-1").on_since == 1000
