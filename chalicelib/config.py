@@ -37,6 +37,7 @@ class Config(Struct, frozen=True):
     max_run_seconds: int = 43_200
     boot_timeout_seconds: int = 900
     allowed_origin: str = "*"
+    dual_stack: int = 0
     log_level: str = "INFO"
 
     @property

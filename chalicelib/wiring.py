@@ -77,7 +77,7 @@ def fleet() -> Fleet:
 
 @cache
 def waker() -> Waker:
-    return Waker(JobQueue(_client("sqs"), config.jobs_queue_url), time.time)
+    return Waker(JobQueue(_dual_stack_client("sqs"), config.jobs_queue_url), time.time)
 
 
 @cache
@@ -159,7 +159,7 @@ def comfyui_status() -> status.Status:
 def _instances() -> GpuFleet | StaticFleet:
     if config.comfyui_url:
         return StaticFleet(config.comfyui_url)
-    return GpuFleet(_client("ec2"), tag=config.fleet_tag, port=config.comfyui_port)
+    return GpuFleet(_dual_stack_client("ec2"), tag=config.fleet_tag, port=config.comfyui_port)
 
 
 @cache
@@ -176,3 +176,8 @@ def _session() -> Session:
 
 def _client(name: str, **options: Any) -> Any:
     return _session().create_client(name, config=_CLIENT.merge(ClientConfig(**options)))
+
+
+def _dual_stack_client(name: str) -> Any:
+    """Return a client of a service that has no gateway endpoint, and is reached on IPv6."""
+    return _client(name, use_dualstack_endpoint=True if config.dual_stack else None)
