@@ -2,30 +2,37 @@
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.deploy import Template, locate
+from infra.stack import Stack
 from local.emulator import Emulator
-from local.processes import LOOPBACK, wait_until
+from local.processes import LOOPBACK
 
 STACK = "darkroom"
 STAGE = "live"
 _BUCKET = "darkroom-deployments"
-_DEPLOY_SECONDS = 120
+_LOOK_SECONDS = 0.2
 
-Template = dict[str, Any]
+# A GPU that is made by local/gpu.py instead of the template.
+_PARAMETERS = {"FleetSize": "0", "FunctionZones": "us-east-1a,us-east-1b"}
 
 
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
     """Create or update the stack; return its outputs, `ApiUrl` as it is reached here."""
     template = json.loads((package / "template.json").read_text())
     code = _upload(emulator, (package / "deployment.zip").read_bytes(), "zip")
-    _adapt(template, code)
+    locate(template, f"s3://{_BUCKET}/{code}")
+    _adapt(template)
     api_url = f"{emulator.url}/{STAGE}"
-    _apply(emulator, template, {**parameters, "ApiUrl": api_url})
-    outputs = _outputs(emulator)
+    key = _upload(emulator, json.dumps(template).encode(), "json")
+    stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
+    stack.apply(f"{emulator.url}/{_BUCKET}/{key}", {**_PARAMETERS, **parameters, "ApiUrl": api_url})
+    outputs = stack.outputs()
     _publish(emulator, outputs["RestAPIId"])
     _complete(emulator, outputs["RestAPIId"], template)
     return {**outputs, "ApiUrl": api_url}
@@ -38,12 +45,16 @@ def _upload(emulator: Emulator, content: bytes, kind: str) -> str:
     return key
 
 
-def _adapt(template: Template, code: str) -> None:
-    """Say in the emulator's dialect what it would ignore in SAM's."""
+def _adapt(template: Template) -> None:
+    """Take out what the emulator does not know; say in its dialect what it would ignore."""
     resources = template["Resources"]
+    # It has no networks: functions run on this machine, and so does the stand-in for a GPU.
+    for name in [name for name in resources if resources[name]["Type"].startswith("AWS::EC2::")]:
+        del resources[name]
     for resource in resources.values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = f"s3://{_BUCKET}/{code}"
+        properties = resource.get("Properties", {})
+        if properties.pop("VpcConfig", None):
+            properties["Environment"]["Variables"]["DUAL_STACK"] = "0"
     api = resources["RestAPI"]["Properties"]
     responses = api.pop("GatewayResponses")
     for kind, response in responses.items():
@@ -63,61 +74,6 @@ def _gateway_response(kind: str, response: dict[str, Any]) -> dict[str, Any]:
     if "StatusCode" in response:
         properties["StatusCode"] = response["StatusCode"]
     return {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
-
-
-def _apply(emulator: Emulator, template: Template, parameters: dict[str, str]) -> None:
-    cloudformation = emulator.client("cloudformation")
-    key = _upload(emulator, json.dumps(template, separators=(",", ":")).encode(), "json")
-    request = {
-        "StackName": STACK,
-        "TemplateURL": f"{emulator.url}/{_BUCKET}/{key}",
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "Parameters": [
-            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
-        ],
-    }
-    try:
-        if _status(cloudformation) is None:
-            cloudformation.create_stack(**request)
-        else:
-            cloudformation.update_stack(**request)
-    except ClientError as error:
-        if "No updates are to be performed" not in str(error):
-            raise
-    wait_until(lambda: _is_settled(cloudformation), "the deployment", seconds=_DEPLOY_SECONDS)
-
-
-def _status(cloudformation: Any) -> str | None:
-    try:
-        [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        return None
-    return str(stack["StackStatus"])
-
-
-def _is_settled(cloudformation: Any) -> bool:
-    status = _status(cloudformation) or ""
-    if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        return True
-    if not status.endswith("IN_PROGRESS"):
-        raise RuntimeError(f"the deployment ended in {status}: {_first_failure(cloudformation)}")
-    return False
-
-
-def _first_failure(cloudformation: Any) -> str:
-    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-    failures = [event for event in reversed(events) if "FAILED" in event["ResourceStatus"]]
-    reasons = (
-        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}" for event in failures
-    )
-    return next(reasons, "no reason given")
-
-
-def _outputs(emulator: Emulator) -> dict[str, str]:
-    [stack] = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
 def _publish(emulator: Emulator, api_id: str) -> None:
