@@ -46,12 +46,13 @@ def _offering(types: Sequence[str], zones: set[str], ec2: Any) -> list[str]:
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": types}]
     )
     for offer in (each for page in pages for each in page["InstanceTypeOfferings"]):
-        offers.setdefault(offer["InstanceType"], set()).add(offer["Location"])
-    found = offers.get(types[0], set()) & zones
+        if offer["Location"] in zones:
+            offers.setdefault(offer["InstanceType"], set()).add(offer["Location"])
+    found = offers.get(types[0], set())
     if not found:
-        others = ", ".join(sorted(offers)) or "none of the others either"
+        others = ", ".join(sorted(offers)) or "no other of GpuTypes either"
         raise DeploymentFailed(
-            f"This region has no {types[0]} ({others}): name other GpuTypes, or FleetSize=0"
+            f"This region has no {types[0]}, but {others}: name other GpuTypes, or FleetSize=0"
         )
     counts = {zone: sum(zone in each for each in offers.values()) for zone in found}
     return sorted(found, key=lambda zone: (-counts[zone], zone))

@@ -30,7 +30,7 @@ class Store:
     def put(self, key: str, content: bytes) -> str:
         """Store a file and return its URL."""
         self._s3.put_object(**self._ours, Key=key, Body=content)
-        return f"https://{self.bucket}.s3.{self._region}.amazonaws.com/{key}"
+        return f"{self._s3.meta.endpoint_url}/{self.bucket}/{key}"
 
     def _create(self) -> None:
         # Its own region is what us-east-1 does not want to be told.
@@ -54,7 +54,7 @@ class Store:
         self._s3.put_bucket_policy(**self._ours, Policy=json.dumps(self._tls_only()))
 
     def _tls_only(self) -> dict[str, Any]:
-        arn = f"arn:aws:s3:::{self.bucket}"
+        arn = f"arn:{self._s3.meta.partition}:s3:::{self.bucket}"
         deny = {
             "Effect": "Deny",
             "Principal": "*",

@@ -1,6 +1,5 @@
 """Deploys the package on the emulator, as CloudFormation would on AWS."""
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy import Template, locate
+from infra.deploy import Template, upload
 from infra.stack import Stack
-from local.emulator import Emulator
+from infra.store import Store
+from local.emulator import ACCESS_KEY, REGION, Emulator
 from local.processes import LOOPBACK
 
 STACK = "darkroom"
 STAGE = "live"
-_BUCKET = "darkroom-deployments"
 _LOOK_SECONDS = 0.2
 
 # A GPU that is made by local/gpu.py instead of the template.
@@ -25,27 +24,20 @@ _PARAMETERS = {"FleetSize": "0", "FunctionZones": "us-east-1a,us-east-1b"}
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
     """Create or update the stack; return its outputs, `ApiUrl` as it is reached here."""
     template = json.loads((package / "template.json").read_text())
-    code = _upload(emulator, (package / "deployment.zip").read_bytes(), "zip")
-    locate(template, f"s3://{_BUCKET}/{code}")
-    _adapt(template)
-    api_url = f"{emulator.url}/{STAGE}"
-    key = _upload(emulator, json.dumps(template).encode(), "json")
+    adapt(template)
+    store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
+    store.make()
+    url = upload(template, (package / "deployment.zip").read_bytes(), store)
     stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
-    stack.apply(f"{emulator.url}/{_BUCKET}/{key}", {**_PARAMETERS, **parameters, "ApiUrl": api_url})
+    api_url = f"{emulator.url}/{STAGE}"
+    stack.apply(url, {**_PARAMETERS, **parameters, "ApiUrl": api_url})
     outputs = stack.outputs()
     _publish(emulator, outputs["RestAPIId"])
     _complete(emulator, outputs["RestAPIId"], template)
     return {**outputs, "ApiUrl": api_url}
 
 
-def _upload(emulator: Emulator, content: bytes, kind: str) -> str:
-    s3, key = emulator.client("s3"), f"{hashlib.sha256(content).hexdigest()}.{kind}"
-    s3.create_bucket(Bucket=_BUCKET)
-    s3.put_object(Bucket=_BUCKET, Key=key, Body=content)
-    return key
-
-
-def _adapt(template: Template) -> None:
+def adapt(template: Template) -> None:
     """Take out what the emulator does not know; say in its dialect what it would ignore."""
     resources = template["Resources"]
     # It has no networks: functions run on this machine, and so does the stand-in for a GPU.
