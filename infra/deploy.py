@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.bundle import bundle
 from infra.choices import choices
@@ -110,6 +111,7 @@ def main() -> None:
     options.add_argument("--parameters", default="")
     options.add_argument("--accept", default="")
     asked = options.parse_args()
+    given = pairs(asked.parameters)
     session = boto3.Session()
     account = session.client("sts").get_caller_identity()["Account"]
     stack = Stack(session.client("cloudformation"), asked.stack)
@@ -117,7 +119,6 @@ def main() -> None:
     clients = Clients(session.client("ec2"), session.client("ssm"))
     print(f"Deploying {stack.name} to {session.region_name} of account {account}: some minutes")
     package(PACKAGE)
-    given = pairs(asked.parameters)
     changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
     print("Deployed" if changed else "Nothing has changed")
     for name, value in stack.outputs().items():
@@ -127,5 +128,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except DeploymentFailed as failure:
+    except (DeploymentFailed, BotoCoreError, ClientError) as failure:
         sys.exit(str(failure))

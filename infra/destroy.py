@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.stack import DeploymentFailed, Stack
 
@@ -59,5 +60,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except DeploymentFailed as failure:
+    except (DeploymentFailed, BotoCoreError, ClientError) as failure:
         sys.exit(str(failure))

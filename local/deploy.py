@@ -17,8 +17,8 @@ STACK = "darkroom"
 STAGE = "live"
 _LOOK_SECONDS = 0.2
 
-# A GPU that is made by local/gpu.py instead of the template.
-_PARAMETERS = {"FleetSize": "0", "FunctionZones": "us-east-1a,us-east-1b"}
+# A GPU is made by local/gpu.py instead of the template, and the emulator can not change its type.
+_PARAMETERS = {"FleetSize": "0", "GpuTypes": "", "FunctionZones": "us-east-1a,us-east-1b"}
 
 
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
