@@ -17,6 +17,7 @@ class Config(Struct, frozen=True):
     jobs_queue_url: str = ""
     images_bucket: str = "darkroom-images"
     fleet_tag: str = "darkroom"
+    dual_stack: int = 0
     comfyui_url: str = ""
     comfyui_port: int = 8188
     checkpoint: str = "v1-5-pruned-emaonly-fp16.safetensors"
@@ -29,6 +30,7 @@ class Config(Struct, frozen=True):
     gpu_seats: int = 3
     gpu_prices: str = ""
     job_retention_days: int = 90
+    image_retention_days: int = 0  # for ever
     gpu_types: str = ""
     fleet_max: int = 1
     scale_wait_seconds: int = 180
@@ -37,7 +39,6 @@ class Config(Struct, frozen=True):
     max_run_seconds: int = 43_200
     boot_timeout_seconds: int = 900
     allowed_origin: str = "*"
-    dual_stack: int = 0
     log_level: str = "INFO"
 
     @property

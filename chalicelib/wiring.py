@@ -30,6 +30,7 @@ from chalicelib.services.seeding import seed_once
 from chalicelib.services.settling import Settling
 from chalicelib.services.starting import Starter
 from chalicelib.services.stopping import Stopping
+from chalicelib.services.storing import Storing
 from chalicelib.services.usage import Usage
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
@@ -77,7 +78,7 @@ def fleet() -> Fleet:
 
 @cache
 def waker() -> Waker:
-    return Waker(JobQueue(_dual_stack_client("sqs"), config.jobs_queue_url), time.time)
+    return Waker(JobQueue(_remote("sqs"), config.jobs_queue_url), time.time)
 
 
 @cache
@@ -92,7 +93,7 @@ def clearing() -> Clearing:
 
 @cache
 def driver() -> Driver:
-    settling = Settling(images(), clearing(), time.time)
+    settling = Settling(Storing(images()), clearing(), time.time)
     return Driver(dispatch(), settling, clearing(), time.time)
 
 
@@ -159,7 +160,7 @@ def comfyui_status() -> status.Status:
 def _instances() -> GpuFleet | StaticFleet:
     if config.comfyui_url:
         return StaticFleet(config.comfyui_url)
-    return GpuFleet(_dual_stack_client("ec2"), tag=config.fleet_tag, port=config.comfyui_port)
+    return GpuFleet(_remote("ec2"), tag=config.fleet_tag, port=config.comfyui_port)
 
 
 @cache
@@ -178,6 +179,6 @@ def _client(name: str, **options: Any) -> Any:
     return _session().create_client(name, config=_CLIENT.merge(ClientConfig(**options)))
 
 
-def _dual_stack_client(name: str) -> Any:
-    """Return a client of a service that has no gateway endpoint, and is reached on IPv6."""
-    return _client(name, use_dualstack_endpoint=True if config.dual_stack else None)
+def _remote(name: str) -> Any:
+    """Make a client of a service that has no gateway endpoint in our network: IPv6 leads there."""
+    return _client(name, use_dualstack_endpoint=bool(config.dual_stack))

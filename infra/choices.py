@@ -26,9 +26,9 @@ def choices(
         made["GpuZones"] = ",".join(islice(cycle(_offering(types, _zones(ec2), ec2)), _GPUS))
     if "FunctionZones" in missing:
         # Beside the GPUs, as far as they have zones for two: traffic between zones costs.
-        gpu_zones = {**parameters, **made}.get("GpuZones", "").split(",")
-        zones = dict.fromkeys([*filter(None, gpu_zones), *sorted(_zones(ec2))])
-        made["FunctionZones"] = ",".join([*zones][:2])
+        zones, gpu_zones = sorted(_zones(ec2)), {**parameters, **made}["GpuZones"].split(",")
+        beside = [zone for zone in gpu_zones if zone in zones]
+        made["FunctionZones"] = ",".join([*dict.fromkeys([*beside, *zones])][:2])
     return made
 
 

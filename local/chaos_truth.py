@@ -1,8 +1,9 @@
 """What became of everything, read from the API, the bucket and the GPU when all is over."""
 
 import time
-from collections import defaultdict
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from struct import unpack
 from typing import Any, NamedTuple
@@ -56,7 +57,7 @@ class Reader:
         with ThreadPoolExecutor(_READERS) as readers:
             read = dict(zip(ids, readers.map(self._job, ids), strict=True))
             done = [job for job in read.values() if job and job["status"] == "succeeded"]
-            good = list(readers.map(_has_image, done))
+            good = list(readers.map(self._has_image, done))
         no_image = [job["id"] for job, is_good in zip(done, good, strict=True) if not is_good]
         return Truth(listed, read, self._stored(), self._made(), no_image)
 
@@ -83,19 +84,21 @@ class Reader:
         return job
 
     def _stored(self) -> dict[str, int]:
-        counts: dict[str, int] = defaultdict(int)
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
-            for each in page.get("Contents", []):
-                counts[each["Key"].split("/")[1]] += 1
-        return dict(counts)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        # An image and its provenance are one.
+        images = {key.rpartition(".")[0] for key in keys}
+        return dict(Counter(image.split("/")[1] for image in images))
 
     def _made(self) -> dict[str, int]:
         folders = (self._gpu_directory / "output" / "darkroom").glob("*")
         return {folder.name: len(list(folder.glob("*.png"))) for folder in folders}
 
-
-def _has_image(job: Job) -> bool:
-    if len(job["image_urls"]) != 1:
-        return False
-    content = requests.get(job["image_urls"][0], timeout=60).content
-    return content[:8] == _PNG and unpack(">II", content[16:24]) == (SIZE, SIZE)
+    def _has_image(self, job: Job) -> bool:
+        """Tell whether a job has its image, and how that was made beside it."""
+        if len(job["image_urls"]) != 1:
+            return False
+        content = requests.get(job["image_urls"][0], timeout=60).content
+        is_whole = content[:8] == _PNG and unpack(">II", content[16:24]) == (SIZE, SIZE)
+        told = self._api.call("GET", f"/api/images/files/{job['id']}-0/provenance")
+        return is_whole and told.ok and told.json()["sha256"] == sha256(content).hexdigest()

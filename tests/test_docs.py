@@ -9,6 +9,7 @@ from msgspec.structs import fields
 
 import app
 from chalicelib.config import Config
+from chalicelib.version import VERSION
 from infra.choices import IMAGE
 from tests.conftest import RESOURCES
 
@@ -46,6 +47,11 @@ def test_every_decision_says_what_why_and_effect() -> None:
     for decision in decisions:
         headings = re.findall(r"^## (.+)$", decision.read_text(), re.MULTILINE)
         assert headings == ["What", "Why", "Effect"], decision.name
+
+
+def test_the_newest_chapter_of_the_changelog_is_of_this_version() -> None:
+    newest = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    assert newest == ("Unreleased" if ".dev" in VERSION else VERSION)
 
 
 def test_every_dependency_is_explained() -> None:

@@ -5,7 +5,7 @@ from chalice.app import Request
 
 from chalicelib import wiring
 from chalicelib.api.identity import identity
-from chalicelib.api.job_resource import failure, image_urls, job_resource, metadata
+from chalicelib.api.job_resource import check_kept, failure, image_urls, job_resource, metadata
 from chalicelib.api.preferences import fingerprint, followed, idempotency_key, wait_seconds
 from chalicelib.api.routes import Routes, url_of
 from chalicelib.models.api_key import GENERATE
@@ -30,6 +30,7 @@ def generate(body: GenerateRequest) -> Response:
         return Response(job_resource(job, wiring.images().url), headers, 202)
     if job.status != SUCCEEDED:
         raise failure(job)
+    check_kept([job])
     [image_url] = image_urls(job, wiring.images().url)
     done = {"status": "success", "image_url": image_url, "metadata": metadata(job)}
     return Response(done, headers)

@@ -1,12 +1,20 @@
 """Jobs and their images as callers see them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from time import time
 from typing import Any
 
-from chalicelib.errors import DarkroomError, GenerationFailed, GpuUnavailable, JobCanceled
+from chalicelib.config import config
+from chalicelib.errors import (
+    DarkroomError,
+    GenerationFailed,
+    GpuUnavailable,
+    JobCanceled,
+    NotFound,
+)
 from chalicelib.models.job import Job
 from chalicelib.models.job_status import RUNNING
+from chalicelib.schemas.times import timestamp
 from chalicelib.services.failures import GPU_NOT_READY
 from chalicelib.services.waiting import Wait, waits
 
@@ -37,8 +45,8 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
         "queue_position": wait.position,
         "estimated_wait_seconds": wait.seconds,
         "created_at": timestamp(job.created_at),
-        "started_at": timestamp(job.started_at),
-        "finished_at": timestamp(job.finished_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
         "attempts": [
             {"started_at": timestamp(each.started_at), "reason": each.reason}
             for each in job.attempts
@@ -59,8 +67,30 @@ def metadata(job: Job) -> dict[str, Any]:
 
 
 def image_urls(job: Job, link: Link) -> list[str]:
-    """Return fresh links to the job's images."""
-    return [link(image["key"]) for image in job.images]
+    """Return fresh links to the job's images, as long as they are kept."""
+    return [link(image["key"]) for image in kept_images(job)]
+
+
+def kept_images(job: Job) -> list[dict[str, Any]]:
+    """Return the job's images, or none after `IMAGE_RETENTION_DAYS`."""
+    images: list[dict[str, Any]] = job.images
+    return images if time() < job.images_expire_at else []
+
+
+def check_kept(jobs: list[Job]) -> None:
+    """Raise NotFound when a request is repeated whose images are not kept any more."""
+    for job in jobs:
+        if job.images and not kept_images(job):
+            raise no_longer_kept(
+                f"the image of job {job.id}",
+                suggestion="Send the request with another Idempotency-Key to make it again",
+            )
+
+
+def no_longer_kept(what: str, suggestion: str = "Make it again") -> NotFound:
+    """Say for how long images are kept."""
+    error = f"{what} is gone: images are kept for {config.image_retention_days} days"
+    return NotFound(error, title="Image not found", suggestion=suggestion)
 
 
 def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
@@ -70,10 +100,10 @@ def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
             "id": image["id"],
             "image_url": link(image["key"]),
             "job_id": job.id,
-            "created_at": timestamp(job.finished_at),
+            "created_at": _time(job.finished_at),
             "metadata": metadata(job),
         }
-        for image in job.images
+        for image in kept_images(job)
     ]
 
 
@@ -94,9 +124,5 @@ def dollars(amount: float | None) -> float | None:
     return None if amount is None else round(amount, 6)
 
 
-def timestamp(seconds: float | None) -> str | None:
-    """Write a time as RFC 3339 in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)

@@ -8,7 +8,7 @@ from chalice.app import Request
 from chalicelib import wiring
 from chalicelib.api.errors import conflict
 from chalicelib.api.identity import identity
-from chalicelib.api.job_resource import job_resource, job_resources
+from chalicelib.api.job_resource import job_resource, job_resources, kept_images, no_longer_kept
 from chalicelib.api.paging import Page, requested, respond
 from chalicelib.api.routes import Headers, Routes, query
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
@@ -54,19 +54,36 @@ def cancel_job(job_id: str) -> Response:
 @job_routes.get("/api/images/files/{image_id}")
 def get_file(image_id: str) -> Response:
     """Redirect to a fresh link to an image: this address is good for as long as the image."""
-    for image in _images_beside(image_id):
-        if image["id"] == image_id.upper():
-            where: Headers = {"Location": wiring.images().url(image["key"])}
-            return Response("", {**where, "Cache-Control": "no-store"}, 302)
-    raise NotFound(f"image {image_id[:64]!r} does not exist", title="Image not found")
+    return _redirect(_image(image_id)["key"])
 
 
-def _images_beside(image_id: str) -> list[dict[str, str]]:
+@job_routes.get("/api/images/files/{image_id}/provenance")
+def get_provenance(image_id: str) -> Response:
+    """Redirect to how an image was made: all that it takes to make it again."""
+    key = _image(image_id).get("provenance")
+    if key is None:
+        error = f"image {image_id[:64]!r} was made before provenance was recorded"
+        raise NotFound(error, title="Provenance not found")
+    return _redirect(key)
+
+
+def _redirect(key: str) -> Response:
+    where: Headers = {"Location": wiring.images().url(key)}
+    return Response("", {**where, "Cache-Control": "no-store"}, 302)
+
+
+def _image(image_id: str) -> dict[str, str]:
+    missing = NotFound(f"image {image_id[:64]!r} does not exist", title="Image not found")
     try:
-        images: list[dict[str, str]] = _find(image_id.partition("-")[0]).images
+        job = _find(image_id.partition("-")[0])
     except NotFound:
-        return []
-    return images
+        raise missing from None
+    for image in job.images:
+        if image["id"] == image_id.upper():
+            if not kept_images(job):
+                raise no_longer_kept(f"image {image_id[:64]!r}")
+            return dict(image)
+    raise missing
 
 
 def _find(job_id: str) -> Job:

@@ -7,7 +7,13 @@ from chalice import Response
 from chalicelib import wiring
 from chalicelib.api.generate import job_url, order
 from chalicelib.api.identity import identity
-from chalicelib.api.job_resource import failure, image_urls, job_resources, post_images
+from chalicelib.api.job_resource import (
+    check_kept,
+    failure,
+    image_urls,
+    job_resources,
+    post_images,
+)
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.preferences import followed
 from chalicelib.api.routes import Routes
@@ -34,6 +40,7 @@ def generate_images(body: PostRequest, post_id: str) -> Response:
     failed = [job for job in jobs if job.status != SUCCEEDED]
     if len(failed) == len(jobs):
         raise failure(failed[0])
+    check_kept(jobs)
     made = {"image_urls": [url for job in jobs for url in image_urls(job, link)]}
     missing = {"errors": [{"job_id": job.id, **job.error} for job in failed]}
     return Response(made | missing if failed else made, headers)

@@ -13,10 +13,13 @@ from chalicelib.gateways.comfyui_errors import rejection
 from chalicelib.gateways.comfyui_events import Events
 from chalicelib.gateways.comfyui_state import (
     Finished,
+    Graph,
     ImageFile,
+    Software,
     State,
     Waiting,
     finished,
+    software,
     waiting,
 )
 from chalicelib.gateways.comfyui_watch import (
@@ -28,7 +31,6 @@ from chalicelib.gateways.comfyui_watch import (
     progress,
 )
 
-Graph = dict[str, dict[str, Any]]
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 1
@@ -52,6 +54,10 @@ class ComfyUI:
         return self._read(
             "/prompt", lambda info: int(info["exec_info"]["queue_remaining"]), _READY_SECONDS
         )
+
+    def software(self) -> Software:
+        """Tell what the server runs on."""
+        return self._read("/system_stats", software, _READY_SECONDS)
 
     def submit(self, attempt_id: str, graph: Graph) -> None:
         """Queue a graph under our id; raise WorkflowRejected when it can never run.

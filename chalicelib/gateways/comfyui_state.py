@@ -6,6 +6,10 @@ from msgspec import Struct
 
 from chalicelib.gateways.comfyui_errors import Failure, failure
 
+Graph = dict[str, dict[str, Any]]
+
+_LONGEST_TEXT = 200
+
 
 class ImageFile(Struct, frozen=True):
     """Where ComfyUI keeps an image that it saved."""
@@ -13,6 +17,14 @@ class ImageFile(Struct, frozen=True):
     filename: str
     subfolder: str
     type: str
+
+
+class Software(Struct, frozen=True):
+    """What a server runs on, as far as it tells."""
+
+    comfyui: str | None
+    pytorch: str | None
+    device: str | None
 
 
 class Waiting(Struct, frozen=True):
@@ -24,11 +36,16 @@ class Waiting(Struct, frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """Ended: the images by node, why it failed if it did, and how long the GPU worked on it."""
+    """Ended: the images by node, why it failed if it did, and how long the GPU worked on it.
+
+    `ended_at` is by its clock, `graph` what it ran.
+    """
 
     images: dict[str, list[ImageFile]]
     failure: Failure | None = None
     run_seconds: float | None = None
+    ended_at: float | None = None
+    graph: Graph | None = None
     is_finished: Literal[True] = True
 
 
@@ -62,11 +79,33 @@ def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:
     }
     status = entry.get("status") or {}
     messages = [(each[0], each[1]) for each in status.get("messages") or ()]
-    if status.get("status_str") == "success":
-        return Finished(images, None, _run_seconds(messages))
-    return Finished(images, failure(messages), _run_seconds(messages))
-
-
-def _run_seconds(messages: list[tuple[str, Any]]) -> float | None:
+    why = None if status.get("status_str") == "success" else failure(messages)
     times = [data["timestamp"] for _, data in messages if "timestamp" in data]
-    return (max(times) - min(times)) / 1000 if times else None
+    return Finished(
+        images,
+        why,
+        run_seconds=(max(times) - min(times)) / 1000 if times else None,
+        ended_at=max(times) / 1000 if times else None,
+        graph=_graph(entry.get("prompt")),
+    )
+
+
+def software(stats: dict[str, Any]) -> Software:
+    """Read an answer of GET /system_stats, whose other parts tell addresses and paths."""
+    system, devices = stats["system"], stats["devices"]
+    return Software(
+        _text(system.get("comfyui_version")),
+        _text(system.get("pytorch_version")),
+        _text(devices[0].get("name")) if devices else None,
+    )
+
+
+def _graph(prompt: object) -> Graph | None:
+    match prompt:
+        case [_, _, dict() as graph, *_]:
+            return graph
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else None

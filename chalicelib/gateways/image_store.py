@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from mimetypes import guess_type
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,10 +14,16 @@ _PUT_SECONDS = 60
 _TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
 
 
+class Readable(Protocol):
+    """What is stored, as it comes."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class _Sized:
     """A stream whose length is known; else `requests` would send chunks, which S3 refuses."""
 
-    def __init__(self, content: BinaryIO, size: int) -> None:
+    def __init__(self, content: Readable, size: int) -> None:
         self.read = content.read
         self._size = size
 
@@ -40,16 +46,12 @@ class ImageStore:
         self._base_url = base_url.rstrip("/")
         self._url_seconds = url_seconds
 
-    def put(self, key: str, content: BinaryIO, size: int) -> None:
+    def put(self, key: str, content: Readable, size: int) -> None:
         """Stream `size` bytes to a key; a repeated store overwrites itself.
 
         Raise StoreFailed when S3 does not take them, or when `content` breaks off.
         """
-        name = "-".join(key.split("/")[1:])
-        headers = {
-            "Content-Type": guess_type(name)[0] or "application/octet-stream",
-            "Content-Disposition": f'inline; filename="{name}"',
-        }
+        headers = _headers(key)
         # PutObject through a signed URL takes a stream as it comes; botocore would have to
         # rewind it, to sign it.
         try:
@@ -93,9 +95,24 @@ class ImageStore:
         """Link to an image: signed for a limited time, or below the public base URL if any."""
         if self._base_url:
             return f"{self._base_url}/{key}"
+        headers = _headers(key)
         signed: str = self._s3.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self._bucket, "Key": key},
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentType": headers["Content-Type"],
+                "ResponseContentDisposition": headers["Content-Disposition"],
+            },
             ExpiresIn=self._url_seconds,
         )
         return signed
+
+
+def _headers(key: str) -> dict[str, str]:
+    """Return what makes browsers show what is kept under a key, and name it well when saved."""
+    name = "-".join(key.split("/")[1:])
+    return {
+        "Content-Type": guess_type(name)[0] or "application/octet-stream",
+        "Content-Disposition": f'inline; filename="{name}"',
+    }

@@ -1,5 +1,7 @@
 """A job as an item of its table."""
 
+from math import inf
+
 from pynamodb.attributes import JSONAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
@@ -84,6 +86,13 @@ class JobItem(Table):
     def note_run(self, seconds: float, cost: float | None) -> None:
         """Remember the last attempt's run; it is written together with the attempt's end."""
         self.attempts[-1].run_seconds, self.attempts[-1].cost = round(seconds, 3), cost
+
+    @property
+    def images_expire_at(self) -> float:
+        """Until when the bucket keeps its images at least."""
+        if not config.image_retention_days or self.finished_at is None:
+            return inf
+        return float(self.finished_at) + config.image_retention_days * 86_400
 
     @property
     def deadline_at(self) -> float:

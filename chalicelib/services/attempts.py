@@ -9,7 +9,7 @@ from chalicelib.models.attempt import Attempt
 from chalicelib.models.job import Job
 from chalicelib.services.failures import rejected
 from chalicelib.services.prices import cost_of
-from chalicelib.workflows import TEXT_TO_IMAGE, load
+from chalicelib.workflows import TEXT_TO_IMAGE, Graph, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,16 +75,18 @@ def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> 
 def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
     """Submit the attempt that was written down last."""
     _check_lease(job, clock)
-    attempt_id = job.attempts[-1].id
-    template = load(TEXT_TO_IMAGE)
+    try:
+        comfyui.submit(job.attempts[-1].id, workflow_of(job))
+    except WorkflowRejected as refusal:
+        raise rejected(refusal, load(TEXT_TO_IMAGE)) from refusal
+
+
+def workflow_of(job: Job) -> Graph:
+    """Return what ComfyUI runs for the last attempt."""
     # A folder for each job: ComfyUI lists the folder at every save. A prefix for each
     # attempt: ComfyUI would answer a repeated graph with the file of the first.
-    prefix = f"darkroom/{job.id}/{attempt_id}"
-    graph = template.render({**job.parameters, "filename_prefix": prefix})
-    try:
-        comfyui.submit(attempt_id, graph)
-    except WorkflowRejected as refusal:
-        raise rejected(refusal, template) from refusal
+    prefix = f"darkroom/{job.id}/{job.attempts[-1].id}"
+    return load(TEXT_TO_IMAGE).render({**job.parameters, "filename_prefix": prefix})
 
 
 def note_run(job: Job, end: Finished) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.errors import AttemptOver, GenerationFailed
@@ -15,13 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.errors import Stalled
-    from chalicelib.gateways.comfyui import ComfyUI
     from chalicelib.gateways.comfyui_errors import Failure
-    from chalicelib.gateways.comfyui_state import Finished, ImageFile, State
-    from chalicelib.gateways.image_store import ImageStore
+    from chalicelib.gateways.comfyui_state import Finished, State
     from chalicelib.models.job import Job
     from chalicelib.services.clearing import Clearing
     from chalicelib.services.server import Server
+    from chalicelib.services.storing import Storing
 
 log = logging.getLogger("darkroom.settling")
 
@@ -38,8 +36,8 @@ _RETRIED_ONCE = {
 class Settling:
     """Brings jobs to their end."""
 
-    def __init__(self, images: ImageStore, clearing: Clearing, clock: Callable[[], float]) -> None:
-        self._images = images
+    def __init__(self, storing: Storing, clearing: Clearing, clock: Callable[[], float]) -> None:
+        self._storing = storing
         self._clearing = clearing
         self._clock = clock
 
@@ -58,10 +56,10 @@ class Settling:
         ]
         if not files:
             raise GenerationFailed("ComfyUI finished without an image", code="no_image")
-        stored = [self._store(job, server.comfyui, *each) for each in enumerate(files)]
-        if None in stored:
+        stored = self._storing.store(job, server, end, files)
+        if stored is None:
             return "its image had vanished from ComfyUI"
-        job.succeed([image for image in stored if image], now=self._clock())
+        job.succeed(stored, now=self._clock())
         telling.ended(job)
         self._clearing.succeeded(job, server, run_seconds=end.run_seconds)
         return None
@@ -91,14 +89,3 @@ class Settling:
         if failure.kind == "out_of_memory":
             server.comfyui.free()
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
-
-    def _store(
-        self, job: Job, comfyui: ComfyUI, index: int, file: ImageFile
-    ) -> dict[str, str] | None:
-        suffix = PurePosixPath(file.filename).suffix
-        key = f"images/{job.id}/{index}{suffix}"
-        with comfyui.image(file) as content:
-            if content is None:
-                return None
-            self._images.put(key, *content)
-        return {"id": f"{job.id}-{index}", "key": key}

@@ -36,6 +36,7 @@ SERVED = {
     "/api/images/jobs/1": ["GET"],
     "/api/images/jobs/1/cancel": ["POST"],
     "/api/images/files/1": ["GET"],
+    "/api/images/files/1/provenance": ["GET"],
     "/api/images/usage": ["GET"],
     "/api/images/comfyui/status": ["GET"],
     "/api/images/comfyui/start": ["POST"],

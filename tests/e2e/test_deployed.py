@@ -1,6 +1,7 @@
 """The deployed stack over HTTP, from a GPU that is off to a stored image."""
 
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from io import BytesIO
 from statistics import fmean
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 from chalicelib.config import config
 from local.processes import wait_until
+from tests.conftest import CHECKPOINT
+from tests.contracts.protocol import ComfyUI
 from tests.e2e.conftest import Stack
 
 GENERATE = "/api/images/generate"
@@ -80,6 +83,19 @@ def test_a_durable_link_leads_to_the_image(warm: Stack) -> None:
     image = f"/api/images/files/{job['id']}-0"
     assert warm.call("GET", image, allow_redirects=False).status_code == 302
     assert warm.call("GET", image).headers["Content-Type"] == "image/png"
+
+
+def test_how_an_image_was_made_lies_beside_it(warm: Stack) -> None:
+    job = warm.finished(warm.call("POST", GENERATE, json=FOX).headers["Location"])
+    image = f"/api/images/files/{job['id']}-0"
+    content, told = warm.call("GET", image).content, warm.call("GET", f"{image}/provenance").json()
+    assert told["sha256"] == sha256(content).hexdigest()
+    assert job["metadata"].items() <= told["parameters"].items()
+    assert told["made_with"]["device"] == "stand-in"
+    comfyui = ComfyUI(warm.gpu.url, CHECKPOINT)
+    comfyui.post("/free", {"unload_models": True, "free_memory": True})  # else it has them still
+    [again] = comfyui.run(told["workflow"]).images
+    assert comfyui.view(again).content == content
 
 
 def test_a_job_outlives_the_gpu_it_ran_on(warm: Stack) -> None:

@@ -70,7 +70,7 @@ def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
     resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
     functions = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
     roles = [each["Properties"]["Role"]["Fn::GetAtt"][0] for each in functions]
-    assert len(roles) == len(set(roles)) == 4
+    assert len(roles) == len(set(roles)) == 5
 
 
 def test_the_python_of_the_functions_is_the_one_that_compiled_them(packaged: Path) -> None:

@@ -83,13 +83,13 @@ def test_a_second_deployment_of_the_same_does_nothing(deployment: Deployment) ->
 
 def test_a_default_that_was_never_touched_follows_the_template(deployment: Deployment) -> None:
     template = deployment.template
-    template["Parameters"]["ComfyUIVersion"]["Default"] = "v1.0.0"
+    template["Parameters"]["ComfyUICommit"]["Default"] = "0f" * 20
     template["Parameters"]["FleetMax"]["Default"] = 7
     deployment.change(template)
     assert deployment.deploy()
     settings = deployment.client("ssm").get_parameter(Name=f"/{NAME}/instance")["Parameter"]
     lines = dict(line.split("=", 1) for line in settings["Value"].splitlines())
-    assert lines["COMFYUI_VERSION"] == "v1.0.0"
+    assert lines["COMFYUI_COMMIT"] == "0f" * 20
     assert deployment.stack.chosen()["FleetMax"] == "2"
 
 

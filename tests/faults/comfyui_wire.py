@@ -67,6 +67,7 @@ def _answer(server: ComfyUI, method: str, path: str, options: dict[str, Any]) ->
         return Answer(name.encode()) if name in server.files else Answer(b"", 404)
     answers: dict[tuple[str, str], Callable[[], object]] = {
         ("GET", "/prompt"): lambda: {"exec_info": {"queue_remaining": _length(server)}},
+        ("GET", "/system_stats"): lambda: {"system": {}, "devices": []},
         ("GET", "/queue"): lambda: _queue(server),
         ("POST", "/prompt"): lambda: server.queue(body["prompt_id"], _prefix(body["prompt"])),
         ("POST", "/queue"): lambda: [server.delete(each) for each in body["delete"]],

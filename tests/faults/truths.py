@@ -17,6 +17,7 @@ from tests.faults.aws import Host
 from tests.faults.comfyui import Run
 from tests.faults.dynamodb import Wire
 from tests.faults.scheduler import Died, Process
+from tests.faults.stored import check_stored
 from tests.faults.world import World
 
 _INJECTED = ClientError | FleetUnreachable | PynamoDBConnectionError | TransactWriteError
@@ -175,10 +176,7 @@ class Truths:
         if has_ended:
             self._ended[job_id] = item
         if status == SUCCEEDED:
-            key = f"images/{job_id}/0.png"
-            assert self._world.bucket.objects.get(key, b"").startswith(job_id.encode()), (
-                f"{job_id} succeeded without its image"
-            )
+            check_stored(item, self._world.bucket.objects)
 
     def _check_keys(self) -> None:
         used: dict[str, list[str]] = {}

@@ -20,6 +20,7 @@ from chalicelib.services.scaling import Limits
 from chalicelib.services.settling import Settling
 from chalicelib.services.starting import Starter
 from chalicelib.services.stopping import Stopping
+from chalicelib.services.storing import Storing
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
 from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
@@ -50,7 +51,8 @@ class Function:
         waker = Waker(queue, clock)
         dispatch = Dispatch(fleet, waker, clock)
         clearing = Clearing(fleet, dispatch, images, clock)
-        driver = Driver(dispatch, Settling(images, clearing, clock), clearing, clock)
+        settling = Settling(Storing(images), clearing, clock)
+        driver = Driver(dispatch, settling, clearing, clock)
         self.generation = Generation(
             fleet,
             driver,

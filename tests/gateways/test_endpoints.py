@@ -44,13 +44,13 @@ def _no_other_region() -> Iterator[None]:
 
 
 def test_sqs_is_asked_on_ipv6_whatever_the_host_of_the_queues_url(dual_stack: bool) -> None:  # noqa: FBT001
-    client = wiring._dual_stack_client("sqs")
+    client = wiring._remote("sqs")
     host = asked(client, "send_message", QueueUrl=QUEUE_URL, MessageBody="job")
     assert host == f"sqs.eu-west-1.{'api.aws' if dual_stack else 'amazonaws.com'}"
 
 
 def test_ec2_is_asked_on_ipv6(dual_stack: bool) -> None:  # noqa: FBT001
-    host = asked(wiring._dual_stack_client("ec2"), "describe_instances")
+    host = asked(wiring._remote("ec2"), "describe_instances")
     assert host == f"ec2.eu-west-1.{'api.aws' if dual_stack else 'amazonaws.com'}"
 
 

@@ -33,7 +33,7 @@ def put(*names: str) -> None:
 
 
 def test_all_images_of_the_job_are_deleted_and_those_of_others_are_not(s3: Any) -> None:
-    put("01J/0.png", "01J/1.png", "01J0/0.png", "01/0.png")
+    put("01J/0.png", "01J/0.json", "01J/1.png", "01J0/0.png", "01/0.png")
     store().delete("01J")
     assert keys(s3) == ["images/01/0.png", "images/01J0/0.png"]
 

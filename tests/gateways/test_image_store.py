@@ -69,6 +69,14 @@ def test_a_link_gives_the_image_as_it_was_stored(s3: Any) -> None:
     assert answer.headers["Content-Type"] == "image/png"
 
 
+def test_a_link_names_type_and_file_whatever_was_stored_with_the_image(s3: Any) -> None:
+    for name, content_type in [("0.png", "image/png"), ("0.json", "application/json")]:
+        s3.put_object(Bucket="images", Key=f"images/01K/{name}", Body=PNG, ContentType="text/html")
+        headers = requests.get(store().url(f"images/01K/{name}"), timeout=5).headers
+        assert headers["Content-Type"] == content_type
+        assert headers["Content-Disposition"] == f'inline; filename="01K-{name}"'
+
+
 @pytest.mark.parametrize("seconds", [60, 3600])
 def test_a_link_is_signed_for_as_long_as_the_setting_says(seconds: int) -> None:
     query = parse_qs(urlsplit(store(url_seconds=seconds).url(KEY)).query)
@@ -85,9 +93,12 @@ def test_a_link_below_a_public_address_is_not_signed(base_url: str) -> None:
 def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the deployment is: not in the region that S3's global address belongs to."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    wiring.images.cache_clear()
+    made = (wiring.images, wiring._session)  # the session remembers its region
+    for each in made:
+        each.cache_clear()
     yield "eu-central-1"
-    wiring.images.cache_clear()
+    for each in made:
+        each.cache_clear()
 
 
 def test_links_lead_to_the_region_of_the_bucket(region: str) -> None:

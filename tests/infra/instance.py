@@ -58,7 +58,7 @@ class Instance:
 
     def offer_comfyui(self, version: str, program: str) -> str:
         commit = self.comfyui.release(version, program)
-        self.settings |= {"COMFYUI_VERSION": version, "COMFYUI_COMMIT": commit}
+        self.settings["COMFYUI_COMMIT"] = commit
         return commit
 
     @cached_property

@@ -79,7 +79,7 @@ def test_the_readme_names_every_file_and_setting() -> None:
     for file in INSTANCE.iterdir():
         assert f"`{file.name}`" in README or file.name == "README.md", file.name
     names = re.findall(r"^  \[([A-Z0-9_]+)\]=", (INSTANCE / "darkroom-settings").read_text(), re.M)
-    assert len(names) == 10
+    assert len(names) == 9
     for name in names:
         assert f"`{name}`" in README, name
 

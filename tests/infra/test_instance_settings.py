@@ -11,7 +11,6 @@ GOOD = {
     "BUCKET": "darkroom-images.eu-1",
     "BUNDLE_KEY": "instance/bundle.tar.gz",
     "BUNDLE_SHA256": "0f" * 32,
-    "COMFYUI_VERSION": "v0.3.64",
     "COMFYUI_COMMIT": "0f" * 20,
     "COMFYUI_PORT": "8188",
     "CHECKPOINTS": "s3://models/sdxl/ https://host.example/a/b.safetensors?download=true#sha256="

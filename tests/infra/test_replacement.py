@@ -78,5 +78,5 @@ def test_an_instance_is_of_the_first_version_of_its_launch_template_for_ever(num
 def test_data_outlives_its_stack() -> None:
     for name in NAMES:
         if not name.startswith("Gpu"):
-            assert TEMPLATE[name]["DeletionPolicy"] == "Retain"
+            assert TEMPLATE[name]["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
             assert TEMPLATE[name]["UpdateReplacePolicy"] == "Retain"

@@ -1,4 +1,4 @@
-"""A GPU, its ComfyUI and an image bucket, small enough to see through."""
+"""A GPU, its ComfyUI and what is around them, small enough to see through."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,8 +6,8 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
-from chalicelib.errors import GpuNotReady, QueueUnavailable, StoreFailed
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, QueueUnavailable
+from chalicelib.gateways.comfyui_state import Finished, ImageFile, Software, State, Waiting
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.schemas.generation import GenerateRequest
@@ -18,8 +18,10 @@ from chalicelib.services.driving import Driver
 from chalicelib.services.generation import Generation, Order
 from chalicelib.services.server import Server
 from chalicelib.services.settling import Settling
+from chalicelib.services.storing import Storing
 from chalicelib.services.waking import Waker
 from chalicelib.services.working import Worker
+from tests.services.bucket import FakeImages
 
 SAVED = {"9": [ImageFile("a_00001_.png", "darkroom", "output")]}
 
@@ -40,6 +42,8 @@ class FakeComfyUI:
         self.dropped: list[str] = []
         self.freed = 0
         self.is_stuck = False  # what runs cannot be dropped
+        self.software_is: Software | None = Software("0.3.60", "2.8.0+cu128", "cuda:0 NVIDIA A10G")
+        self.asked_for_software = 0
 
     def find(self, attempt_id: str, seconds: float = 5) -> State:
         return self.known.get(attempt_id)
@@ -67,6 +71,12 @@ class FakeComfyUI:
 
     def free(self) -> None:
         self.freed += 1
+
+    def software(self) -> Software:
+        self.asked_for_software += 1
+        if self.software_is is None:
+            raise ComfyUIUnreachable("ComfyUI did not answer")
+        return self.software_is
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BytesIO, int] | None]:
@@ -125,26 +135,6 @@ class FakeQueue:
         self.sent.append((job_id, delay_seconds))
 
 
-class FakeImages:
-    """Keeps what is stored; fails as often as `failures` says."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, bytes] = {}
-        self.puts = 0
-        self.failures = 0
-
-    def put(self, key: str, content: BytesIO, size: int) -> None:
-        self.puts += 1
-        if self.failures:
-            self.failures -= 1
-            raise StoreFailed("the image could not be stored")
-        self.stored[key] = content.read()
-
-    def delete(self, job_id: str) -> None:
-        for key in [key for key in self.stored if key.startswith(f"images/{job_id}/")]:
-            del self.stored[key]
-
-
 class Clock:
     """A time that passes when it is told to."""
 
@@ -171,7 +161,8 @@ class Parts:
         self.waker = Waker(queue, self.clock)
         self.dispatch = Dispatch(fleet, self.waker, self.clock)
         self.clearing = Clearing(fleet, self.dispatch, images, self.clock)
-        settling = Settling(images, self.clearing, self.clock)
+        self.storing = Storing(images)
+        settling = Settling(self.storing, self.clearing, self.clock)
         self.driver = Driver(self.dispatch, settling, self.clearing, self.clock)
         self.generation = Generation(
             fleet,

@@ -44,6 +44,6 @@ def check_canceled(parts: Parts, job_id: str) -> None:
     job = Job.find(job_id)
     assert (job.status, job.error["code"], job.images) == ("canceled", "canceled", [])
     assert job.finished_at is not None
-    assert parts.images.stored == {}
+    assert parts.images.stored == parts.images.provenance == {}
     assert not [state for state in parts.comfyui.known.values() if isinstance(state, Waiting)]
     assert line.ahead(None, 10) == []

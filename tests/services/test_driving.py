@@ -15,7 +15,8 @@ from chalicelib.gateways.comfyui_errors import Failure
 from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
 from chalicelib.models.job import Job
 from chalicelib.services.driving import Driver
-from tests.services.fakes import SAVED, Clock, FakeComfyUI, FakeFleet, FakeImages, Parts
+from tests.services.bucket import FakeImages
+from tests.services.fakes import SAVED, Clock, FakeComfyUI, FakeFleet, Parts
 
 PARAMETERS = {
     "prompt": "a fox",
@@ -85,8 +86,10 @@ Advance = Callable[[], Job]
 def test_a_job_ends_with_its_image_stored(advance: Advance, images: FakeImages) -> None:
     job = advance()
     assert job.status == "succeeded"
-    assert job.images == [{"id": "01J-0", "key": "images/01J/0.png"}]
+    stored = {"key": "images/01J/0.png", "provenance": "images/01J/0.json"}
+    assert job.images == [{"id": "01J-0", **stored}]
     assert images.stored == {"images/01J/0.png": b"png"}
+    assert [*images.provenance] == ["images/01J/0.json"]
     assert job.lease is None
 
 

@@ -1,0 +1,79 @@
+"""`IMAGE_RETENTION_DAYS`: a link is given for as long as the image is kept, and no longer."""
+
+import pytest
+from chalice.test import TestHTTPClient
+from msgspec import structs
+
+from chalicelib.api import job_resource
+from chalicelib.config import config
+from chalicelib.models import job_item
+from chalicelib.models.job import Job
+from tests.api.calls import JOBS, SMALL, send
+from tests.api.contract import check_error
+from tests.api.test_files import FILES
+
+GENERATE, POST = "/api/images/generate", "/api/v1/posts/7"
+DAYS = 7
+
+
+@pytest.fixture(autouse=True)
+def seven_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = structs.replace(config, image_retention_days=DAYS)
+    for module in (job_item, job_resource):
+        monkeypatch.setattr(module, "config", limited)
+
+
+def made(http: TestHTTPClient, path: str = GENERATE, *, days_ago: float = 0) -> str:
+    """Make an image under a key; return the id of its job, which ended so long ago."""
+    body = {"prompt": "a barn", **SMALL}
+    assert send(http, "POST", path, body, idempotency_key="k").status_code == 200
+    [resource] = http.get(JOBS).json_body
+    job = Job.find(resource["id"])
+    job.update([Job.finished_at.set(job.finished_at - days_ago * 86_400)])
+    return job.id
+
+
+def test_until_the_last_day_everything_is_as_ever(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = made(http, days_ago=DAYS - 0.1)
+    assert len(http.get(f"{JOBS}/{job_id}").json_body["image_urls"]) == 1
+    for path in (f"{FILES}/{job_id}-0", f"{FILES}/{job_id}-0/provenance"):
+        assert http.get(path).status_code == 302
+
+
+def test_after_it_a_link_says_for_how_long_images_are_kept(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    job_id = made(http, days_ago=DAYS)
+    for path in (f"{FILES}/{job_id}-0", f"{FILES}/{job_id}-0/provenance"):
+        details = check_error(http.get(path), 404)
+        assert "images are kept for 7 days" in details["error"]
+
+
+def test_after_it_a_job_is_as_it_was_but_for_its_links(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = made(http)
+    before = http.get(f"{JOBS}/{job_id}").json_body
+    job = Job.find(job_id)
+    job.update([Job.finished_at.set(job.finished_at - DAYS * 86_400)])
+    after = http.get(f"{JOBS}/{job_id}").json_body
+    assert after == before | {"image_urls": [], "finished_at": after["finished_at"]}
+
+
+def test_after_it_a_post_does_not_list_the_image(http: TestHTTPClient, comfyui: str) -> None:
+    made(http, f"{POST}/generate_images", days_ago=DAYS)
+    assert http.get(f"{POST}/images").json_body == []
+
+
+@pytest.mark.parametrize("path", [GENERATE, f"{POST}/generate_images"])
+def test_after_it_a_repeated_request_is_told_to_take_another_key(
+    http: TestHTTPClient, comfyui: str, path: str
+) -> None:
+    made(http, path, days_ago=DAYS)
+    body = {"prompt": "a barn", **SMALL}
+    details = check_error(send(http, "POST", path, body, idempotency_key="k"), 404)
+    assert "Idempotency-Key" in details["suggestion"]
+    assert send(http, "POST", path, body, idempotency_key="another").status_code == 200
+
+
+def test_images_are_kept_for_ever_unless_days_are_set() -> None:
+    assert config.image_retention_days == 0
+    assert structs.replace(config).image_retention_days == 0

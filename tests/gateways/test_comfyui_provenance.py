@@ -1,0 +1,60 @@
+"""What ComfyUI tells of how an image was made: its graph, its end, and what it all ran on."""
+
+import time
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.gateways.comfyui import ComfyUI
+from chalicelib.gateways.comfyui_state import Finished, Software, software
+from local.comfyui.catalog import VERSION
+from tests.contracts.graphs import flat
+from tests.gateways.faulty import ENTRY, Script, serving
+from tests.gateways.following import SOON_SECONDS, connect, run
+
+
+def test_an_ended_run_tells_what_it_ran_and_when_it_ended(gateway: ComfyUI) -> None:
+    graph, before = flat(), time.time()
+    state = run(gateway, graph).state
+    assert isinstance(state, Finished)
+    assert state.graph == graph
+    assert state.ended_at == pytest.approx(before, abs=SOON_SECONDS)
+
+
+@pytest.mark.parametrize("prompt", [None, [], [0, "job-1"], [0, "job-1", "no graph"], {}, 7])
+def test_a_run_that_does_not_tell_its_graph_is_no_worse(prompt: Any) -> None:
+    with serving(Script(entry={**ENTRY, "prompt": prompt}, ends_at_look=0)) as url:
+        state = connect(url).find("job-1")
+    assert isinstance(state, Finished)
+    assert (state.graph, state.failure) == (None, None)
+
+
+def test_a_server_tells_what_it_runs_on(gateway: ComfyUI) -> None:
+    assert gateway.software() == Software(VERSION, "none (stand-in)", "stand-in")
+
+
+NOTHING = Software(None, None, None)
+STATS: dict[str, tuple[Any, Any, Software]] = {
+    "of an old version": ({"os": "posix"}, [], NOTHING),
+    "of a wrong type": ({"comfyui_version": 3, "pytorch_version": None}, [{}], NOTHING),
+    "too long": ({"comfyui_version": "x" * 999}, [], Software("x" * 200, None, None)),
+}
+
+
+@pytest.mark.parametrize(("system", "devices", "told"), STATS.values(), ids=STATS)
+def test_what_a_server_does_not_tell_is_not_known(
+    system: Any, devices: Any, told: Software
+) -> None:
+    assert software({"system": system, "devices": devices}) == told
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"system": {}, "devices": [7]}'])
+def test_an_answer_of_something_else_is_no_answer(body: str) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=body)
+
+    script = Script(answers={"system_stats": answer})
+    with serving(script) as url, pytest.raises(ComfyUIUnreachable):
+        connect(url).software()
