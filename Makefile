@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 # The instance's scripts have no ending; their units and the like do.
 SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
 PIP_OPTIONS := --quiet --disable-pip-version-check
-KEYS = $(BIN)/python -m infra.keys $(or $(STACK),darkroom)
+# The demo's stack where nothing is named.
+STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
+KEYS = $(BIN)/python -m infra.keys $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types package key keys revoke prices redrive bench simulate chaos fleet clean
+.PHONY: staged help demo test lint types package deploy destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,18 +32,27 @@ types: $(VENV)/dev ## mypy, strict
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package
 
-redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STACK=
-	@$(BIN)/python -m infra.redrive $(or $(STACK),darkroom)
+deploy: staged $(VENV)/local ## deploy to AWS, or what changed; STAGE=prod PARAMETERS="NAME=VALUE …" ACCEPT=
+	@$(BIN)/python -m infra.deploy $(STACK) --parameters "$$PARAMETERS" --accept "$$ACCEPT"
 
-key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= STACK=
+destroy: staged $(VENV)/local ## delete a deployment, and with DATA=delete its tables and images; STAGE=
+	@$(BIN)/python -m infra.destroy $(STACK) --data $(or $(DATA),keep)
+
+staged:
+	@$(if $(STAGE),,$(error STAGE is missing, as in `make $(MAKECMDGOALS) STAGE=prod`))
+
+redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STAGE= or STACK=
+	@$(BIN)/python -m infra.redrive $(STACK)
+
+key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= STAGE=
 	@$(KEYS) create "$(NAME)" $(if $(OWNER),--owner "$(OWNER)") $(if $(SCOPES),--scopes "$(SCOPES)") \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(IMAGES_PER_DAY),--images-per-day "$(IMAGES_PER_DAY)") \
 		$(if $(REQUESTS_PER_MINUTE),--requests-per-minute "$(REQUESTS_PER_MINUTE)")
 
-keys: $(VENV)/local ## list the API keys; STACK=
+keys: $(VENV)/local ## list the API keys; STAGE=
 	@$(KEYS) list
 
-revoke: $(VENV)/local ## refuse an API key from now on; KEY=, STACK=
+revoke: $(VENV)/local ## refuse an API key from now on; KEY=, STAGE=
 	@$(KEYS) revoke "$(KEY)"
 
 prices: $(VENV)/local ## ask AWS what GPU instances cost, and print a GPU_PRICES line; REGION=

@@ -1,143 +1,132 @@
-"""Deploy on AWS, or bring a deployment up to date.
+"""Deploy Darkroom to AWS, or what changed of it.
 
-python -m infra.deploy STACK [--replace] [Parameter=value …]
+python -m infra.deploy STACK [--parameters "NAME=VALUE …"] [--accept NAME,…]
 """
 
 import argparse
 import json
-import tempfile
+import shlex
+import sys
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.bundle import bundle
-from infra.package import package
-from infra.stack import Parameters, Refused, Stack
+from infra.choices import choices
+from infra.package import ROOT, package
+from infra.stack import DeploymentFailed, Stack
+from infra.store import Store
 
-# The AWS Deep Learning AMI with the NVIDIA driver and PyTorch (infra/instance/README.md).
-AMI = (
-    "/aws/service/deeplearning/ami/x86_64/"
-    "oss-nvidia-driver-gpu-pytorch-2.9-ubuntu-24.04/latest/ami-id"
-)
+PACKAGE = ROOT / "build" / "package"
+
+_OF_GPUS = ("ImageId", "GpuZones")
 
 Template = dict[str, Any]
 
 
-def deploy(stack: Stack, session: Any, given: Parameters, *, replace: bool = False) -> None:
-    """Build everything, put it into the deployment bucket, and make the stack of it.
+class Clients(NamedTuple):
+    """Those of AWS that a deployment needs."""
 
-    Raise Refused, with the stack as it was, if that cannot be.
+    ec2: Any
+    ssm: Any
+
+
+def deploy(
+    stack: Stack,
+    store: Store,
+    clients: Clients,
+    packed: Path,
+    given: Mapping[str, str],
+    accept: Collection[str] = (),
+) -> bool:
+    """Create or update a stack from a package; tell whether there was something to do.
+
+    What is not given stays as it was chosen before, or is the default if it never was.
     """
-    s3, bucket = session.client("s3"), deployment_bucket(session)
-    with tempfile.TemporaryDirectory() as made:
-        package(Path(made))
-        code = upload(s3, bucket, "functions", Path(made, "deployment.zip").read_bytes(), "zip")
-        template: Template = json.loads(Path(made, "template.json").read_text())
-    point_to(template, f"s3://{bucket}/{code}")
-    packed, checksum = bundle()
-    chosen = {
-        "BundleBucket": bucket,
-        "BundleKey": upload(s3, bucket, "instance", packed, "tar.gz"),
-        "BundleSha256": checksum,
-        **given,
-    }
-    if not stack.describe():
-        chosen = {**first_choices(session, template, given), **chosen}
-    body = json.dumps(template, separators=(",", ":")).encode()
-    key = upload(s3, bucket, "templates", body, "json")
-    url = f"{s3.meta.endpoint_url}/{bucket}/{key}"
-    stack.apply(url, set(template["Parameters"]), chosen, replace=replace)
+    template = json.loads((packed / "template.json").read_text())
+    parameters = chosen(template, given, stack.chosen(), clients)
+    store.make()
+    archive, checksum = bundle()
+    store.put(f"instance/{checksum}.tar.gz", archive)
+    parameters |= {"BundleBucket": store.bucket, "BundleSha256": checksum}
+    url = upload(template, (packed / "deployment.zip").read_bytes(), store)
+    changed = stack.apply(url, parameters, accept=accept)
+    stack.protect()
+    return changed
 
 
-def point_to(template: Template, code_uri: str) -> None:
-    """Have all functions run the uploaded code."""
+def chosen(
+    template: Template, given: Mapping[str, str], before: Mapping[str, str], clients: Clients
+) -> dict[str, str]:
+    """Return the parameters that shall not have the template's defaults."""
+    known = template["Parameters"]
+    if unknown := given.keys() - known.keys():
+        raise DeploymentFailed(f"There is no parameter {', '.join(sorted(unknown))}")
+    defaults = {name: str(each["Default"]) for name, each in known.items() if "Default" in each}
+    # Without instances nothing binds those to come to the AMI and zones of those that were.
+    outdated = () if _has_gpus({**defaults, **before}) else _OF_GPUS
+    kept = {name: before[name] for name in before if name in known and name not in outdated}
+    parameters = {**kept, **given}
+    whole = {**defaults, **parameters}
+    needed = {"FunctionZones", *(_OF_GPUS if _has_gpus(whole) else ())}
+    made = choices(needed - parameters.keys(), whole, clients.ec2, clients.ssm)
+    return {**parameters, **made}
+
+
+def _has_gpus(parameters: Mapping[str, str]) -> bool:
+    return parameters["FleetSize"] != "0" and not parameters["ComfyUIUrl"]
+
+
+def upload(template: Template, code: bytes, store: Store) -> str:
+    """Store the code, and the template with its place in it; return the template's URL."""
+    key = f"code/{sha256(code).hexdigest()}.zip"
+    store.put(key, code)
+    locate(template, f"s3://{store.bucket}/{key}")
+    text = json.dumps(template, separators=(",", ":")).encode()
+    return store.put(f"template/{sha256(text).hexdigest()}.json", text)
+
+
+def locate(template: Template, code: str) -> None:
+    """Say in the template where the code of its functions is."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = code_uri
+            resource["Properties"]["CodeUri"] = code
 
 
-def upload(s3: Any, bucket: str, folder: str, content: bytes, kind: str) -> str:
-    """Store content under its own checksum and return the key: a change is another key."""
-    key = f"{folder}/{sha256(content).hexdigest()}.{kind}"
-    s3.put_object(Bucket=bucket, Key=key, Body=content)
-    return key
-
-
-def deployment_bucket(session: Any) -> str:
-    """Return the account's bucket for deployments in this region, made if there is none."""
-    s3, region = session.client("s3"), session.region_name
-    bucket = (
-        f"darkroom-deployments-{session.client('sts').get_caller_identity()['Account']}-{region}"
-    )
-    place = {} if region == "us-east-1" else {"LocationConstraint": region}
-    try:
-        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-            raise
-    s3.put_public_access_block(
-        Bucket=bucket,
-        PublicAccessBlockConfiguration=dict.fromkeys(
-            ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"),
-            True,
-        ),
-    )
-    return bucket
-
-
-def first_choices(session: Any, template: Template, given: Parameters) -> Parameters:
-    """Choose what a stack keeps for its whole life: another AMI or zone would replace its GPUs."""
-    values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
-    values |= given
-    if values["FleetSize"] == "0":
-        return {}
-    instance_type = given.get("InstanceType") or values["GpuTypes"].partition(",")[0].strip()
-    instance_type = instance_type or values["InstanceType"]
-    chosen = {"InstanceType": instance_type}
-    if "GpuZone" not in given:
-        chosen["GpuZone"] = _zone(session, instance_type)
-    if "ImageId" not in given:
-        chosen["ImageId"] = session.client("ssm").get_parameter(Name=AMI)["Parameter"]["Value"]
-    return chosen
-
-
-def _zone(session: Any, instance_type: str) -> str:
-    offered = session.client("ec2").describe_instance_type_offerings(
-        LocationType="availability-zone",
-        Filters=[{"Name": "instance-type", "Values": [instance_type]}],
-    )["InstanceTypeOfferings"]
-    if not offered:
-        raise Refused(f"{session.region_name} has no {instance_type}; set InstanceType or GpuTypes")
-    return min(str(each["Location"]) for each in offered)
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator):
-        raise argparse.ArgumentTypeError(f"{text!r} is not Parameter=value")
-    return name, value
+def pairs(text: str) -> dict[str, str]:
+    """Read `NAME=VALUE NAME='VALUE WITH SPACES' …`."""
+    words = shlex.split(text)
+    if wrong := [word for word in words if "=" not in word]:
+        raise DeploymentFailed(f"Not of the form NAME=VALUE: {' '.join(wrong)}")
+    return dict(word.split("=", 1) for word in words)
 
 
 def main() -> None:
-    """Do what the command line says, and print what there is now."""
-    parser = argparse.ArgumentParser(prog="infra.deploy", description="Deploy on AWS")
-    parser.add_argument("stack")
-    parser.add_argument("parameters", nargs="*", type=_parameter)
-    parser.add_argument("--replace", action="store_true", help="allow what loses data")
-    asked = parser.parse_args()
+    options = argparse.ArgumentParser(prog="python -m infra.deploy")
+    options.add_argument("stack")
+    options.add_argument("--parameters", default="")
+    options.add_argument("--accept", default="")
+    asked = options.parse_args()
+    given = pairs(asked.parameters)
     session = boto3.Session()
-    stack = Stack(asked.stack, session.client("cloudformation"))
-    try:
-        deploy(stack, session, dict(asked.parameters), replace=asked.replace)
-    except Refused as reason:
-        raise SystemExit(f"Not deployed: {reason}") from None
+    account = session.client("sts").get_caller_identity()["Account"]
+    stack = Stack(session.client("cloudformation"), asked.stack)
+    store = Store(session.client("s3"), account=account, region=str(session.region_name))
+    clients = Clients(session.client("ec2"), session.client("ssm"))
+    print(f"Deploying {stack.name} to {session.region_name} of account {account}: some minutes")
+    package(PACKAGE)
+    changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
+    print("Deployed" if changed else "Nothing has changed")
     for name, value in stack.outputs().items():
-        print(f"{name:<24} {value}")
-    print(f"\nNext: make key STACK={asked.stack} NAME=me SCOPES=admin")
+        print(f"  {name:20} {value}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (DeploymentFailed, BotoCoreError, ClientError) as failure:
+        sys.exit(str(failure))

@@ -1,62 +1,64 @@
-"""Delete a deployment; its data stays unless that is asked for too.
+"""Delete a deployment; its tables and images stay, unless their deletion is asked for too.
 
-python -m infra.destroy STACK [--data]
+python -m infra.destroy STACK [--data delete]
 """
 
 import argparse
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.stack import Refused, Stack
+from infra.stack import DeploymentFailed, Stack
 
-_KINDS = {"AWS::DynamoDB::Table": "table", "AWS::S3::Bucket": "bucket"}
-
-
-def data_of(stack: Stack, cloudformation: Any) -> list[tuple[str, str]]:
-    """List the tables and buckets of a stack, as kind and name."""
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.name)
-    return [
-        (_KINDS[each["ResourceType"]], each["PhysicalResourceId"])
-        for page in pages
-        for each in page["StackResourceSummaries"]
-        if each["ResourceType"] in _KINDS
-    ]
+_TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 
 
-def delete_data(data: list[tuple[str, str]], session: Any) -> None:
-    """Delete tables and buckets with all that is in them."""
-    for kind, name in data:
-        if kind == "table":
-            session.client("dynamodb").delete_table(TableName=name)
-        else:
-            bucket = session.resource("s3").Bucket(name)
-            bucket.object_versions.delete()
-            bucket.objects.delete()
-            bucket.delete()
+def destroy(stack: Stack) -> list[tuple[str, str]]:
+    """Delete the stack; return type and id of what it left."""
+    if stack.status is None:
+        raise DeploymentFailed(f"There is no stack {stack.name}")
+    found = list(stack.resources())
+    stack.delete()
+    return [(kind, id_) for _, kind, id_ in found if kind in (_TABLE, _BUCKET) and id_]
+
+
+def delete_data(left: list[tuple[str, str]], dynamodb: Any, s3: Any) -> None:
+    """Delete tables, and buckets with all that is in them, for good."""
+    for kind, id_ in left:
+        if kind == _TABLE:
+            dynamodb.delete_table(TableName=id_)
+            continue
+        for batch in _objects(id_, s3):
+            s3.delete_objects(Bucket=id_, Delete={"Objects": batch, "Quiet": True})
+        s3.delete_bucket(Bucket=id_)
+
+
+def _objects(bucket: str, s3: Any) -> Iterator[list[dict[str, str]]]:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if found:
+            yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
 
 
 def main() -> None:
-    """Do what the command line says."""
-    parser = argparse.ArgumentParser(prog="infra.destroy", description="Delete a deployment")
-    parser.add_argument("stack")
-    parser.add_argument("--data", action="store_true", help="delete images, jobs and keys, too")
-    asked = parser.parse_args()
-    session = boto3.Session()
-    cloudformation = session.client("cloudformation")
-    stack = Stack(asked.stack, cloudformation)
-    try:
-        if not stack.describe():
-            raise Refused(f"there is no stack {asked.stack}")
-        data = data_of(stack, cloudformation)
-        stack.delete()
-    except Refused as reason:
-        raise SystemExit(f"Not deleted: {reason}") from None
-    if asked.data:
-        delete_data(data, session)
-    for kind, name in data:
-        print(f"{'deleted' if asked.data else 'kept'}: {kind} {name}")
+    options = argparse.ArgumentParser(prog="python -m infra.destroy")
+    options.add_argument("stack")
+    options.add_argument("--data", choices=["keep", "delete"], default="keep")
+    asked = options.parse_args()
+    stack = Stack(boto3.client("cloudformation"), asked.stack)
+    print(f"Deleting {stack.name}; Lambda may need half an hour to leave the network")
+    left = destroy(stack)
+    if asked.data == "delete":
+        delete_data(left, boto3.client("dynamodb"), boto3.client("s3"))
+    for _, id_ in left:
+        print(f"  {'deleted' if asked.data == 'delete' else 'kept'}: {id_}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (DeploymentFailed, BotoCoreError, ClientError) as failure:
+        sys.exit(str(failure))

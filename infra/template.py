@@ -5,25 +5,26 @@ from typing import Any
 
 import yaml
 
-from infra.bundle import INSTANCE
-
-RESOURCES = Path(__file__).parent / "resources"
+HERE = Path(__file__).parent
+RESOURCES = HERE / "resources"
 
 Template = dict[str, Any]
 
 
-def declared() -> Template:
-    """Return all files as one; raise ValueError when two declare the same.
+class _Loader(yaml.SafeLoader):
+    """YAML in which `!Text FILE` is the text of a file beside this one."""
 
-    Where a file says `Fn::Sub: user-data.sh`, the instance's script is put in.
-    """
+
+_Loader.add_constructor("!Text", lambda _, node: (HERE / node.value).read_text())
+
+
+def declared() -> Template:
+    """Return all files as one; raise ValueError when two declare the same."""
     whole: Template = {}
     for file in sorted(RESOURCES.glob("*.yaml")):
-        for section, entries in yaml.safe_load(file.read_text()).items():
+        for section, entries in _Loader(file.read_text()).get_single_data().items():
             known = whole.setdefault(section, {})
             if twice := known.keys() & entries.keys():
                 raise ValueError(f"{file.name} declares again: {', '.join(sorted(twice))}")
             known.update(entries)
-    user_data = whole["Resources"]["GpuTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
-    user_data["Fn::Base64"]["Fn::Sub"] = (INSTANCE / "user-data.sh").read_text()
     return whole

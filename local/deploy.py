@@ -1,54 +1,52 @@
 """Deploys the package on the emulator, as CloudFormation would on AWS."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy import Template, point_to, upload
+from infra.deploy import Template, upload
 from infra.stack import Stack
-from local.emulator import Emulator
+from infra.store import Store
+from local.emulator import ACCESS_KEY, REGION, Emulator
 from local.processes import LOOPBACK
 
 STACK = "darkroom"
 STAGE = "live"
-_BUCKET = "darkroom-deployments"
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.2
+
+# A GPU is made by local/gpu.py instead of the template, and the emulator can not change its type.
+_PARAMETERS = {"FleetSize": "0", "GpuTypes": "", "FunctionZones": "us-east-1a,us-east-1b"}
 
 
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
     """Create or update the stack; return its outputs, `ApiUrl` as it is reached here."""
     template = json.loads((package / "template.json").read_text())
-    s3 = emulator.client("s3")
-    s3.create_bucket(Bucket=_BUCKET)
-    code = upload(s3, _BUCKET, "functions", (package / "deployment.zip").read_bytes(), "zip")
-    point_to(template, f"s3://{_BUCKET}/{code}")
-    _adapt(template)
+    adapt(template)
+    store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
+    store.make()
+    url = upload(template, (package / "deployment.zip").read_bytes(), store)
+    stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
     api_url = f"{emulator.url}/{STAGE}"
-    # Its endpoints have no second address.
-    given = {"NatGateway": "yes", **parameters, "ApiUrl": api_url}
-    body = json.dumps(template, separators=(",", ":")).encode()
-    url = f"{emulator.url}/{_BUCKET}/{upload(s3, _BUCKET, 'templates', body, 'json')}"
-    stack = Stack(STACK, emulator.client("cloudformation"), look_seconds=_LOOK_SECONDS)
-    stack.apply(url, set(template["Parameters"]), given)
+    stack.apply(url, {**_PARAMETERS, **parameters, "ApiUrl": api_url})
     outputs = stack.outputs()
     _publish(emulator, outputs["RestAPIId"])
     _complete(emulator, outputs["RestAPIId"], template)
     return {**outputs, "ApiUrl": api_url}
 
 
-def _adapt(template: Template) -> None:
-    """Say in the emulator's dialect what it would ignore in SAM's."""
-    # It has no network: everything listens on loopback, and the GPU instance is made beside.
-    resources = template["Resources"] = {
-        name: resource
-        for name, resource in template["Resources"].items()
-        if not resource["Type"].startswith("AWS::EC2::")
-    }
+def adapt(template: Template) -> None:
+    """Take out what the emulator does not know; say in its dialect what it would ignore."""
+    resources = template["Resources"]
+    # It has no networks: functions run on this machine, and so does the stand-in for a GPU.
+    for name in [name for name in resources if resources[name]["Type"].startswith("AWS::EC2::")]:
+        del resources[name]
     for resource in resources.values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"].pop("VpcConfig", None)
+        properties = resource.get("Properties", {})
+        if properties.pop("VpcConfig", None):
+            properties["Environment"]["Variables"]["DUAL_STACK"] = "0"
     api = resources["RestAPI"]["Properties"]
     responses = api.pop("GatewayResponses")
     for kind, response in responses.items():

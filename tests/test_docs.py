@@ -10,6 +10,7 @@ from msgspec.structs import fields
 import app
 from chalicelib.config import Config
 from chalicelib.version import VERSION
+from infra.choices import IMAGE
 from tests.conftest import RESOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -92,3 +93,17 @@ def test_the_readme_states_the_recorded_fault_run() -> None:
     assert (run["lost"], run["duplicated"], run["failed"]) == (0, 0, {})
     for count in (*run["attempts"].values(), *run["faults"].values()):
         assert re.search(rf"\b{count}\b", chapter), count
+
+
+def test_the_costs_at_rest_add_up() -> None:
+    chapter = README.partition("### What it costs at rest")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\|.*\| \**([\d.]+)\** \| \**([\d.]+)\** \|$", chapter, re.MULTILINE)
+    *lines, (hour, month) = [(float(hour), float(month)) for hour, month in rows]
+    assert len(lines) >= 8
+    assert round(sum(month for _, month in lines), 2) == month
+    for an_hour, a_month in [*lines, (hour, month)]:
+        assert round(a_month / 730, 5) == an_hour
+
+
+def test_the_readme_of_the_instance_names_the_ami_that_is_deployed() -> None:
+    assert IMAGE in (ROOT / "infra/instance/README.md").read_text()

@@ -49,7 +49,11 @@ wiring.generation(); wiring.worker(); wiring.keeper(); load(TEXT_TO_IMAGE)
 assert _FIRST_ITEMS.exists()
 print(sorted(name for name in {sorted(SERVICES)!r} if wiring._client(name)))
 """
-    environment = {"AWS_DEFAULT_REGION": "us-east-1", "JOBS_QUEUE_URL": "https://q.example"}
+    environment = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "JOBS_QUEUE_URL": "https://q.example",
+        "DUAL_STACK": "1",
+    }
     command = [sys.executable, "-I", "-S", "-c", program]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr

@@ -1,101 +1,138 @@
-"""`make deploy`: what is chosen at the first deployment, and where things are put."""
+"""What a deployment chooses, what it keeps, and where it puts what it uploads."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import moto
 import pytest
+from botocore.exceptions import ClientError
 
-from infra.deploy import AMI, deployment_bucket, first_choices, point_to, upload
-from infra.stack import Refused
-from infra.template import declared
+from infra.deploy import Clients, chosen, pairs, upload
+from infra.stack import DeploymentFailed
+from infra.store import Store
+from tests.conftest import RESOURCES
+from tests.infra.cloud import IMAGE_ID, Ec2, Ssm
 
-TEMPLATE = declared()
-
-
-class Account:
-    """An account whose zones offer some instance types, as far as a deployment asks."""
-
-    region_name = "eu-west-1"
-
-    def __init__(self, offered: dict[str, list[str]]) -> None:
-        self._offered = offered
-        self.asked: list[str] = []
-
-    def client(self, _: str) -> "Account":
-        return self
-
-    def describe_instance_type_offerings(self, **asked: Any) -> dict[str, Any]:
-        [instance_type] = asked["Filters"][0]["Values"]
-        zones = self._offered.get(instance_type, [])
-        return {"InstanceTypeOfferings": [{"Location": zone} for zone in zones]}
-
-    def get_parameter(self, *, Name: str) -> dict[str, Any]:  # noqa: N803  # boto3's
-        self.asked.append(Name)
-        return {"Parameter": {"Value": "ami-0123456789abcdef0"}}
+ACCOUNT = "123456789012"
+FIRST = {
+    "ImageId": IMAGE_ID,
+    "GpuZones": "r-1b,r-1c,r-1b,r-1c",
+    "FunctionZones": "r-1b,r-1c",
+}
 
 
-def choose(account: Account, **given: str) -> dict[str, str]:
-    return first_choices(account, TEMPLATE, given)
+def choose(
+    given: dict[str, str] | None = None, before: dict[str, str] | None = None, **zones: str
+) -> dict[str, str]:
+    clients = Clients(ec2=Ec2(**zones), ssm=Ssm())
+    return chosen(RESOURCES, given or {}, before or {}, clients)
 
 
-def test_the_first_deployment_finds_an_image_and_a_zone_that_has_the_type() -> None:
-    account = Account({"g5.xlarge": ["eu-west-1c", "eu-west-1b"]})
-    assert choose(account) == {
-        "InstanceType": "g5.xlarge",
-        "GpuZone": "eu-west-1b",
-        "ImageId": "ami-0123456789abcdef0",
+def test_the_first_deployment_chooses_ami_and_zones() -> None:
+    assert choose() == FIRST
+    assert choose({"FleetMax": "2", "ImageId": "ami-1"}) == {
+        **FIRST,
+        "FleetMax": "2",
+        "ImageId": "ami-1",
     }
-    assert account.asked == [AMI]
 
 
-def test_the_preferred_type_is_the_one_that_instances_are_made_as() -> None:
-    account = Account({"g6.xlarge": ["eu-west-1a"]})
-    assert choose(account, GpuTypes="g6.xlarge, g5.xlarge")["InstanceType"] == "g6.xlarge"
+def test_zones_with_more_of_the_types_come_first() -> None:
+    made = choose({"GpuTypes": "g6.xlarge, g5.xlarge"}, g6_xlarge="abc", g5_xlarge="c")
+    assert made["GpuZones"] == "r-1c,r-1a,r-1b,r-1c"
 
 
-def test_what_is_given_is_not_looked_for() -> None:
-    chosen = choose(Account({}), InstanceType="p3.2xlarge", GpuZone="a", ImageId="ami-00000000")
-    assert chosen == {"InstanceType": "p3.2xlarge"}
+def test_functions_are_in_two_zones_where_only_one_has_gpus() -> None:
+    made = choose(g6_xlarge="c")
+    assert (made["GpuZones"], made["FunctionZones"]) == ("r-1c,r-1c,r-1c,r-1c", "r-1c,r-1a")
 
 
-def test_a_region_without_the_type_is_told() -> None:
-    with pytest.raises(Refused, match=r"eu-west-1 has no g5\.xlarge"):
-        choose(Account({}))
+def test_an_update_keeps_what_was_chosen_and_given() -> None:
+    before = {**FIRST, "ImageId": "ami-old", "FleetMax": "2"}
+    assert choose(before=before) == before
+    assert choose({"FleetMax": "3"}, before) == {**before, "FleetMax": "3"}
 
 
-def test_a_stack_without_gpus_needs_no_choice() -> None:
-    assert choose(Account({}), FleetSize="0") == {}
+def test_an_update_asks_aws_for_nothing() -> None:
+    assert chosen(RESOURCES, {}, FIRST, Clients(ec2=None, ssm=None)) == FIRST
 
 
-@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
-def test_the_deployment_bucket_is_private_and_made_once(region: str) -> None:
+def test_without_instances_the_next_are_of_the_ami_of_the_day() -> None:
+    before = {**FIRST, "ImageId": "ami-old", "GpuZones": "r-1a,r-1a,r-1a,r-1a", "FleetSize": "0"}
+    assert choose({"FleetSize": "1"}, before) == {**FIRST, "FleetSize": "1"}
+
+
+@pytest.mark.parametrize("given", [{"FleetSize": "0"}, {"ComfyUIUrl": "https://comfyui.example"}])
+def test_without_instances_a_region_needs_no_gpus(given: dict[str, str]) -> None:
+    assert choose(given, g3_xlarge="a") == {**given, "FunctionZones": "r-1a,r-1b"}
+
+
+def test_a_region_without_the_preferred_type_is_told_with_what_it_has() -> None:
+    with pytest.raises(DeploymentFailed, match=r"no g6.xlarge, but g5.xlarge:"):
+        choose(g5_xlarge="a", g6_xlarge="L")
+
+
+def test_a_parameter_that_there_is_not_is_refused_and_an_old_one_forgotten() -> None:
+    with pytest.raises(DeploymentFailed, match="no parameter FleetMaximum"):
+        choose({"FleetMaximum": "2"})
+    assert choose(before={**FIRST, "Gone": "1"}) == FIRST
+
+
+def test_parameters_are_read_as_a_shell_would() -> None:
+    assert pairs("FleetMax=2  GpuTypes=g5.xlarge,g4dn.xlarge") == {
+        "FleetMax": "2",
+        "GpuTypes": "g5.xlarge,g4dn.xlarge",
+    }
+    assert pairs("Checkpoints='s3://b/a b/ https://c/d#sha256=0'") == {
+        "Checkpoints": "s3://b/a b/ https://c/d#sha256=0"
+    }
+    with pytest.raises(DeploymentFailed, match="FleetMax"):
+        pairs("FleetMax 2")
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
     with moto.mock_aws():
-        session = boto3.Session(region_name=region)
-        bucket = deployment_bucket(session)
-        assert deployment_bucket(session) == bucket
-        block = session.client("s3").get_public_access_block(Bucket=bucket)
-        assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
-        key = upload(session.client("s3"), bucket, "functions", b"code", "zip")
-        assert key.startswith("functions/")
-        assert key.endswith(".zip")
+        yield boto3.client("s3", region_name="eu-west-1")
 
 
-def test_every_function_runs_the_uploaded_code() -> None:
-    functions = {"F": {"Type": "AWS::Serverless::Function", "Properties": {}}}
-    template: dict[str, Any] = {"Resources": {**functions, "Q": {"Type": "AWS::SQS::Queue"}}}
-    point_to(template, "s3://b/k")
-    assert template["Resources"]["F"]["Properties"] == {"CodeUri": "s3://b/k"}
+def test_the_bucket_is_made_once_and_private(s3: Any) -> None:
+    store = Store(s3, account=ACCOUNT, region="eu-west-1")
+    store.make()
+    store.make()
+    bucket = {"Bucket": f"darkroom-deployments-{ACCOUNT}-eu-west-1"}
+    blocked = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
+    assert set(blocked.values()) == {True}
+    [statement] = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert "ServerSideEncryptionConfiguration" in s3.get_bucket_encryption(**bucket)
 
 
-@pytest.mark.parametrize(
-    "is_kept",
-    [
-        lambda properties: properties["LaunchTemplate"]["Version"] == "1",
-        lambda properties: properties.keys() == {"LaunchTemplate", "Tags"},
-    ],
-)
-def test_no_property_that_may_change_can_replace_an_instance(is_kept: Callable[..., bool]) -> None:
-    gpus = [TEMPLATE["Resources"][f"Gpu{number}"]["Properties"] for number in range(1, 5)]
-    assert all(is_kept(each) for each in gpus)
+def test_a_bucket_of_somebody_else_is_not_used(s3: Any) -> None:
+    owners = []
+
+    def see(model: Any, params: Any, **_: Any) -> None:
+        owners.append((model.name, params["headers"].get("x-amz-expected-bucket-owner")))
+
+    s3.meta.events.register("before-call.s3", see)
+    Store(s3, account=ACCOUNT, region="eu-west-1").make()
+    assert {owner for name, owner in owners if name != "CreateBucket"} == {ACCOUNT}
+    with pytest.raises(ClientError):  # moto has the policy deny everything, TLS or not
+        Store(s3, account=ACCOUNT, region="eu-west-1").put("template.json", b"{}")
+    assert owners[-1] == ("PutObject", ACCOUNT)
+
+
+def test_uploads_are_named_by_their_contents(s3: Any) -> None:
+    store = Store(s3, account=ACCOUNT, region="eu-west-1")
+    place = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(Bucket=store.bucket, CreateBucketConfiguration=place)
+    properties: dict[str, str] = {}
+    function = {"Type": "AWS::Serverless::Function", "Properties": properties}
+    template = {"Resources": {"Function": function}}
+    first = upload(template, b"code", store)
+    assert properties["CodeUri"].startswith(f"s3://{store.bucket}/code/")
+    assert first.startswith(f"https://s3.eu-west-1.amazonaws.com/{store.bucket}/template/")
+    assert upload(template, b"code", store) == first
+    assert upload(template, b"other", store) != first

@@ -1,0 +1,181 @@
+"""`make deploy` and `make destroy` on the emulator: created, changed in place, refused, deleted."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.deploy import Clients, Template, deploy
+from infra.destroy import delete_data, destroy
+from infra.stack import DeploymentFailed, Stack
+from infra.store import Store
+from local.deploy import adapt
+from local.emulator import ACCESS_KEY, REGION, Emulator
+
+NAME = "darkroom-test"
+
+# CloudFormation can make no secret parameters.
+BROKEN = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "SecureString", "Value": "x"}}
+
+
+class Deployment:
+    """A stage on the emulator, from a package whose template a test may change."""
+
+    def __init__(self, emulator: Emulator, packed: Path) -> None:
+        self.client = emulator.client
+        self.packed = packed
+        self.stack = Stack(emulator.client("cloudformation"), NAME, pause=lambda: None)
+        self.store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
+
+    def deploy(self, *, accept: tuple[str, ...] = (), **given: str) -> bool:
+        clients = Clients(ec2=self.client("ec2"), ssm=self.client("ssm"))
+        return deploy(self.stack, self.store, clients, self.packed, given, accept)
+
+    def ids(self) -> dict[str, str]:
+        return {name: id_ for name, _, id_ in self.stack.resources()}
+
+    @property
+    def template(self) -> Template:
+        template: Template = json.loads((self.packed / "template.json").read_text())
+        return template
+
+    def change(self, template: Template) -> None:
+        (self.packed / "template.json").write_text(json.dumps(template))
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    emulator = Emulator(tmp_path_factory.mktemp("updating") / "emulator")
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def deployment(emulator: Emulator, packaged: Path, tmp_path: Path) -> Iterator[Deployment]:
+    shutil.copytree(packaged, tmp_path / "package")
+    found = Deployment(emulator, tmp_path / "package")
+    template = found.template
+    adapt(template)
+    found.change(template)
+    assert found.deploy(FleetSize="0", FleetMax="2")
+    yield found
+    if found.stack.exists:
+        delete_data(destroy(found.stack), found.client("dynamodb"), found.client("s3"))
+
+
+def test_an_update_changes_in_place_and_keeps_what_was_given(deployment: Deployment) -> None:
+    before = deployment.ids()
+    assert deployment.deploy(IdleStopSeconds="600")
+    assert deployment.ids() == before
+    chosen = deployment.stack.chosen()
+    assert (chosen["FleetMax"], chosen["IdleStopSeconds"]) == ("2", "600")
+    function = deployment.client("lambda").get_function_configuration(FunctionName=before["Keeper"])
+    variables = function["Environment"]["Variables"]
+    assert (variables["FLEET_MAX"], variables["IDLE_STOP_SECONDS"]) == ("2", "600")
+
+
+def test_a_second_deployment_of_the_same_does_nothing(deployment: Deployment) -> None:
+    assert not deployment.deploy()
+
+
+def test_a_default_that_was_never_touched_follows_the_template(deployment: Deployment) -> None:
+    template = deployment.template
+    template["Parameters"]["ComfyUICommit"]["Default"] = "0f" * 20
+    template["Parameters"]["FleetMax"]["Default"] = 7
+    deployment.change(template)
+    assert deployment.deploy()
+    settings = deployment.client("ssm").get_parameter(Name=f"/{NAME}/instance")["Parameter"]
+    lines = dict(line.split("=", 1) for line in settings["Value"].splitlines())
+    assert lines["COMFYUI_COMMIT"] == "0f" * 20
+    assert deployment.stack.chosen()["FleetMax"] == "2"
+
+
+def test_the_instances_are_told_where_their_bundle_is(deployment: Deployment) -> None:
+    settings = deployment.client("ssm").get_parameter(Name=f"/{NAME}/instance")["Parameter"]
+    lines = dict(line.split("=", 1) for line in settings["Value"].splitlines())
+    stored = deployment.client("s3").head_object(Bucket=lines["BUCKET"], Key=lines["BUNDLE_KEY"])
+    assert stored["ContentLength"] > 0
+    assert lines["BUNDLE_KEY"] == f"instance/{lines['BUNDLE_SHA256']}.tar.gz"
+    assert lines["LOG_GROUP"] == deployment.stack.outputs()["InstanceLogsName"]
+
+
+def test_a_template_that_would_replace_a_table_is_refused(deployment: Deployment) -> None:
+    before = deployment.ids()
+    template = deployment.template
+    properties = template["Resources"]["FleetTable"]["Properties"]
+    properties["TableName"] = "another"
+    deployment.change(template)
+    with pytest.raises(DeploymentFailed, match="FleetTable would be replaced: another TableName"):
+        deployment.deploy()
+    assert deployment.ids() == before
+
+
+def test_a_template_that_would_remove_a_table_is_refused(deployment: Deployment) -> None:
+    template = deployment.template
+    _without(template, "KeysTable")
+    deployment.change(template)
+    with pytest.raises(DeploymentFailed, match="KeysTable would go"):
+        deployment.deploy()
+    assert "KeysTable" in deployment.ids()
+
+
+def test_an_update_that_fails_is_told_and_rolled_back(deployment: Deployment) -> None:
+    before = deployment.ids()
+    template = deployment.template
+    template["Resources"]["Broken"] = BROKEN
+    deployment.change(template)
+    with pytest.raises(DeploymentFailed, match=r"UPDATE_ROLLBACK_COMPLETE:\n  Broken \(AWS::SSM"):
+        deployment.deploy()
+    assert deployment.ids() == before
+
+
+def test_a_first_deployment_that_failed_is_done_again(deployment: Deployment) -> None:
+    delete_data(destroy(deployment.stack), deployment.client("dynamodb"), deployment.client("s3"))
+    good = deployment.template
+    bad = deployment.template
+    bad["Resources"]["Broken"] = BROKEN
+    deployment.change(bad)
+    with pytest.raises(DeploymentFailed, match=r"ROLLBACK_COMPLETE:\n  Broken \(AWS::SSM"):
+        deployment.deploy(FleetSize="0")
+    assert not deployment.client("dynamodb").list_tables()["TableNames"]
+    deployment.change(good)
+    assert deployment.deploy(FleetSize="0")
+
+
+def test_destroying_keeps_tables_and_images(deployment: Deployment) -> None:
+    dynamodb, s3 = deployment.client("dynamodb"), deployment.client("s3")
+    ids = deployment.ids()
+    s3.put_object(Bucket=ids["ImagesBucket"], Key="images/1.png", Body=b"PNG")
+    kept = destroy(deployment.stack)
+    assert deployment.stack.status is None
+    assert {id_ for _, id_ in kept} == {
+        ids[name] for name in ids if name.endswith("Table") or name == "ImagesBucket"
+    }
+    assert s3.get_object(Bucket=ids["ImagesBucket"], Key="images/1.png")["Body"].read() == b"PNG"
+    delete_data(kept, dynamodb, s3)
+    assert not {*ids.values()} & {*dynamodb.list_tables()["TableNames"]}
+    assert ids["ImagesBucket"] not in {each["Name"] for each in s3.list_buckets()["Buckets"]}
+
+
+def test_nobody_else_can_delete_it(deployment: Deployment) -> None:
+    cloudformation = deployment.client("cloudformation")
+    with pytest.raises(cloudformation.exceptions.ClientError, match="TerminationProtection"):
+        cloudformation.delete_stack(StackName=NAME)
+
+
+def _without(template: Template, name: str) -> None:
+    """Take a resource out, and all that names it."""
+    gone = {"Ref": name}, {"Fn::GetAtt": [name, "Arn"]}
+
+    def left(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: "gone" if inner in gone else left(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return ["gone" if inner in gone else left(inner) for inner in value]
+        return value
+
+    del template["Resources"][name]
+    template.update(left(template))

@@ -1,0 +1,82 @@
+"""No parameter but those that a deployment keeps can have what is precious replaced."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from infra.losses import PRECIOUS
+from tests.conftest import RESOURCES
+
+TEMPLATE = RESOURCES["Resources"]
+NAMES = sorted(name for name, each in TEMPLATE.items() if each.get("Type") in PRECIOUS)
+
+# Chosen at the first deployment, and passed again at each that follows.
+KEPT = {"GpuZones", "FunctionZones"}
+
+
+def _create_only(kind: str) -> set[str]:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    paths = schema.get("createOnlyProperties", []) + schema.get(
+        "conditionalCreateOnlyProperties", []
+    )
+    return {path.split("/")[2] for path in paths}
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield what a value takes from elsewhere, in whatever way."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Ref":
+                yield inner
+            elif key == "Fn::GetAtt":
+                yield inner[0]
+            else:
+                assert key != "Fn::Sub", "not looked into"
+                yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
+
+
+def replacers(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """Return the parameters of which another value would replace a resource."""
+    resource = TEMPLATE[name]
+    found: set[str] = set()
+    for key in _create_only(resource["Type"]) & resource.get("Properties", {}).keys():
+        for source in _names(resource["Properties"][key]):
+            if source in TEMPLATE:
+                found |= replacers(source, seen | {name}) if source not in seen else set()
+            elif not source.startswith("AWS::"):
+                found.add(source)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_what_a_deployment_keeps_would_replace_it(name: str) -> None:
+    assert replacers(name) <= KEPT
+
+
+def test_these_are_the_tables_the_bucket_and_the_instances() -> None:
+    assert {"CatalogTable", "JobsTable", "FleetTable", "ImagesBucket", "Gpu1", "Gpu4"} <= {*NAMES}
+
+
+def test_what_would_replace_is_found_through_other_resources() -> None:
+    assert replacers("Gpu1") == {"GpuZones"}
+    assert replacers("FunctionSubnet1") == {"FunctionZones"}
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_an_instance_is_of_the_first_version_of_its_launch_template_for_ever(number: int) -> None:
+    launch = {"LaunchTemplateId": {"Ref": "GpuLaunch"}, "Version": "1"}
+    assert TEMPLATE[f"Gpu{number}"]["Properties"]["LaunchTemplate"] == launch
+    own = TEMPLATE[f"Gpu{number}"]["Properties"].keys()
+    assert own == {"LaunchTemplate", "SubnetId", "Tags"}
+
+
+def test_data_outlives_its_stack() -> None:
+    for name in NAMES:
+        if not name.startswith("Gpu"):
+            assert TEMPLATE[name]["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
+            assert TEMPLATE[name]["UpdateReplacePolicy"] == "Retain"

@@ -1,0 +1,137 @@
+"""A deployment ends in what was asked for, or says why not; it never costs what is there."""
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from infra.stack import DeploymentFailed, Stack
+from tests.infra.cloud import CloudFormation, change, event
+
+TABLE, INSTANCE = "AWS::DynamoDB::Table", "AWS::EC2::Instance"
+STACK = "AWS::CloudFormation::Stack"
+
+
+def apply(cloudformation: CloudFormation, accept: Collection[str] = ()) -> bool:
+    stack = Stack(cloudformation, "s", pause=lambda: None)
+    return stack.apply("https://template", {}, accept=accept)
+
+
+def refused(*changes: Any, accept: Collection[str] = ()) -> str:
+    cloudformation = CloudFormation("CREATE_COMPLETE", changes=list(changes))
+    with pytest.raises(DeploymentFailed) as refusal:
+        apply(cloudformation, accept)
+    assert cloudformation.calls == ["forget"]
+    return str(refusal.value)
+
+
+def test_the_first_deployment_creates() -> None:
+    cloudformation = CloudFormation()
+    assert apply(cloudformation)
+    assert (cloudformation.kind, cloudformation.calls) == ("CREATE", ["execute"])
+
+
+def test_the_next_one_updates() -> None:
+    states = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"]
+    cloudformation = CloudFormation("CREATE_COMPLETE", states=states)
+    assert apply(cloudformation)
+    assert (cloudformation.kind, cloudformation.calls) == ("UPDATE", ["execute"])
+
+
+def test_one_that_was_only_planned_is_created() -> None:
+    cloudformation = CloudFormation("REVIEW_IN_PROGRESS", states=[])
+    cloudformation.states = ["REVIEW_IN_PROGRESS"] * 3 + ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+    assert apply(cloudformation)
+    assert cloudformation.kind == "CREATE"
+
+
+def test_one_whose_creation_failed_is_deleted_and_created_anew() -> None:
+    states = ["DELETE_IN_PROGRESS", "GONE", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+    cloudformation = CloudFormation("ROLLBACK_COMPLETE", states=states)
+    assert apply(cloudformation)
+    assert cloudformation.kind == "CREATE"
+    assert cloudformation.calls == ["unprotect", "delete", "execute"]
+
+
+def test_one_that_somebody_changes_is_left_alone() -> None:
+    with pytest.raises(DeploymentFailed, match="somebody else: UPDATE_IN_PROGRESS"):
+        apply(CloudFormation("UPDATE_IN_PROGRESS", states=["UPDATE_IN_PROGRESS"] * 3))
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["No updates are to be performed.", "The submitted information didn't contain changes."],
+)
+def test_without_changes_nothing_is_done(reason: str) -> None:
+    cloudformation = CloudFormation("CREATE_COMPLETE", reason=reason)
+    assert not apply(cloudformation)
+    assert cloudformation.calls == ["forget"]
+
+
+def test_a_template_that_is_refused_is_told() -> None:
+    with pytest.raises(DeploymentFailed, match="refuses the template: Invalid template"):
+        apply(CloudFormation("CREATE_COMPLETE", reason="Invalid template"))
+
+
+def test_what_would_replace_a_table_is_refused() -> None:
+    said = refused(change("JobsTable", TABLE, Replacement="True", by=["KeySchema"]))
+    assert "JobsTable would be replaced: another KeySchema" in said
+    assert "ACCEPT=JobsTable" in said
+
+
+def test_what_might_replace_an_instance_is_refused() -> None:
+    said = refused(change("Gpu1", INSTANCE, Replacement="Conditional", by=["SubnetId", "Tags"]))
+    assert "Gpu1 might be replaced: another SubnetId, Tags" in said
+
+
+@pytest.mark.parametrize("action", ["Remove", "Dynamic"])
+def test_what_would_remove_the_bucket_is_refused(action: str) -> None:
+    assert "ImagesBucket would go" in refused(change("ImagesBucket", "AWS::S3::Bucket", action))
+
+
+def test_a_loss_is_found_on_any_page_of_changes() -> None:
+    harmless = change("Keeper", "AWS::Lambda::Function", Replacement="False")
+    said = refused(harmless, change("Gpu2", INSTANCE, "Remove"))
+    assert "Gpu2" in said
+    assert "Keeper" not in said
+
+
+def test_to_accept_one_loss_is_not_to_accept_another() -> None:
+    lost = [change(name, INSTANCE, "Remove") for name in ("Gpu1", "Gpu2")]
+    assert "ACCEPT=Gpu2" in refused(*lost, accept=["Gpu1"])
+    cloudformation = CloudFormation("CREATE_COMPLETE", changes=lost)
+    cloudformation.states = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+    assert apply(cloudformation, ["Gpu1", "Gpu2"])
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        change("JobsTable", TABLE, Replacement="False", by=["TimeToLiveSpecification"]),
+        change("Gpu3", INSTANCE, "Add"),
+        change("Roles", "AWS::IAM::Role", Replacement="True"),
+        {"Type": "Hook"},
+    ],
+)
+def test_all_else_is_changed_without_a_question(harmless: Any) -> None:
+    states = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+    assert apply(CloudFormation("CREATE_COMPLETE", changes=[harmless], states=states))
+
+
+def test_a_deployment_that_failed_tells_the_causes_in_order() -> None:
+    events = [
+        event("s", STACK, "ROLLBACK_COMPLETE"),
+        event("Gpu2", INSTANCE, "CREATE_FAILED", "Resource creation cancelled"),
+        event("Keeper", "AWS::Lambda::Function", "CREATE_FAILED", "no such role"),
+        event("Gpu1", INSTANCE, "CREATE_FAILED", "You have requested more vCPU capacity"),
+        event("s", STACK, "CREATE_IN_PROGRESS", "User Initiated"),
+        event("Old", TABLE, "CREATE_FAILED", "of an earlier time"),
+    ]
+    states = ["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"]
+    with pytest.raises(DeploymentFailed) as failure:
+        apply(CloudFormation(states=states, events=events))
+    assert str(failure.value).splitlines() == [
+        "s ended in ROLLBACK_COMPLETE:",
+        "  Gpu1 (AWS::EC2::Instance): You have requested more vCPU capacity",
+        "  Keeper (AWS::Lambda::Function): no such role",
+    ]
