@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.config import config
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
-_invocation: dict[str, str | None] = {"request_id": None}
+_invocation: dict[str, Any] = {"request_id": None}
 
 
 class JsonLines(logging.Formatter):
@@ -43,4 +43,10 @@ def configure() -> None:
 
 def begin(context: Any) -> None:
     """Mark all lines from here on as those of one Lambda invocation."""
+    _invocation.clear()
     _invocation["request_id"] = getattr(context, "aws_request_id", None)
+
+
+def about(**facts: Any) -> None:
+    """Have the invocation's further lines say what it is about, as `job_id` or `key_id`."""
+    _invocation.update(facts)

@@ -3,7 +3,7 @@
 from chalice import Response
 from chalice.app import Request
 
-from chalicelib import wiring
+from chalicelib import logs, wiring
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import check_kept, failure, image_urls, job_resource, metadata
 from chalicelib.api.preferences import fingerprint, followed, idempotency_key, wait_seconds
@@ -24,6 +24,7 @@ def generate(body: GenerateRequest) -> Response:
     """Generate an image and wait for it, or answer with the job that will."""
     request = generate_routes.current_request
     [job] = wiring.generation().submit(order(request, body))
+    logs.about(job_id=job.id)
     headers = followed(request) | {"Location": job_url(request, job)}
     if job.is_open:
         headers["Retry-After"] = _LOOK_SECONDS

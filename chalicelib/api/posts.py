@@ -4,7 +4,7 @@ import re
 
 from chalice import Response
 
-from chalicelib import wiring
+from chalicelib import logs, wiring
 from chalicelib.api.generate import job_url, order
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import (
@@ -33,6 +33,7 @@ def generate_images(body: PostRequest, post_id: str) -> Response:
     """Generate `count` images with different seeds and record them under the post."""
     request, link = post_routes.current_request, wiring.images().url
     jobs = wiring.generation().submit(order(request, body, _valid(post_id)))
+    logs.about(job_ids=[job.id for job in jobs])
     headers = followed(request)
     if any(job.is_open for job in jobs):
         headers.update({"Location": job_url(request, jobs[0]), "Retry-After": "2"})

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from chalice import Blueprint, Response
 from chalice.app import Request
 
+from chalicelib import logs
 from chalicelib.api.errors import answer, internal
 from chalicelib.api.identity import identity
 from chalicelib.config import config
@@ -72,7 +73,9 @@ class Routes(Blueprint):
         status: int,
     ) -> Response:
         try:
-            identity(self.current_request).demand(scope)
+            who = identity(self.current_request)
+            logs.about(key_id=who.key_id)
+            who.demand(scope)
             given: list[object] = [json_body(self.current_request, body)] if body else []
             if self._before:
                 self._before()

@@ -1,0 +1,71 @@
+"""Log lines: JSON, each with what its invocation is about."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from chalice.local import LambdaContext
+from chalice.test import Client, TestHTTPClient
+
+import app
+from chalicelib import logs
+from tests.api.calls import generate_later
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def logged() -> Iterator[Lines]:
+    """What was logged so far, line by line."""
+    stream, logger = StringIO(), logging.getLogger("darkroom")
+    handler, level = logging.StreamHandler(stream), logger.level
+    handler.setFormatter(logs.JsonLines())
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_a_request_is_logged_with_its_job_and_its_key(
+    http: TestHTTPClient, comfyui: str, logged: Lines
+) -> None:
+    job_id = generate_later(http).json_body["id"]
+    line = logged()[-1]
+    assert line["logger"] == "darkroom.api"
+    assert line["message"].endswith(" 202")
+    assert (line["job_id"], len(line["key_id"]), line["level"]) == (job_id, 12, "INFO")
+    assert line["request_id"]
+    assert line["seconds"] >= 0
+
+
+def test_a_worker_logs_which_job_it_drives(
+    http: TestHTTPClient, comfyui: str, logged: Lines
+) -> None:
+    job_id = generate_later(http).json_body["id"]
+    with Client(app.app) as client:
+        sqs = client.events.generate_sqs_event([job_id], "jobs")
+        app.work(sqs, LambdaContext("worker", 512, max_runtime_ms=90_000))
+    [line] = [each for each in logged() if "JobsSucceeded" in each]
+    assert line["job_id"] == job_id
+    assert line["request_id"]
+
+
+def test_what_one_invocation_was_about_is_not_said_of_the_next() -> None:
+    logs.about(job_id="a")
+    logs.begin(None)
+    record = logging.makeLogRecord({"msg": "x"})
+    assert "job_id" not in json.loads(logs.JsonLines().format(record))
+
+
+def test_neither_keys_nor_prompts_are_logged(
+    http: TestHTTPClient, comfyui: str, logged: Lines
+) -> None:
+    generate_later(http, prompt="a secret garden")
+    text = json.dumps(logged())
+    assert "job accepted" in text
+    assert "secret garden" not in text
+    assert http.token.split("_", 2)[2] not in text  # type: ignore[attr-defined]
