@@ -133,17 +133,27 @@ class InstanceRecord(InstanceItem):
         self.update([InstanceRecord.draining_until.set(until)])
 
     def unseat(
-        self, job_id: str, *, now: float | None = None, run_seconds: float | None = None
+        self,
+        job_id: str,
+        *,
+        now: float | None = None,
+        run_seconds: float | None = None,
+        spent_seconds: float = 0,
     ) -> None:
-        """Free a job's seat, harmless if it has none; note how long its run took, if it ran."""
+        """Free a job's seat, harmless if it has none.
+
+        `run_seconds` is how long an image took, if there is one; `spent_seconds` what all of the
+        job's runs took here, which count once, with the seat.
+        """
         record = InstanceRecord
         actions: list[Action] = [record.jobs.delete({job_id})]
         if now is not None:
             actions.append(record.served_at.set(now))
         if run_seconds is not None:
             actions.append(record.run_seconds.set(_averaged(self.run_seconds, run_seconds)))
-            actions.append(record.run_total_seconds.add(round(run_seconds, 3)))
-        self.update(actions)
+        spent = record.run_total_seconds.add(round(spent_seconds, 3))
+        if not (spent_seconds and self._try([*actions, spent], record.jobs.contains(job_id))):
+            self.update(actions)
 
     def distrust(self, attempt_id: str, *, now: float) -> None:
         """Take the instance for broken for as long as its ComfyUI has this attempt."""

@@ -71,7 +71,11 @@ class Dispatch:
 
     def leave(self, job: Job, record: InstanceRecord, *, run_seconds: float | None = None) -> None:
         """Free the seat of a job on an instance and call who is next."""
-        record.unseat(job.id, now=self._clock(), run_seconds=run_seconds)
+        spent = sum(
+            float(each.run_seconds or 0) for each in job.attempts if each.instance_id == record.id
+        )
+        now = self._clock()
+        record.unseat(job.id, now=now, run_seconds=run_seconds, spent_seconds=spent)
         if len(self._fleet.members()) > 1:  # another may have become ready since
             return self.look_again()
         return self._call(line.ahead(None, config.gpu_seats - len(record.seated)))

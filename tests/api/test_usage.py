@@ -64,7 +64,8 @@ def an_instance(day: date, *, booting: int, busy: int, idle: int, type_: str = "
     for seconds, is_ready in ((0, False), (booting, False), (busy + idle, True)):
         now += seconds
         if is_ready:
-            InstanceRecord.read("i-1").unseat("job", run_seconds=busy)
+            InstanceRecord("i-1").seat("job", now=0)
+            InstanceRecord.read("i-1").unseat("job", spent_seconds=busy)
         record = InstanceRecord.read("i-1")
         Accounting(lambda at=now: at).account(instance, record, is_ready=is_ready)  # type: ignore[misc]
 

@@ -38,7 +38,8 @@ class Books:
     def after(self, seconds: float, *, ran: float | None = None, is_ready: bool = True) -> None:
         self.clock.advance(seconds)
         if ran is not None:
-            self.record.unseat("job", run_seconds=ran)
+            self.record.seat("job", now=0)
+            self.record.unseat("job", spent_seconds=ran)
         self.accounting.account(self.instance, self.record, is_ready=is_ready)
 
 

@@ -55,6 +55,21 @@ def test_a_job_has_the_seconds_of_all_its_runs(
     assert {each.instance_type for each in job.attempts} == {"g5.xlarge"}
 
 
+def test_the_instance_was_busy_for_all_runs_those_that_failed_too(parts: Parts) -> None:
+    job = ended(parts, OUT_OF_MEMORY, OUT_OF_MEMORY)
+    assert job.status == "failed"
+    record = InstanceRecord.read(job.attempts[0].instance_id)
+    assert (record.run_total_seconds, record.run_seconds) == (6.0, None)
+
+
+def test_a_seat_that_is_freed_twice_counts_its_runs_once(parts: Parts) -> None:
+    record = InstanceRecord("i-9")
+    record.seat("a", now=1)
+    for _ in range(2):
+        record.unseat("a", run_seconds=4.0, spent_seconds=7.0)
+    assert InstanceRecord.read("i-9").run_total_seconds == 7.0
+
+
 def test_a_job_that_had_no_gpu_cost_nothing(parts: Parts) -> None:
     [job_id] = late(parts)
     job = Job.find(job_id)
