@@ -105,6 +105,12 @@ class StartFailed(DarkroomError):
     suggestion = "Try again in a few minutes"
 
 
+class StillStopping(StartFailed):
+    """An instance can be started when it has stopped, which takes a moment."""
+
+    suggestion = "Try again in a minute"
+
+
 class StartUnknown(StartFailed):
     """EC2 was asked to start an instance and did not answer: it may have done so."""
 

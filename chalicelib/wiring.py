@@ -41,6 +41,9 @@ _CLIENT = ClientConfig(
     retries={"total_max_attempts": 4, "mode": "standard"},
 )
 
+# EC2 calls its lack of capacity a server error, which would be tried again, and again.
+_ONCE: dict[str, Any] = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
+
 # Callers whose numbers are doubles, JavaScript's for one, read a larger seed wrongly.
 _SEED_BITS = 53
 
@@ -160,7 +163,7 @@ def comfyui_status() -> status.Status:
 def _instances() -> GpuFleet | StaticFleet:
     if config.comfyui_url:
         return StaticFleet(config.comfyui_url)
-    return GpuFleet(_remote("ec2"), tag=config.fleet_tag, port=config.comfyui_port)
+    return GpuFleet(_remote("ec2", **_ONCE), tag=config.fleet_tag, port=config.comfyui_port)
 
 
 @cache
@@ -179,6 +182,6 @@ def _client(name: str, **options: Any) -> Any:
     return _session().create_client(name, config=_CLIENT.merge(ClientConfig(**options)))
 
 
-def _remote(name: str) -> Any:
+def _remote(name: str, **options: Any) -> Any:
     """Make a client of a service that has no gateway endpoint in our network: IPv6 leads there."""
-    return _client(name, use_dualstack_endpoint=bool(config.dual_stack))
+    return _client(name, use_dualstack_endpoint=bool(config.dual_stack), **options)

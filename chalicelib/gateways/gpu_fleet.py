@@ -1,6 +1,7 @@
 """Where ComfyUI runs: EC2 instances that share a tag, or one fixed address."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +21,8 @@ _CAPACITY = (
     "InsufficientHostCapacity",
     "InsufficientCapacityOnHost",
     "SpotMaxPriceTooLow",
+    "Unsupported",  # this type, in this zone
+    "IncorrectSpotRequestState",  # EC2 starts it again by itself when it can
 )
 _QUOTA = ("InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded")
 _NOT_STOPPED = "IncorrectInstanceState"
@@ -32,6 +35,7 @@ class Instance(Struct, frozen=True):
     state: str
     url: str
     type: str = ""
+    launched_at: float | None = None
     can_be_started: bool = True
     is_kept: bool = False
 
@@ -50,11 +54,18 @@ class GpuFleet:
         Raise FleetUnreachable when EC2 does not tell.
         """
         try:
-            described = [self._instance(each) for each in self._describe()]
+            described = self._described()
         except (BotoCoreError, ClientError) as error:
             raise FleetUnreachable("EC2 does not answer", retry_seconds=_RETRY_SECONDS) from error
         alive = [instance for instance in described if instance.state not in _GONE]
         return sorted(alive, key=lambda instance: instance.id)
+
+    def _described(self) -> list[Instance]:
+        # The client itself tries nothing twice: EC2's lack of capacity looks like a server error.
+        try:
+            return [self._instance(each) for each in self._describe()]
+        except (BotoCoreError, ClientError):
+            return [self._instance(each) for each in self._describe()]
 
     def _describe(self) -> Iterator[dict[str, Any]]:
         filters = [{"Name": f"tag:{FLEET_TAG}", "Values": [self._tag]}]
@@ -105,11 +116,13 @@ class GpuFleet:
     def _instance(self, described: dict[str, Any]) -> Instance:
         tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
         address = described.get("PrivateIpAddress", "")
+        launched: datetime | None = described.get("LaunchTime")
         return Instance(
             id=described["InstanceId"],
             state=described["State"]["Name"],
             url=tags.get(ENDPOINT_TAG) or f"http://{address}:{self._port}",
             type=described.get("InstanceType", ""),
+            launched_at=launched.timestamp() if launched else None,
             is_kept=KEEP_TAG in tags,
         )
 

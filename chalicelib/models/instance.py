@@ -15,6 +15,8 @@ GAP_SECONDS = 200
 _MOST_FAILED_BOOTS = 3
 _UNHEALTHY_SECONDS = 3600
 
+_START_SECONDS = 60  # between asking EC2 for a start and the time that it gives for it
+
 _NEWEST_WEIGHT = 0.2  # of the newest in the average of recent ones
 
 # Items of the table whose ids begin so are no instances.
@@ -34,8 +36,19 @@ class InstanceRecord(InstanceItem):
         """Return all records: the table has one item for each instance."""
         return [each for each in cls.scan() if not each.id.startswith(OTHER)]
 
-    def note(self, state: str, *, now: float, is_on: bool, is_idle: bool = False) -> float:
-        """Note the state; return since when it has been so without a break."""
+    def note(
+        self,
+        state: str,
+        *,
+        now: float,
+        is_on: bool,
+        is_idle: bool = False,
+        launched_at: float | None = None,
+    ) -> float:
+        """Note the state; return since when it has been so without a break.
+
+        `launched_at` is when EC2 last started it, whoever asked for that.
+        """
         record = InstanceRecord
         was_missed = now - self.seen_at > GAP_SECONDS
         since = now if was_missed or self.state != state else self.since
@@ -44,9 +57,7 @@ class InstanceRecord(InstanceItem):
             record.since.set(since),
             record.seen_at.set(now),
         ]
-        # Nobody looked for so long that it may have been off and on again.
-        is_new = was_missed and self.on_since is not None and self.on_since <= self.seen_at
-        if is_on and (is_new or self.on_since is None):
+        if is_on and self._is_another_start(now, launched_at):
             actions += self._on_from(now)
         elif was_missed or not is_idle or self.used_at is None:
             actions.append(record.used_at.set(now))
@@ -54,6 +65,14 @@ class InstanceRecord(InstanceItem):
             self.went_off(now=now)
         self.update(actions)
         return float(since)
+
+    def _is_another_start(self, now: float, launched_at: float | None) -> bool:
+        if self.on_since is None:
+            return True
+        if launched_at is not None and launched_at > self.on_since + _START_SECONDS:
+            return True
+        # Nobody looked for so long that it may have been off and on again.
+        return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
 
     def went_off(self, *, now: float) -> None:
         """Note that it is off, unless it was started since it was read."""
@@ -73,7 +92,8 @@ class InstanceRecord(InstanceItem):
 
     def _on_from(self, now: float) -> list[Action]:
         record = InstanceRecord
-        gone = (record.ready_at, record.why, record.draining_until, record.silent_since)
+        past = (record.ready_at, record.why, record.checkpoint)
+        gone = (*past, record.draining_until, record.silent_since)
         begun = [record.on_since.set(now), record.used_at.set(now)]
         return [*begun, *(each.remove() for each in gone)]
 
@@ -94,6 +114,7 @@ class InstanceRecord(InstanceItem):
         actions: list[Action] = [
             record.ready_at.set(now),
             record.failed_boots.set(0),
+            record.unhealthy_until.remove(),
             record.why.remove(),
         ]
         if self.on_since is not None:

@@ -1,12 +1,16 @@
 """A GPU instance as an item of its table: what we know of it beyond what EC2 tells."""
 
+from typing import Any
+
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.table import Table, is_contended, was_refused
+
+_TRIES = 4
 
 
 class InstanceItem(Table):
@@ -56,6 +60,16 @@ class InstanceItem(Table):
     def fell_back(self) -> bool:
         """Whether it was started, and is found off without anybody having stopped it."""
         return self.on_since is not None and self.ready_at is None and not self.why
+
+    def update(self, actions: list[Action], condition: Condition | None = None, **how: Any) -> Any:
+        """Write; again if the keeper books the instance's time in this very moment."""
+        for _ in range(_TRIES - 1):
+            try:
+                return super().update(actions, condition, **how)
+            except UpdateError as error:
+                if not is_contended(error):
+                    raise
+        return super().update(actions, condition, **how)
 
     def _try(self, actions: list[Action], condition: Condition) -> bool:
         try:

@@ -61,6 +61,13 @@ def was_refused(error: PynamoDBConnectionError) -> bool:
     return code == "ConditionalCheckFailedException"
 
 
+def is_contended(error: PynamoDBConnectionError) -> bool:
+    """Tell a write that met a transaction on the same item: nothing of it was done."""
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code == f"{CONFLICT}Exception"
+
+
 def cancellations(error: TransactWriteError) -> list[str]:
     """Say for each item of a failed transaction, in order, what was wrong with it, or ""."""
     return [reason.code if reason else "" for reason in error.cancellation_reasons]

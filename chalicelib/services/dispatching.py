@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # A job that is due this soon, or was so a moment ago, is looked at anyway.
 _SOON_SECONDS = 5
 
+_OLD_SECONDS = 600  # how many instances there are changes seldom
 _PATIENCE_SECONDS = 60  # with a ComfyUI that has a job and does not answer
 
 
@@ -76,7 +77,9 @@ class Dispatch:
         )
         now = self._clock()
         record.unseat(job.id, now=now, run_seconds=run_seconds, spent_seconds=spent)
-        if len(self._fleet.members()) > 1:  # another may have become ready since
+        if (
+            len(self._fleet.members(max_age_seconds=_OLD_SECONDS)) > 1
+        ):  # another may have become ready since
             return self.look_again()
         return self._call(line.ahead(None, config.gpu_seats - len(record.seated)))
 

@@ -142,7 +142,7 @@ class Driver:
             elif state.is_finished:
                 spent = self._settling.settle(job, server, state)
             elif self._clock() >= job.deadline_at:
-                raise deadline_exceeded(job)
+                raise deadline_exceeded(job, now=self._clock())
             else:
                 return job.put_back(job.status, None, due_at=self._clock())
             if spent is None:
@@ -153,9 +153,9 @@ class Driver:
         is_hopeless = self._clock() >= job.deadline_at + _LATE_SECONDS
         try:
             if is_hopeless or not self._is_done(job):
-                raise deadline_exceeded(job)
+                raise deadline_exceeded(job, now=self._clock())
         except ComfyUIUnreachable as silence:
-            raise deadline_exceeded(job) from silence
+            raise deadline_exceeded(job, now=self._clock()) from silence
 
     def _is_done(self, job: Job) -> bool:
         server = self._dispatch.at_work(job)

@@ -3,7 +3,9 @@
 from chalicelib.config import config
 from chalicelib.errors import GenerationFailed, WorkflowRejected
 from chalicelib.models.job import Job
+from chalicelib.models.start_series import StartSeries
 from chalicelib.schemas.catalogs import DEFAULTS
+from chalicelib.services.starting import refusal_of
 from chalicelib.workflows import Template
 
 # What keeps a job from its end; at the deadline the code of its failure.
@@ -33,13 +35,17 @@ def _remedy(field: str | None, suggestion: str) -> str:
     return f"Set {setting} in /api/images/settings. {suggestion}"
 
 
-def deadline_exceeded(job: Job) -> GenerationFailed:
+def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
     """Say for how long a job was tried, and what it last waited for."""
     is_latest = job.deadline_at == job.created_at + config.job_deadline_seconds
     seconds = config.job_deadline_seconds if is_latest else config.run_deadline_seconds
     where = "" if is_latest else " on a GPU"
-    reason = f"; last seen: {job.status_reason}" if job.status_reason else ""
-    code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
+    # Who stands in the line does not look for a GPU; those before it do.
+    refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_line else None
+    last_seen = refusal or job.status_reason
+    reason = f"; last seen: {last_seen}" if last_seen else ""
+    waits_for = GPU_NOT_READY if refusal else job.waits_for
+    code = waits_for if waits_for in _CODES else "deadline_exceeded"
     return GenerationFailed(f"not done within {seconds // 60} minutes{where}{reason}", code=code)
 
 

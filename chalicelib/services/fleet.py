@@ -11,6 +11,7 @@ from chalicelib.errors import (
     GpuNotReady,
     NoCapacity,
     StartFailed,
+    StillStopping,
 )
 from chalicelib.models import line
 from chalicelib.models.instance import InstanceRecord
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.fleet")
 
+_BOOT_LOOK_SECONDS = 2.0  # many wait for one GPU, each in a function of its own
 _GROW_SECONDS = 10
 _RECLAIM_SECONDS = 300  # EC2 gives notice two minutes before
 _MOST_COUNTED = 1000  # of the line; no fleet is so large that more would matter
@@ -63,7 +65,7 @@ class Fleet(Survey):
     def ready(self) -> list[Server]:
         """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
         asked = self._running()
-        self.members(max_age_seconds=0)
+        self.members(max_age_seconds=_BOOT_LOOK_SECONDS)
         if self._running() != asked and (servers := self.servers()):
             return servers
         raise self._not_ready()
@@ -76,10 +78,15 @@ class Fleet(Survey):
         if not (self._startable(self.survey())):
             raise StartFailed("all GPU instances are unhealthy, and are left alone for an hour")
         try:
-            self._starter.start(lambda: (self._startable(self.survey(max_age_seconds=0)), 1))
-        except GpuNotReady as wait:
+            started = self._starter.start(
+                lambda: (self._startable(self.survey(max_age_seconds=0)), 1)
+            )
+        except GpuNotReady as wait:  # somebody else is at it
             if why := refusal_of(StartSeries.read(now=self._clock())):
                 raise NoCapacity(why) from wait
+        else:
+            if not started:
+                raise StillStopping("the GPU instance is still stopping, and starts only then")
         finally:
             self._described_at = float("-inf")
 

@@ -153,9 +153,15 @@ class Generation:
         self._advance(job, until, lease if job.lease == lease else None)
         while job.is_open and job.status != STARTING and self._clock() < until:
             self._pause(_WATCH_SECONDS)
-            job.refresh(consistent_read=True)
+            self._refresh(job)
             if job.is_open and job.due_at <= self._clock():
                 self._advance(job, until, None)
+
+    def _refresh(self, job: Job) -> None:
+        try:
+            job.refresh(consistent_read=True)
+        except Exception:  # it is accepted, whatever happens to this look at it
+            log.exception("not read", extra={"job_id": job.id})
 
     def _advance(self, job: Job, until: float, lease: str | None) -> None:
         try:

@@ -49,8 +49,9 @@ class Keeper:
         Raise the last error at the end, so that the function's alarm tells.
         """
         failed: Exception | None = None
-        # The sweep comes first: what the repair makes due anew does not look overdue any more.
-        chores = (self._sweep, self._dispatch.repair, self._fleet.scale, self._stopping.look)
+        # First what costs most when time runs out: a GPU that is on. The sweep comes before the
+        # repair, as what that makes due anew does not look overdue any more.
+        chores = (self._stopping.look, self._sweep, self._dispatch.repair, self._fleet.scale)
         for chore in chores:
             try:
                 chore()

@@ -35,12 +35,14 @@ def progress(seen: list[Seen], now: float) -> GpuNotReady:
     states = {each.state for each in seen}
     if states & {BOOTING, READY, BUSY}:
         return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
+    if DRAINING in states:
+        return GpuNotReady("the GPU instance ends its work, and is started anew", retry_seconds=5)
     if STARTING not in states:
         series = StartSeries.read(now=now)
         if why := refusal_of(series):
             seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS)
             return GpuNotReady(why, retry_seconds=seconds)
-        if states <= {UNHEALTHY, DRAINING}:
+        if states <= {UNHEALTHY}:
             reasons = "; ".join(sorted({each.record.why for each in seen if each.record.why}))
             text = f"the GPU instance is unhealthy: {reasons or 'its ComfyUI does not work'}"
             return GpuNotReady(text, retry_seconds=_UNHEALTHY_SECONDS)

@@ -49,8 +49,8 @@ class Starter:
         self._clock = clock
         self._chance = chance
 
-    def start(self, due: Callable[[], tuple[list[Seen], int]]) -> None:
-        """Start instances; raise GpuNotReady that says how it goes if somebody else is at it.
+    def start(self, due: Callable[[], tuple[list[Seen], int]]) -> int:
+        """Start instances and count them; raise GpuNotReady if somebody else is at it.
 
         `due` is asked by the only one who starts, and looks anew: for those that may be started,
         the best first, and for how many of them should be. Raise StartFailed when EC2 refuses all.
@@ -70,6 +70,7 @@ class Starter:
             series.succeed(until=self._clock() + _SETTLE_SECONDS)
         else:
             series.pause(until=self._clock() + _STOPPING_SECONDS)
+        return started
 
     def _round(self, candidates: list[Seen], count: int) -> int:
         """Ask for every instance as every type, the preferred one first; count the starts."""

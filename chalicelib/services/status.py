@@ -41,7 +41,7 @@ class Status(Struct, frozen=True):
 
 def comfyui_status(fleet: Fleet, now: float) -> Status:
     """Ask the fleet and the job table; never raises for a GPU that is off or gone."""
-    seen = fleet.survey(max_age_seconds=1)  # a person who watches a GPU start looks every second
+    seen = fleet.survey(max_age_seconds=2)  # people watch a GPU start
     status = _status(seen)
     return Status(status, f"{_SENTENCES[status]}{_why(status, seen, now)}. {_backlog()}.")
 

@@ -81,7 +81,10 @@ class Stopping:
         is_idle = seen.state in (READY, DRAINING, UNHEALTHY) or (
             seen.state == BUSY and seen.server is None
         )
-        since = record.note(seen.state, now=now, is_on=is_on, is_idle=is_idle)
+        launched_at = seen.instance.launched_at
+        since = record.note(
+            seen.state, now=now, is_on=is_on, is_idle=is_idle, launched_at=launched_at
+        )
         if is_on:
             self._account(seen)
         if record.suspect and seen.server and not seen.server.is_sick:
@@ -131,6 +134,9 @@ class Stopping:
         else:
             return False
         if now - since < limit:
+            return False
+        # It may have become ready in this very moment.
+        if seen.state == BOOTING and not record.drain(until=now + _DRAIN_SECONDS):
             return False
         why = record.why or f"{seen.state} for {now - since:.0f} s"
         self._stop(seen, why)

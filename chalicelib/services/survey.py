@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.errors import ComfyUIUnreachable, FleetUnreachable
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.start_series import StartSeries
 from chalicelib.services.instance_state import state_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.services.readiness import Readiness
 
 _DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
+_STALE_SECONDS = 120
 _SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
 
 
@@ -38,13 +39,21 @@ class Survey:
         self._clock = clock
         self._members: list[Instance] = []
         self._described_at = float("-inf")
+        self._answered_at = float("-inf")
         self._silent_at: dict[str, float] = {}
 
     def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
         """List the instances as EC2 described them at most so long ago."""
-        if self._clock() - self._described_at > max_age_seconds:
-            self._members = self._gateway.instances()
-            self._described_at = self._clock()
+        now = self._clock()
+        if now - self._described_at > max_age_seconds:
+            try:
+                self._members = self._gateway.instances()
+                self._answered_at = now
+            except FleetUnreachable:
+                # What serves goes on serving while EC2's API is down.
+                if now - self._answered_at > _STALE_SECONDS:
+                    raise
+            self._described_at = now
         return self._members
 
     def check(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from chalicelib.errors import (
     ComfyUIUnreachable,
+    FleetUnreachable,
     NoCapacity,
     StartFailed,
     StartUnknown,
@@ -31,6 +32,7 @@ class Region:
         self.broken: set[str] = set()  # the attempts that show it
         self.refusal: StartFailed | None = None
         self.types = dict.fromkeys(self.states, "g5.xlarge")
+        self.is_down = False
         self.loses_answers = False
         self.fixed: set[str] = set()  # those whose type EC2 does not change
         self.scarce: set[str] = set()  # the types that EC2 has none of
@@ -43,6 +45,8 @@ class Region:
         self.stopped: list[str] = []
 
     def instances(self) -> list[Instance]:
+        if self.is_down:
+            raise FleetUnreachable("EC2 does not answer", retry_seconds=10)
         self.describes += 1
         return [
             Instance(

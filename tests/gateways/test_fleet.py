@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, StartFailed
+from chalicelib.errors import ComfyUIUnreachable, FleetUnreachable, GpuNotReady, StartFailed
 from chalicelib.models.instance import InstanceRecord
 from tests.gateways.region import Region, acquire, fleet_of
 
@@ -53,7 +53,7 @@ def test_a_stopped_instance_is_started_once_and_serves_later() -> None:
     assert acquire(fleet).instance.id == "i-0"
     region.states["i-0"] = "stopped"
     region.queues.clear()
-    region.now += 1
+    region.now += 3
     with pytest.raises(GpuNotReady):
         acquire(fleet)
     assert region.started == ["i-0", "i-0"]
@@ -105,7 +105,7 @@ def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
     acquire(fleet)
     region.states["i-0"] = "stopped"
     region.queues.clear()
-    region.now += 1
+    region.now += 3
     with pytest.raises(GpuNotReady):
         acquire(fleet)
     assert region.started == ["i-0"]
@@ -116,7 +116,7 @@ def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
     fleet = fleet_of(region)
     assert fleet.servers() == []
     region.states["i-0"], region.queues["i-0"] = "running", 3
-    region.now += 1
+    region.now += 3
     assert acquire(fleet).queue_length == 3
 
 
@@ -180,3 +180,27 @@ def test_notices_about_instances_of_others_are_none_of_ours() -> None:
     fleet = fleet_of(Region("running"))
     fleet.reclaim("i-of-somebody-else")
     assert InstanceRecord.all() == []
+
+
+def test_what_serves_goes_on_serving_while_ec2_does_not_answer() -> None:
+    region = Region("running")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    acquire(fleet)
+    region.is_down = True
+    for _ in range(10):
+        region.now += 10
+        assert acquire(fleet).instance.id == "i-0"
+    region.now += 60
+    with pytest.raises(FleetUnreachable):
+        acquire(fleet)
+
+
+def test_many_looks_at_a_gpu_that_boots_ask_ec2_seldom() -> None:
+    region = Region("pending")
+    fleet = fleet_of(region)
+    for _ in range(20):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.now += 0.5
+    assert region.describes <= 6

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.errors import ComfyUIUnavailable, StartFailed
+from chalicelib.errors import ComfyUIUnavailable, StartFailed, StillStopping
 from chalicelib.services.fleet import Fleet
 from tests.gateways.region import Region, acquire, fleet_of
 
@@ -39,6 +39,17 @@ def test_a_fixed_address_that_answers_will_do(use: Callable[[Fleet], object]) ->
     assert region.started == []
 
 
+def test_an_operator_is_told_that_an_instance_is_still_stopping() -> None:
+    region = Region("stopping")
+    with pytest.raises(StillStopping) as refusal:
+        fleet_of(region).start()
+    assert refusal.value.suggestion == "Try again in a minute"
+    region.states["i-0"] = "stopped"
+    region.now += 5
+    fleet_of(region).start()
+    assert region.states["i-0"] == "pending"
+
+
 @pytest.mark.parametrize("state", ["stopped", "stopping", "pending", "running"])
 def test_a_check_passes_and_starts_nothing_while_an_instance_may_serve(state: str) -> None:
     region = Region(state)
@@ -50,7 +61,6 @@ def test_a_check_passes_and_starts_nothing_while_an_instance_may_serve(state: st
     ("states", "started"),
     [
         (("stopped",), ["i-0"]),
-        (("stopping",), ["i-0"]),
         (("stopping", "stopped"), ["i-1"]),
         (("pending",), []),
         (("running",), []),

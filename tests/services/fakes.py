@@ -104,7 +104,7 @@ class FakeFleet:
     def server(self, instance_id: str) -> Server | None:
         return next((each for each in self.servers() if each.instance.id == instance_id), None)
 
-    def members(self) -> list[str]:
+    def members(self, **_: float) -> list[str]:
         return [*self.comfyuis]
 
     def scale(self, *, least_jobs: int = 0) -> None:

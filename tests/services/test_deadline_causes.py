@@ -8,6 +8,7 @@ import pytest
 from chalicelib.config import config
 from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
 from chalicelib.gateways.comfyui_state import State
+from chalicelib.models.start_series import StartSeries
 from tests.services.fakes import Parts
 from tests.services.gpus import late
 
@@ -65,3 +66,15 @@ def test_a_failure_at_the_deadline_tells_what_was_waited_for(
     job = parts.work(job_id)
     assert (job.status, job.error["code"]) == ("failed", code)
     assert job.error["message"].startswith("not done within")
+
+
+def test_who_stands_in_the_line_is_told_what_keeps_those_before_it(aws: None) -> None:
+    parts = Parts()
+    [job_id] = late(parts)
+    series = StartSeries.read(now=parts.clock())
+    assert series.claim(now=parts.clock(), until=parts.clock() + 30)
+    series.put_off("waiting for GPU capacity: EC2 has none", until=parts.clock() + ALL + 60)
+    parts.clock.advance(ALL + 1)
+    job = parts.work(job_id)
+    assert (job.status, job.error["code"]) == ("failed", "gpu_unavailable")
+    assert "EC2 has none" in job.error["message"]

@@ -206,3 +206,23 @@ def test_a_start_in_the_midst_of_a_look_is_not_forgotten(parts: Parts) -> None:
     InstanceRecord("i-1").started(now=1000)
     described_before.note("stopped", now=1001, is_on=False)
     assert InstanceRecord.read("i-1").on_since == 1000
+
+
+def test_an_instance_that_people_mended_is_not_left_alone_any_more(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    for _ in range(3):
+        InstanceRecord.read("i-1").boot_failed("broken", now=parts.clock())
+    keep(keeper_of(gpus, parts), parts, minutes=1)
+    assert InstanceRecord.read("i-1").unhealthy_until is None
+
+
+def test_a_start_that_nobody_saw_begins_anew(parts: Parts) -> None:
+    record = InstanceRecord("i-1")
+    record.note("ready", now=1000, is_on=True)
+    InstanceRecord("i-1").became_ready(now=1001)
+    record = InstanceRecord.read("i-1")
+    record.note("booting", now=1060, is_on=True, launched_at=990)
+    assert InstanceRecord.read("i-1").ready_at == 1001
+    record.note("booting", now=1120, is_on=True, launched_at=1110)
+    found = InstanceRecord.read("i-1")
+    assert (found.on_since, found.ready_at) == (1120, None)
