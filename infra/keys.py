@@ -23,11 +23,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}")
 _DAY_SECONDS = 86_400
 
 
-def use(stack: str, cloudformation: Any) -> None:
-    """Have this process work on the keys of a stack."""
+# What a key may where the command does not say: parameters of the stack.
+_DEFAULTS = {
+    "days": "KeyDays",
+    "requests_per_minute": "KeyRequestsPerMinute",
+    "images_per_day": "KeyImagesPerDay",
+}
+
+
+def use(stack: str, cloudformation: Any) -> dict[str, int]:
+    """Have this process work on the keys of a stack; return what its keys may by default."""
     [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
     ApiKey.Meta.table_name = outputs["KeysTableName"]
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
+    return {name: int(values[parameter]) for name, parameter in _DEFAULTS.items()}
 
 
 def create(
@@ -100,9 +110,9 @@ def _arguments() -> argparse.Namespace:
     make.add_argument("name", type=_named)
     make.add_argument("--owner", type=_named)
     make.add_argument("--scopes", type=_scopes, default=("read", "generate"))
-    make.add_argument("--days", type=_positive, help="else it does not expire")
-    make.add_argument("--requests-per-minute", type=_positive, default=120)
-    make.add_argument("--images-per-day", type=_positive, default=1000)
+    for name, parameter in _DEFAULTS.items():
+        option = f"--{name.replace('_', '-')}"
+        make.add_argument(option, type=_positive, help=f"else the stack's {parameter}")
     commands.add_parser("list", help="all keys, without their secrets")
     commands.add_parser("revoke", help="refuse a key from now on").add_argument("id")
     return parser.parse_args()
@@ -112,9 +122,10 @@ def main() -> None:
     """Do what the command line says."""
     asked = vars(_arguments())
     command = asked.pop("command")
-    use(asked.pop("stack"), boto3.client("cloudformation"))
+    defaults = use(asked.pop("stack"), boto3.client("cloudformation"))
     if command == "create":
-        print(create(asked.pop("name"), **asked))
+        given = {name: value for name, value in asked.items() if value is not None}
+        print(create(**{**defaults, **given}))
     elif command == "list":
         print("\n".join(lines()))
     elif not ApiKey(asked["id"]).revoke(now=time.time()):
