@@ -26,7 +26,7 @@ class Unauthenticated(DarkroomError):
     """The request has no API key that is good."""
 
     title = "API key required"
-    suggestion = "Send a valid key in the header Authorization: Bearer dk_…"
+    suggestion = "Send a valid key in the header Authorization: Bearer KEY"
 
 
 class Forbidden(DarkroomError):

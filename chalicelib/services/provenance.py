@@ -57,6 +57,7 @@ def provenance(job: Job, end: Finished, software: Software | None, image: Made) 
         "job_id": job.id,
         "attempt_id": attempt.id,
         "post_id": job.post_id,
+        "owner": job.owner,
         "parameters": job.parameters,
         # As ComfyUI ran it: the template may be a newer one by now.
         "workflow": end.graph or workflow_of(job),
