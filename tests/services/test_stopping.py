@@ -94,7 +94,10 @@ def test_an_instance_that_is_on_for_too_long_takes_no_more_jobs_and_stops(
 ) -> None:
     gpus.queues["i-1"] = 1  # somebody else's, for ever
     keeper = keeper_of(gpus, parts)
-    keep(keeper, parts, minutes=12 * 60 - 1)
+    keep(keeper, parts, minutes=1)
+    on_since = parts.clock() - 12 * 3600 + 90
+    InstanceRecord("i-1").update([InstanceRecord.on_since.set(on_since)])
+    keep(keeper, parts, minutes=2)
     assert "i-1" not in gpus.stopped
     keep(keeper, parts, minutes=2)
     assert "i-1" in gpus.stopped
