@@ -5,6 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
@@ -98,7 +99,9 @@ def direct(comfyui_url: str) -> bytes:
 
 def _in_process(api: Api) -> Paint:
     # Only now is the environment set that the application reads when it is imported.
-    app = import_module("app").app
+    # Its log is written, as in Lambda, but not among the figures.
+    with redirect_stdout(Path(os.devnull).open("w")):
+        app = import_module("app").app
     client = import_module("chalice.test").Client(app).http
 
     headers = {**JSON, **api.headers}

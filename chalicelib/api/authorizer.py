@@ -36,6 +36,7 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
         # A denial could not say when to try again, so that it is for the API to refuse.
         refusal = {"refusal": str(error), "retry_seconds": error.retry_seconds}
         return _policy(request, "Allow", "limited", refusal)
+    log.info("admitted", extra={"key_id": key.id})
     about = {
         "key_id": key.id,
         "owner": key.owner,

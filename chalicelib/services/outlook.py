@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ComfyUIUnavailable, GpuNotReady
@@ -27,7 +26,7 @@ _UNHEALTHY_SECONDS = 15
 def run_seconds(seen: list[Seen]) -> float | None:
     """Return how long an image takes on average, by the recent ones."""
     known = [float(each.record.run_seconds) for each in seen if each.record.run_seconds is not None]
-    return fmean(known) if known else None
+    return sum(known) / len(known) if known else None
 
 
 def progress(seen: list[Seen], now: float) -> GpuNotReady:

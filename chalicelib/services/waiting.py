@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import ceil
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -50,4 +49,4 @@ def _pace(records: list[InstanceRecord]) -> float | None:
     """Seconds from one image to the next, of all GPUs that work; None if none does."""
     at_work = [record for record in records if record.jobs]
     runs = [float(record.run_seconds) for record in at_work if record.run_seconds is not None]
-    return fmean(runs) / len(at_work) if runs else None
+    return sum(runs) / len(runs) / len(at_work) if runs else None
