@@ -79,7 +79,7 @@ TABLES = {
 def aws() -> Iterator[None]:
     """Empty tables, bucket and queue, as the template declares them."""
     with moto.mock_aws():
-        _forget_wiring()
+        forget_wiring()
         for resource, table in TABLES.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
         _client("s3").create_bucket(Bucket="images")
@@ -93,7 +93,7 @@ def _create_table(name: str, properties: dict[str, Any]) -> None:
     _client("dynamodb").create_table(TableName=name, **declared)
 
 
-def _forget_wiring() -> None:
+def forget_wiring() -> None:
     """Make everything anew, as a fresh Lambda process would."""
     for made in vars(wiring).values():
         if hasattr(made, "cache_clear"):

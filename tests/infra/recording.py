@@ -1,0 +1,106 @@
+"""Which calls of AWS the functions make, and which ones their roles allow."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore
+
+TABLES = {
+    os.environ["CATALOG_TABLE"]: "CatalogTable",
+    os.environ["JOBS_TABLE"]: "JobsTable",
+    os.environ["FLEET_TABLE"]: "FleetTable",
+    os.environ["KEYS_TABLE"]: "KeysTable",
+}
+
+Calls = set[tuple[str, str]]  # of action and resource, as `dynamodb:GetItem` of `JobsTable`
+
+
+class Recorder:
+    """Notes every call of every client that is made from now on, by the function that makes it."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Calls] = defaultdict(set)
+        self._functions: list[str] = []
+        botocore.register_initializer(self._listen)
+
+    def end(self) -> None:
+        botocore.unregister_initializer(self._listen)
+
+    @contextmanager
+    def during(self, function: str) -> Iterator[None]:
+        """Note what is called in between as the function's."""
+        self._functions.append(function)
+        try:
+            yield
+        finally:
+            self._functions.pop()
+
+    def _listen(self, session: Any) -> None:
+        session.register("provide-client-params", self._note)
+
+    def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        if self._functions:
+            calls = _calls(model.service_model.service_name, model.name, params)
+            self.calls[self._functions[-1]].update(calls)
+
+
+def _calls(service: str, operation: str, params: dict[str, Any]) -> Calls:
+    if service == "dynamodb":
+        return _of_tables(operation, params)
+    if service == "s3":
+        return _of_bucket(operation, params)
+    if service == "ec2":
+        return {(f"ec2:{operation}", "*" if operation.startswith("Describe") else "instances")}
+    return {(f"{service}:{operation}", "JobsQueue")}
+
+
+def _of_bucket(operation: str, params: dict[str, Any]) -> Calls:
+    keys = [each["Key"] for each in params.get("Delete", {}).get("Objects", [])]
+    for key in keys or [params.get("Key", params.get("Prefix"))]:
+        assert str(key).startswith("images/"), params
+    action = {"ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject"}
+    resource = "ImagesBucket" if operation.startswith("List") else "ImagesBucket/images/*"
+    return {(f"s3:{action.get(operation, operation)}", resource)}
+
+
+def _of_tables(operation: str, params: dict[str, Any]) -> Calls:
+    # A transaction needs what each of its items would need by itself (DynamoDB guide, IAM).
+    if operation == "TransactWriteItems":
+        return {
+            (f"dynamodb:{kind}{'' if 'Check' in kind else 'Item'}", TABLES[item["TableName"]])
+            for each in params["TransactItems"]
+            for kind, item in each.items()
+        }
+    if operation == "BatchGetItem":
+        return {("dynamodb:BatchGetItem", TABLES[name]) for name in params["RequestItems"]}
+    table = TABLES[params["TableName"]]
+    return {(f"dynamodb:{operation}", f"{table}/index/*" if "IndexName" in params else table)}
+
+
+def allowed(template: dict[str, Any], role: str) -> Calls:
+    """Return what a role allows, each action on each resource."""
+    policies = template["Resources"][role]["Properties"]["Policies"]
+    return {
+        (action, _name(resource))
+        for policy in (each["Fn::If"][1] if "Fn::If" in each else each for each in policies)
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+    }
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _name(resource: Any) -> str:
+    """Write a resource as its name in the template, and what is below that."""
+    if isinstance(resource, str):
+        return resource
+    if "Fn::GetAtt" in resource:
+        return str(resource["Fn::GetAtt"][0])
+    text = str(resource["Fn::Sub"])
+    return "instances" if text.endswith(":instance/*") else text.replace(".Arn}", "").strip("${")

@@ -1,0 +1,190 @@
+"""Each function's role allows what its code calls, and nothing else."""
+
+import time
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from msgspec import structs
+
+from chalicelib import wiring
+from chalicelib.config import config
+from chalicelib.models import table
+from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.job import Job
+from infra.template import declared
+from tests.infra.deployment import SMALL, Deployment
+from tests.infra.recording import Calls, Recorder, allowed
+
+TEMPLATE = declared()
+ROLES = {
+    "APIHandler": "ApiRole",
+    "Authorizer": "AuthorizerRole",
+    "Worker": "WorkerRole",
+    "Keeper": "KeeperRole",
+    "Reclaim": "ReclaimRole",
+}
+
+# What Lambda itself does with a function's role: logs, addresses in the network, messages.
+LAMBDAS = (
+    "logs:",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+)
+# Actions that know no resources (AWS service authorization reference), and Lambda's on addresses
+# that do not exist yet when the policy is written.
+EVERYWHERE = (
+    "ec2:DescribeInstances",
+    *(each for each in LAMBDAS if each.startswith("ec2:")),
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:",
+)
+
+
+@pytest.fixture
+def deployment(aws: None, comfyui: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    with_gpus = structs.replace(
+        config, comfyui_url="", gpu_types="g5.xlarge", idle_stop_seconds=0, warm_up=0
+    )
+    monkeypatch.setattr(wiring, "config", with_gpus)
+    table._shared.cache_clear()
+    recorder = Recorder()
+    yield Deployment(recorder, comfyui)
+    recorder.end()
+    table._shared.cache_clear()
+
+
+def serve_catalogs(deployment: Deployment) -> None:
+    for catalog, body in {
+        "styles": {"name": "a", "description": "", "prompt_template": "{prompt}"},
+        "prompt_examples": {"title": "a", "prompt": "b", "category": "c"},
+    }.items():
+        path = f"/api/images/{catalog}"
+        deployment.call("GET", path)
+        item = f"{path}/{deployment.call('POST', path, body).json_body['id']}"
+        deployment.call("GET", item)
+        deployment.call("PUT", item, {**body, next(iter(body)): "z"})
+        deployment.call("DELETE", item)
+
+
+def serve_images(deployment: Deployment) -> None:
+    generate = "/api/images/generate"
+    assert deployment.call("POST", generate, SMALL).status_code == 200
+    for _ in range(2):
+        deployment.call("POST", generate, SMALL, idempotency_key="a")
+        deployment.call("POST", generate, {**SMALL, "style_id": 1}, admin=False)
+    post = "/api/v1/posts/7"
+    deployment.call("POST", f"{post}/generate_images", {**SMALL, "count": 2})
+    deployment.call("GET", f"{post}/images")
+    jobs = deployment.call("GET", "/api/images/jobs").json_body
+    for path in ("?status=succeeded", f"/{jobs[0]['id']}"):
+        deployment.call("GET", f"/api/images/jobs{path}")
+    deployment.call("GET", "/api/images/jobs", admin=False)
+    for path in ("", "/provenance"):
+        deployment.call("GET", f"/api/images/files/{jobs[0]['id']}-0{path}")
+    deployment.call("GET", "/api/images/usage?group_by=post")
+    deployment.call("GET", "/api/images/comfyui/status")
+
+
+def cancel(deployment: Deployment) -> None:
+    for is_working in (False, True):
+        job_id = deployment.accepted()
+        if is_working:
+            begun(job_id, deployment.gpu)
+        deployment.call("POST", f"/api/images/jobs/{job_id}/cancel")
+        store(job_id)  # as a driver may that has not heard of it
+        deployment.work(job_id)  # whose message comes all the same
+
+
+def begun(job_id: str, gpu: str, attempt_id: str | None = None) -> None:
+    """Have a job look as if a driver had submitted it, stored its image, and died."""
+    store(job_id)
+    InstanceRecord(gpu).seat(job_id, now=0)
+    attempt = {"id": attempt_id or f"{job_id}-1", "instance_id": gpu, "started_at": 1}
+    attempts = Job.attempts.set([{**attempt, "reason": "x"}])
+    Job(job_id).update([attempts, Job.due_at.set(0), Job.line.remove()])
+
+
+def store(job_id: str) -> None:
+    boto3.client("s3").put_object(Bucket="images", Key=f"images/{job_id}/0.png", Body=b"")
+
+
+def start_from_off(deployment: Deployment) -> None:
+    """Each function that may has to start the GPU, and the keeper to stop it."""
+    waiting = deployment.accepted()
+    for start in (
+        lambda: deployment.call("POST", "/api/images/comfyui/start"),
+        lambda: deployment.work(waiting),
+        deployment.keep,
+    ):
+        deployment.turn("off")
+        deployment.ec2.modify_instance_attribute(
+            InstanceId=deployment.gpu, InstanceType={"Value": "g4dn.xlarge"}
+        )
+        # As if the last start were long ago.
+        InstanceRecord(":starts").delete()
+        InstanceRecord(deployment.gpu).update([InstanceRecord.on_since.remove()])
+        start()
+    deployment.work(waiting)
+
+
+def rescue(deployment: Deployment) -> None:
+    [done] = deployment.call("GET", "/api/images/jobs?status=succeeded&limit=1").json_body
+    lost, old, late = (deployment.accepted() for _ in range(3))
+    begun(lost, deployment.gpu)
+    begun(old, deployment.gpu)
+    begun(late, deployment.gpu, Job.find(done["id"]).attempts[-1].id)  # whose image is ready
+    Job(old).update([Job.created_at.set(1)])
+    Job(late).update([Job.created_at.set(time.time() - config.job_deadline_seconds - 5)])
+    InstanceRecord("i-gone").note("stopped", now=1, is_on=False)
+    for _ in range(3):
+        deployment.keep()
+    deployment.work(lost)
+    deployment.keep()
+
+
+@pytest.fixture
+def calls(deployment: Deployment) -> dict[str, Calls]:
+    for scenario in (serve_catalogs, serve_images, cancel, rescue, start_from_off):
+        scenario(deployment)
+    deployment.reclaim()
+    return deployment.recorder.calls
+
+
+def test_every_function_may_do_what_it_does_and_nothing_else(calls: dict[str, Calls]) -> None:
+    found, wrong = {}, []
+    for function, role in ROLES.items():
+        may = {each for each in allowed(TEMPLATE, role) if not each[0].startswith(LAMBDAS)}
+        found[function] = {"missing": calls[function] - may, "excess": may - calls[function]}
+        for kind in ("missing", "excess"):
+            wrong += [f"{function}: {kind} {each}" for each in sorted(found[function][kind])]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_function_has_the_role_that_is_looked_at() -> None:
+    for function, role in ROLES.items():
+        properties = TEMPLATE["Resources"][function]["Properties"]
+        assert properties["Role"] == {"Fn::GetAtt": [role, "Arn"]}
+
+
+@pytest.mark.parametrize("role", [*ROLES.values(), "InstanceRole"])
+def test_no_role_allows_anything_of_anything(role: str) -> None:
+    for action, resource in allowed(TEMPLATE, role):
+        assert "*" not in action
+        assert resource != "*" or action.startswith(EVERYWHERE), action
+
+
+def test_gpus_are_started_changed_and_stopped_by_their_tag_only() -> None:
+    tagged = {"StringEquals": {"aws:ResourceTag/darkroom:fleet": {"Ref": "AWS::StackName"}}}
+    for role in ROLES.values():
+        for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "instance/*" in str(statement["Resource"]):
+                    assert statement["Condition"] == tagged
