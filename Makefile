@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 EMULATOR := .venv-emulator
+SCAN := .venv-scan
 BIN := $(VENV)/bin
 # The instance's scripts have no ending; their units and the like do.
 SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
@@ -28,6 +29,10 @@ lint: $(VENV)/dev ## ruff: style, annotations, security; shellcheck
 
 types: $(VENV)/dev ## mypy, strict
 	@$(BIN)/mypy
+
+scan: $(VENV)/local $(SCAN)/installed ## security scan of the packaged template
+	@$(BIN)/python -m infra.package build/package
+	@$(SCAN)/bin/checkov -f build/package/template.json --config-file .checkov.yaml
 
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package
@@ -71,7 +76,7 @@ simulate: $(VENV)/local ## two weeks of jobs by a virtual clock: what each idle 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove what the other targets made, the demo's data included
-	rm -rf $(VENV) $(EMULATOR) .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -89,3 +94,8 @@ $(EMULATOR)/installed: requirements-emulator.txt
 	@echo "Installing requirements-emulator.txt ..."
 	@$(PYTHON) -m venv $(EMULATOR)
 	@$(EMULATOR)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-emulator.txt && touch $@
+
+$(SCAN)/installed: requirements-scan.txt
+	@echo "Installing requirements-scan.txt ..."
+	@$(PYTHON) -m venv $(SCAN)
+	@$(SCAN)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-scan.txt && touch $@

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,35 @@ print(sorted(name for name in {sorted(SERVICES)!r} if wiring._client(name)))
     assert answer.stdout.strip() == str(sorted(SERVICES))
 
 
+def test_every_function_starts_from_the_zip_alone(packaged: Path, unzipped: Path) -> None:
+    handlers = [each["Handler"] for each in functions(packaged)]
+    assert len(handlers) == 5
+    imports = "; ".join(f"import {handler.rpartition('.')[0]}" for handler in handlers)
+    found = " and ".join(f"callable({handler})" for handler in handlers)
+    program = f"import sys; sys.path.insert(0, {str(unzipped)!r}); {imports}; print({found})"
+    command = [sys.executable, "-I", "-S", "-c", program]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.stdout, answer.stderr) == ("True\n", "")
+
+
+def test_the_zip_is_for_the_python_and_the_machine_that_lambda_has(
+    packaged: Path, unzipped: Path
+) -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert {each["Runtime"] for each in functions(packaged)} == {f"python{version}"}
+    assert all(each["Architectures"] == ["x86_64"] for each in functions(packaged))
+    suffix = f".cpython-{version.replace('.', '')}-x86_64-linux-gnu.so"
+    extensions = [path.name for path in unzipped.rglob("*.so")]
+    assert extensions
+    assert all(name.endswith((suffix, ".abi3.so")) for name in extensions), extensions
+
+
+def functions(packaged: Path) -> list[dict[str, Any]]:
+    resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
+    found = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
+    return [each["Properties"] for each in found]
+
+
 def test_the_template_has_no_faults(packaged: Path) -> None:
     command = [Path(sys.executable).with_name("cfn-lint"), packaged / "template.json"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -67,9 +97,7 @@ def test_the_template_has_no_faults(packaged: Path) -> None:
 
 
 def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
-    resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
-    functions = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
-    roles = [each["Properties"]["Role"]["Fn::GetAtt"][0] for each in functions]
+    roles = [each["Role"]["Fn::GetAtt"][0] for each in functions(packaged)]
     assert len(roles) == len(set(roles)) == 5
 
 

@@ -38,6 +38,7 @@ def test_all_that_it_takes_to_make_an_image_again_is_kept(parts: Parts) -> None:
         "job_id": job.id,
         "attempt_id": f"{job.id}-1",
         "post_id": "42",
+        "owner": "nobody",
         "parameters": {
             "prompt": "a fox",
             "negative_prompt": "",
