@@ -90,13 +90,6 @@ class InstanceRecord(InstanceItem):
         """Note that EC2 was asked to start it."""
         self.update(self._on_from(now))
 
-    def _on_from(self, now: float) -> list[Action]:
-        record = InstanceRecord
-        past = (record.ready_at, record.why, record.checkpoint)
-        gone = (*past, record.draining_until, record.silent_since)
-        begun = [record.on_since.set(now), record.used_at.set(now)]
-        return [*begun, *(each.remove() for each in gone)]
-
     def fall_silent(self, *, now: float) -> None:
         """Note that it does not answer, though it was ready."""
         record = InstanceRecord

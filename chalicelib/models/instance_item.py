@@ -71,6 +71,13 @@ class InstanceItem(Table):
                     raise
         return super().update(actions, condition, **how)
 
+    def _on_from(self, now: float) -> list[Action]:
+        record = InstanceItem
+        past = (record.ready_at, record.why, record.checkpoint)
+        gone = (*past, record.draining_until, record.silent_since)
+        begun = [record.on_since.set(now), record.used_at.set(now)]
+        return [*begun, *(each.remove() for each in gone)]
+
     def _try(self, actions: list[Action], condition: Condition) -> bool:
         try:
             self.update(actions, condition=condition)

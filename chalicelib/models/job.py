@@ -4,13 +4,12 @@ from typing import Any
 
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import size
-from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
 from chalicelib.errors import JobBusy, JobFinished, LeaseLost, NotFound
 from chalicelib.models.attempt import Attempt
 from chalicelib.models.job_index import LINE, ByAge, ByOwner, ByPlace, ByPost, ByStatus, shard_of
-from chalicelib.models.job_item import JobItem
+from chalicelib.models.job_item import JobItem, set_or_remove
 from chalicelib.models.job_status import (
     CANCELED,
     FAILED,
@@ -95,8 +94,8 @@ class Job(JobItem):
         """
         actions = [
             *self._to(status),
-            _set_or_remove(Job.status_reason, reason),
-            _set_or_remove(Job.waits_for, waits_for),
+            set_or_remove(Job.status_reason, reason),
+            set_or_remove(Job.waits_for, waits_for),
             Job.lease.remove(),
             Job.due_at.set(due_at),
         ]
@@ -159,7 +158,7 @@ class Job(JobItem):
         self._change(
             [
                 *self._to(QUEUED if queue_position else RUNNING),
-                _set_or_remove(Job.progress, progress),
+                set_or_remove(Job.progress, progress),
                 Job.queue_position.set(queue_position),
                 Job.progressed_at.set(now),
                 Job.due_at.set(until),
@@ -192,30 +191,3 @@ class Job(JobItem):
         """Make a job that nobody drives due now; raise LeaseLost if somebody does after all."""
         unchanged = Job.due_at == self.due_at
         self._write([Job.lease.remove(), Job.due_at.set(now)], unchanged)
-
-    def _runs(self) -> list[Action]:
-        """Write with an end what was noted of its run, so that no run counts twice or never."""
-        return [Job.attempts.set(self.attempts)] if self.attempts else []
-
-    def _resumed(self, queue_position: int) -> list[Action]:
-        over = (Job.line, Job.status_reason, Job.waits_for, Job.silent_since)
-        return [
-            *self._to(QUEUED if queue_position else RUNNING),
-            Job.queue_position.set(queue_position),
-            *(attribute.remove() for attribute in over),
-        ]
-
-    def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
-        waiting = (Job.line, Job.status_reason, Job.waits_for)
-        running = (Job.spent, Job.progress, Job.queue_position, Job.silent_since)
-        return [
-            *self._to(status),
-            *actions,
-            *(attribute.remove() for attribute in (*waiting, *running)),
-            Job.finished_at.set(now),
-        ]
-
-
-def _set_or_remove(attribute: Any, value: Any) -> Action:
-    action: Action = attribute.remove() if value is None else attribute.set(value)
-    return action

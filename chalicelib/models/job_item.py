@@ -1,6 +1,7 @@
 """A job as an item of its table."""
 
 from math import inf
+from typing import Any
 
 from pynamodb.attributes import JSONAttribute, ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import UpdateError
@@ -10,7 +11,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.config import config
 from chalicelib.errors import LeaseLost
 from chalicelib.models.attempt import Attempt
-from chalicelib.models.job_status import OPEN, QUEUED
+from chalicelib.models.job_status import OPEN, QUEUED, RUNNING
 from chalicelib.models.table import Table, was_refused
 
 
@@ -105,6 +106,28 @@ class JobItem(Table):
     def _to(self, status: str) -> list[Action]:
         return [JobItem.status.set(status), JobItem.status_shard.set(f"{status}#{self.shard}")]
 
+    def _runs(self) -> list[Action]:
+        """Write with an end what was noted of its run, so that no run counts twice or never."""
+        return [JobItem.attempts.set(self.attempts)] if self.attempts else []
+
+    def _resumed(self, queue_position: int) -> list[Action]:
+        over = (JobItem.line, JobItem.status_reason, JobItem.waits_for, JobItem.silent_since)
+        return [
+            *self._to(QUEUED if queue_position else RUNNING),
+            JobItem.queue_position.set(queue_position),
+            *(attribute.remove() for attribute in over),
+        ]
+
+    def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
+        waiting = (JobItem.line, JobItem.status_reason, JobItem.waits_for)
+        running = (JobItem.spent, JobItem.progress, JobItem.queue_position, JobItem.silent_since)
+        return [
+            *self._to(status),
+            *actions,
+            *(attribute.remove() for attribute in (*waiting, *running)),
+            JobItem.finished_at.set(now),
+        ]
+
     def _change(self, actions: list[Action], condition: Condition | None = None) -> None:
         held = JobItem.lease == self._held
         self._write(actions, held if condition is None else held & condition)
@@ -116,3 +139,9 @@ class JobItem(Table):
             if not was_refused(error):
                 raise
             raise LeaseLost(f"job {self.id} is no longer ours to change") from error
+
+
+def set_or_remove(attribute: Any, value: Any) -> Action:
+    """None is not stored, so that a condition may ask whether there is a value."""
+    action: Action = attribute.remove() if value is None else attribute.set(value)
+    return action
