@@ -12,7 +12,7 @@ STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
 KEYS = $(BIN)/python -m infra.keys $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo test lint types package deploy destroy key keys revoke prices redrive bench simulate chaos fleet clean
+.PHONY: staged help demo test lint types package faults deploy destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,8 +20,11 @@ help: ## list the targets
 demo: $(VENV)/local $(EMULATOR)/installed ## run everything here and make an image; ONCE=1, COMFYUI_URL=, CHECKPOINT=
 	@$(BIN)/python -m local.demo
 
-test: $(VENV)/dev $(EMULATOR)/installed ## run all tests
+test: $(VENV)/dev $(EMULATOR)/installed ## run all tests; RANDOMIZE=1 with new examples
 	@$(BIN)/python -m pytest
+
+faults: $(VENV)/dev ## stop the code between any two steps, in EXAMPLES stories that are new each time
+	@EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/dev ## ruff: style, annotations, security; shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

@@ -24,6 +24,7 @@ class Config(Struct, frozen=True):
     api_url: str = ""
     image_base_url: str = ""
     image_url_seconds: int = 3600
+    longest_wait_seconds: int = 25
     job_deadline_seconds: int = 3600
     run_deadline_seconds: int = 900
     stall_seconds: int = 300

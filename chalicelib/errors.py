@@ -47,6 +47,13 @@ class TooManyRequests(DarkroomError):
         self.retry_seconds = retry_seconds
 
 
+class Unanswered(DarkroomError):
+    """DynamoDB did not answer; whether it has written is not known."""
+
+    title = "Service temporarily unavailable"
+    suggestion = "Send the request again, with the same Idempotency-Key if it had one"
+
+
 class UnsupportedContentType(DarkroomError):
     """The body is not declared as JSON."""
 

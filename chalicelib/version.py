@@ -1,3 +1,3 @@
 """Which Darkroom this is; the changelog's newest chapter is of this version."""
 
-VERSION = "0.4.0"
+VERSION = "0.5.0.dev0"

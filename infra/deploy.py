@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.bundle import bundle
 from infra.choices import choices
+from infra.concurrency import concurrency, notice
 from infra.package import ROOT, package
 from infra.stack import DeploymentFailed, Stack
 from infra.store import Store
@@ -33,6 +34,7 @@ class Clients(NamedTuple):
 
     ec2: Any
     ssm: Any
+    functions: Any
 
 
 def deploy(
@@ -48,7 +50,9 @@ def deploy(
     What is not given stays as it was chosen before, or is the default if it never was.
     """
     template = json.loads((packed / "template.json").read_text())
-    parameters = chosen(template, given, stack.chosen(), clients)
+    before = stack.chosen()
+    parameters = chosen(template, given, before, clients)
+    parameters |= {**concurrency(clients.functions, before), **given}
     store.make()
     archive, checksum = bundle()
     store.put(f"instance/{checksum}.tar.gz", archive)
@@ -116,11 +120,13 @@ def main() -> None:
     account = session.client("sts").get_caller_identity()["Account"]
     stack = Stack(session.client("cloudformation"), asked.stack)
     store = Store(session.client("s3"), account=account, region=str(session.region_name))
-    clients = Clients(session.client("ec2"), session.client("ssm"))
+    clients = Clients(session.client("ec2"), session.client("ssm"), session.client("lambda"))
     print(f"Deploying {stack.name} to {session.region_name} of account {account}: some minutes")
     package(PACKAGE)
     changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
     print("Deployed" if changed else "Nothing has changed")
+    if said := notice(stack.chosen()):
+        print(said)
     for name, value in stack.outputs().items():
         print(f"  {name:20} {value}")
 

@@ -46,7 +46,7 @@ def create(
     owner: str | None = None,
     scopes: tuple[str, ...] = ("read", "generate"),
     days: int | None = None,
-    requests_per_minute: int = 120,
+    requests_per_minute: int = 3000,
     images_per_day: int = 1000,
 ) -> str:
     """Store a new key and return its token, which is nowhere to be read again.
@@ -65,8 +65,20 @@ def create(
         images_per_day=images_per_day,
         created_at=now,
         expires_at=now + days * _DAY_SECONDS if days else None,
-    ).save()
+    ).create()
     return token_of(key_id, secret)
+
+
+def sharing(owner: str) -> str | None:
+    """Say which keys an owner has already; None if it has none."""
+    ids = sorted(each.id for each in ApiKey.scan() if each.owner == owner)
+    if not ids:
+        return None
+    return (
+        f"The owner {owner} has a key already: {', '.join(ids)}. Keys of one owner see the same"
+        f" jobs and share one turn in the queue. If you want that, say OWNER={owner!r}; if not,"
+        " choose another NAME or OWNER."
+    )
 
 
 def lines() -> Iterator[str]:
@@ -124,6 +136,8 @@ def main() -> None:
     command = asked.pop("command")
     defaults = use(asked.pop("stack"), boto3.client("cloudformation"))
     if command == "create":
+        if asked["owner"] is None and (said := sharing(asked["name"])):
+            raise SystemExit(said)
         given = {name: value for name, value in asked.items() if value is not None}
         print(create(**{**defaults, **given}))
     elif command == "list":

@@ -35,9 +35,12 @@ class Api(NamedTuple):
         return {"Authorization": f"Bearer {self.key}"}
 
 
-def new_key(emulator: Emulator, name: str, *limits: str, scopes: str = "admin") -> str:
+def new_key(
+    emulator: Emulator, name: str, *limits: str, owner: str | None = None, scopes: str = "admin"
+) -> str:
     """Make an API key of the deployment, as who deployed it would."""
-    return keys(emulator, "create", name, "--scopes", scopes, *_PLENTY, *limits)
+    about = ("--owner", owner or name, "--scopes", scopes)
+    return keys(emulator, "create", name, *about, *_PLENTY, *limits)
 
 
 def keys(emulator: Emulator, *command: str) -> str:

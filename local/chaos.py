@@ -18,7 +18,7 @@ from local.api import Api, new_key
 from local.chaos_callers import Callers
 from local.chaos_damage import Stack
 from local.chaos_faults import Faults
-from local.chaos_orders import CALLERS, orders
+from local.chaos_orders import CALLERS, OWNERS, orders
 from local.chaos_truth import Reader, Truth
 from local.chaos_verdict import Verdict, judge
 from local.deploy import STACK, deploy
@@ -89,8 +89,8 @@ def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, 
     running.callback(gpu.stop)
     say(f"deployed at {outputs['ApiUrl']}; the GPU is off")
     until = time.monotonic() + _CALLERS_SECONDS
-    url, scopes = outputs["ApiUrl"], "read,generate"
-    apis = [Api(url, new_key(emulator, f"caller-{n}", scopes=scopes)) for n in range(CALLERS)]
+    url = outputs["ApiUrl"]
+    apis = [Api(url, _key(emulator, number)) for number in range(CALLERS)]
     callers = Callers(apis, orders(chance), until=until)
     stack = Stack(emulator, gpu, CHECKPOINT, outputs["JobsQueueUrl"], callers.job_ids)
     faults = Faults(stack, chance, say)
@@ -112,6 +112,11 @@ def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, 
     truth = reader.truth({each.job_id for each in callers.answers if each.job_id})
     _keep(truth, callers, faults)
     return judge(truth, callers.answers), faults.counts
+
+
+def _key(emulator: Emulator, number: int) -> str:
+    owner = f"owner-{number % OWNERS}"  # callers of one owner share its turns
+    return new_key(emulator, f"caller-{number}", owner=owner, scopes="read,generate")
 
 
 def _gpu(emulator: Emulator) -> Gpu:

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 CALLERS = 20
+OWNERS = 3
 SIZE = 64
 
 PLAIN, KEYED, TWICE, LATER = "plain", "keyed", "twice at once", "again later"

@@ -36,7 +36,7 @@ class Emulator:
         # Whoever has a proxy does not want it between us and this machine.
         os.environ["NO_PROXY"] = f"{os.environ.get('NO_PROXY', '')},{LOOPBACK}"
         self._process = Process(
-            [str(PYTHON), "-m", "ministack"], directory / "log.txt", self._environment()
+            [str(PYTHON), "-m", "local.aws"], directory / "log.txt", self._environment()
         )
         wait_until(self._answers, "the start of the AWS emulator", seconds=_START_SECONDS)
 

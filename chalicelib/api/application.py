@@ -3,13 +3,16 @@
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from chalice import Chalice, CORSConfig, Response
+from chalice.app import Request
 
 from chalicelib import logs
 from chalicelib.api.errors import answer, internal
+from chalicelib.api.identity import identity
 from chalicelib.config import config
 from chalicelib.errors import DarkroomError, MethodNotAllowed, NotFound
 
@@ -76,26 +79,29 @@ class Application(Chalice):
         API Gateway itself would answer both with 403 and a body of its own.
         """
         for path, methods in list(self.routes.items()):
-            allowed = [method for method in METHODS if method in methods]
+            allowed = ", ".join(method for method in METHODS if method in methods)
             others = [method for method in METHODS if method not in methods]
-            self._refuse(path, others, _not_allowed(", ".join(allowed)))
+            self._refuse(path, others, partial(_not_allowed, allowed))
         for path in ("/", ANY_PATH):
             self._refuse(path, list(METHODS), _not_found)
 
-    def _refuse(self, path: str, methods: list[str], view: Callable[..., Response]) -> None:
-        self.route(path, methods=methods, content_types=[])(view)
+    def _refuse(self, path: str, methods: list[str], error: Callable[[], DarkroomError]) -> None:
+        def refuse(**_: str) -> Response:
+            try:
+                identity(cast("Request", self.current_request))
+            except DarkroomError as refusal:  # the limit of requests holds here, too
+                return answer(refusal)
+            return answer(error())
+
+        self.route(path, methods=methods, content_types=[])(refuse)
 
 
-def _not_allowed(allowed: str) -> Callable[..., Response]:
-    def method_not_allowed(**_: str) -> Response:
-        return answer(MethodNotAllowed("this path has no such method", allowed=allowed))
-
-    return method_not_allowed
+def _not_allowed(allowed: str) -> DarkroomError:
+    return MethodNotAllowed("this path has no such method", allowed=allowed)
 
 
-def _not_found(**_: str) -> Response:
-    error = NotFound("nothing is served at this path", suggestion="See the README for all paths")
-    return answer(error)
+def _not_found() -> DarkroomError:
+    return NotFound("nothing is served at this path", suggestion="See the README for all paths")
 
 
 def _conforms(answered: Answer) -> bool:

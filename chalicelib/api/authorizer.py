@@ -20,7 +20,7 @@ log = logging.getLogger("darkroom.authorizer")
 
 authorizers = Blueprint(__name__)
 
-_SCHEME = "bearer "
+_SCHEME = "bearer"
 
 
 # Without a cache in API Gateway a key is refused from the moment at which it is revoked.
@@ -47,8 +47,11 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
 
 
 def _token(request: AuthRequest) -> str:
-    header = str(request.token)
-    return header[len(_SCHEME) :].strip() if header.lower().startswith(_SCHEME) else header.strip()
+    """Return the key behind `Bearer`, in any case; or raise Unauthenticated (RFC 6750, 2.1)."""
+    scheme, _, token = str(request.token).partition(" ")
+    if scheme.lower() != _SCHEME:
+        raise Unauthenticated("the header is not of the form Bearer KEY")
+    return token.strip()
 
 
 def _policy(

@@ -1,12 +1,15 @@
 """`POST /api/images/generate` (spec: Generate Image)."""
 
+from functools import partial
+
 from chalice import Response
 from chalice.app import Request
 
 from chalicelib import logs, wiring
+from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import check_kept, failure, image_urls, job_resource, metadata
-from chalicelib.api.preferences import fingerprint, followed, idempotency_key, wait_seconds
+from chalicelib.api.preferences import fingerprint, followed, idempotency_key
 from chalicelib.api.routes import Routes, url_of
 from chalicelib.models.api_key import GENERATE
 from chalicelib.models.job import Job
@@ -16,33 +19,36 @@ from chalicelib.services.generation import Order
 
 generate_routes = Routes(__name__, before=wiring.seed_catalogs)
 
-_LOOK_SECONDS = "2"
+LOOK_SECONDS = "2"
 
 
 @generate_routes.post("/api/images/generate", body=GenerateRequest, scope=GENERATE)
 def generate(body: GenerateRequest) -> Response:
     """Generate an image and wait for it, or answer with the job that will."""
-    request = generate_routes.current_request
-    [job] = wiring.generation().submit(order(request, body))
+    request, link = generate_routes.current_request, wiring.images().url
+    by = deadline(request)
+    [job] = served(order(request, body, by), by)
     logs.about(job_id=job.id)
     headers = followed(request) | {"Location": job_url(request, job)}
     if job.is_open:
-        headers["Retry-After"] = _LOOK_SECONDS
-        return Response(job_resource(job, wiring.images().url), headers, 202)
+        headers["Retry-After"] = LOOK_SECONDS
+        return Response(job_resource(job, link, with_wait=by.is_waited_for), headers, 202)
     if job.status != SUCCEEDED:
         raise failure(job)
     check_kept([job])
-    [image_url] = image_urls(job, wiring.images().url)
+    [image_url] = image_urls(job, link)
     done = {"status": "success", "image_url": image_url, "metadata": metadata(job)}
     return Response(done, headers)
 
 
-def order(request: Request, body: GenerateRequest, post_id: str | None = None) -> Order:
+def order(
+    request: Request, body: GenerateRequest, by: Deadline, post_id: str | None = None
+) -> Order:
     """Put a request and its wishes together."""
     who = identity(request)
     return Order(
         request=body,
-        wait_seconds=wait_seconds(request),
+        wait_until=by.wait_until,
         fingerprint=fingerprint(request, body),
         owner=who.owner,
         allowance=who.allowance,
@@ -50,6 +56,15 @@ def order(request: Request, body: GenerateRequest, post_id: str | None = None) -
         count=body.count if isinstance(body, PostRequest) else 1,
         post_id=post_id,
     )
+
+
+def served(order: Order, by: Deadline) -> list[Job]:
+    """Have an order accepted, and return its jobs as they are when the answer has to be given."""
+    generation = wiring.generation()
+    jobs = generation.accept(order)
+    if not by.is_waited_for or by.run(partial(generation.drive, jobs, order)):
+        return jobs
+    return [Job.find(job.id) for job in jobs]  # the others are in use still
 
 
 def job_url(request: Request, job: Job) -> str:

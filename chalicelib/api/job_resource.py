@@ -24,15 +24,18 @@ METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale"
 Link = Callable[[str], str]
 
 
-def job_resources(jobs: list[Job], link: Link) -> list[dict[str, Any]]:
-    """Return jobs as `GET /api/images/jobs` shows them, their links signed anew."""
-    known = waits(jobs)
+def job_resources(jobs: list[Job], link: Link, *, with_waits: bool = True) -> list[dict[str, Any]]:
+    """Return jobs as `GET /api/images/jobs` shows them, their links signed anew.
+
+    Without waits the queue is not read, and jobs that are queued tell no place and no estimate.
+    """
+    known = waits(jobs if with_waits else [job for job in jobs if job.status == RUNNING])
     return [_resource(job, link, known.get(job.id, Wait())) for job in jobs]
 
 
-def job_resource(job: Job, link: Link) -> dict[str, Any]:
+def job_resource(job: Job, link: Link, *, with_wait: bool = True) -> dict[str, Any]:
     """Return a job as `GET /api/images/jobs/{id}` shows it."""
-    [resource] = job_resources([job], link)
+    [resource] = job_resources([job], link, with_waits=with_wait)
     return resource
 
 

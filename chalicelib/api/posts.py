@@ -5,7 +5,8 @@ import re
 from chalice import Response
 
 from chalicelib import logs, wiring
-from chalicelib.api.generate import job_url, order
+from chalicelib.api.deadline import deadline
+from chalicelib.api.generate import LOOK_SECONDS, job_url, order, served
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import (
     check_kept,
@@ -32,12 +33,14 @@ _POST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}")
 def generate_images(body: PostRequest, post_id: str) -> Response:
     """Generate `count` images with different seeds and record them under the post."""
     request, link = post_routes.current_request, wiring.images().url
-    jobs = wiring.generation().submit(order(request, body, _valid(post_id)))
+    by = deadline(request)
+    jobs = served(order(request, body, by, _valid(post_id)), by)
     logs.about(job_ids=[job.id for job in jobs])
     headers = followed(request)
     if any(job.is_open for job in jobs):
-        headers.update({"Location": job_url(request, jobs[0]), "Retry-After": "2"})
-        return Response({"jobs": job_resources(jobs, link)}, headers, 202)
+        headers.update({"Location": job_url(request, jobs[0]), "Retry-After": LOOK_SECONDS})
+        resources = job_resources(jobs, link, with_waits=by.is_waited_for)
+        return Response({"jobs": resources}, headers, 202)
     failed = [job for job in jobs if job.status != SUCCEEDED]
     if len(failed) == len(jobs):
         raise failure(failed[0])

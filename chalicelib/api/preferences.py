@@ -7,21 +7,21 @@ import msgspec
 from chalice.app import Request
 
 from chalicelib.api.routes import Headers, own_path
+from chalicelib.config import config
 from chalicelib.errors import InvalidRequest
 
-WAIT_SECONDS = 25
-
+_DIGITS = 9  # of a number of seconds; int() is slow on very long ones
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?0*(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 _ASYNC = re.compile(r"(?:^|[,;])\s*respond-async\s*(?:$|[,;])", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
 
 def wait_seconds(request: Request) -> int:
-    """How long the caller will wait for the image: 25 s at most, 0 for `respond-async`."""
-    prefer = request.headers.get("prefer", "")
+    """How long the caller will wait for the image; 0 for `respond-async`."""
+    prefer, longest = request.headers.get("prefer", ""), config.longest_wait_seconds
     if asked := _WAIT.search(prefer):
-        return int(asked[1]) if len(asked[1]) < 3 and int(asked[1]) < WAIT_SECONDS else WAIT_SECONDS
-    return 0 if _ASYNC.search(prefer) else WAIT_SECONDS
+        return min(int(asked[1][:_DIGITS]), longest)
+    return 0 if _ASYNC.search(prefer) else longest
 
 
 def followed(request: Request) -> Headers:

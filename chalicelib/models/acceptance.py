@@ -1,15 +1,15 @@
 """The one write that accepts a request: its jobs and its Idempotency-Key, all or nothing."""
 
 from hashlib import sha256
-from typing import Any
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.config import config
-from chalicelib.errors import IdempotencyConflict
+from chalicelib.errors import IdempotencyConflict, Unanswered
 from chalicelib.models.job import Job
-from chalicelib.models.table import Table, lost_race, transaction
+from chalicelib.models.table import REFUSED, Table, cancellations, transaction
 
 
 class AcceptedKey(Table):
@@ -32,37 +32,64 @@ def _item_id(owner: str, key: str) -> str:
     return f"idempotency:{sha256(text.encode()).hexdigest()}"
 
 
-def replay(owner: str, key: str, fingerprint: str) -> list[Job] | None:
+def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] | None:
     """Return the jobs of an owner's earlier request with this key; None if there was none.
 
     Raise IdempotencyConflict when that request had another body.
     """
-    try:
-        known = AcceptedKey.get(_item_id(owner, key), consistent_read=True)
-    except AcceptedKey.DoesNotExist:
+    known = _known(owner, key)
+    if known is None or known.expires_at <= now:
         return None
     if known.fingerprint != fingerprint:
         raise IdempotencyConflict("this Idempotency-Key was used with another path or body")
     return [Job.find(job_id) for job_id in known.job_ids]
 
 
-def accept(jobs: list[Job], key: str | None, fingerprint: str) -> list[Job]:
-    """Store the jobs, or return those that the same key stored a moment earlier."""
+def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) -> list[Job]:
+    """Store new jobs and return them, or return those that the same key stored a moment earlier.
+
+    Raise IdempotencyConflict when the key was used with another body meanwhile.
+    """
     if not key and len(jobs) == 1:
-        jobs[0].save()  # a transaction would cost twice as much
+        jobs[0].create()  # a transaction would cost twice as much
         return jobs
     try:
         with transaction() as writes:
             for job in jobs:
-                writes.save(job)
+                writes.save(job, condition=Job.id.does_not_exist())
             if key:
-                unused: Any = AcceptedKey.id.does_not_exist()
-                writes.save(_record(key, fingerprint, jobs), condition=unused)
+                writes.save(_record(key, fingerprint, jobs), condition=_is_unused(now))
     except TransactWriteError as error:
-        if not (key and lost_race(error)):
+        if REFUSED not in cancellations(error):
             raise
-        return replay(jobs[0].owner, key, fingerprint) or accept(jobs, key, fingerprint)
+        # Nobody else has these jobs' ids: without a key they were stored, and the answer was lost.
+        return _stored_before(jobs, key, fingerprint, now=now) if key else jobs
     return jobs
+
+
+def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -> list[Job]:
+    """Return what is stored under the key: these jobs, if the answer was lost, or another's."""
+    owner = jobs[0].owner
+    known = _known(owner, key)
+    if known and known.job_ids == [job.id for job in jobs]:
+        return jobs
+    found = replay(owner, key, fingerprint, now=now)
+    if found is None:
+        raise Unanswered("the request that used this Idempotency-Key has just expired")
+    return found
+
+
+def _known(owner: str, key: str) -> AcceptedKey | None:
+    try:
+        return AcceptedKey.get(_item_id(owner, key), consistent_read=True)
+    except AcceptedKey.DoesNotExist:
+        return None
+
+
+def _is_unused(now: float) -> Condition:
+    # DynamoDB deletes an expired item when it comes to it, within days.
+    unused: Condition = AcceptedKey.id.does_not_exist() | (AcceptedKey.expires_at <= now)
+    return unused
 
 
 def _record(key: str, fingerprint: str, jobs: list[Job]) -> AcceptedKey:

@@ -5,13 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
 from chalicelib.errors import DarkroomError, TooManyRequests, Unauthenticated
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.table import Table
 
 READ, GENERATE, ADMIN = "read", "generate", "admin"
 SCOPES = (READ, GENERATE, ADMIN)
@@ -50,26 +48,28 @@ class ApiKey(Table):
 
         Raise Unauthenticated if there is none, it has expired or was revoked, and TooManyRequests
         if it was used as often as it may in this minute. No number of requests at once gets more.
+        A request may be counted twice, if DynamoDB's answer is lost and the write is repeated.
         """
         key_id, secret_hash = parts(token)
         key, window = cls(key_id), int(now // _WINDOW_SECONDS)
         for _ in range(_RACES):
             good = cls._is_good(secret_hash, now) & (cls.window == window)
-            counted: list[Action] = [cls.requests.set(cls.requests + 1)]
-            if key._write(counted, good & (cls.requests < cls.requests_per_minute)):
+            allowed = good & (cls.requests < cls.requests_per_minute)
+            if key.update_if(allowed, cls.requests.set(cls.requests + 1)):
                 return key
             known = cls._known(key_id, secret_hash, now)
             if known.window >= window and known.requests >= known.requests_per_minute:
                 raise known._exhausted(now)
             window = max(window, int(known.window))  # another's clock may be ahead of ours
-            begun: list[Action] = [cls.window.set(window), cls.requests.set(0)]
-            key._write(begun, (cls.window == known.window) & (cls.window < window))
+            is_old = (cls.window == known.window) & (cls.window < window)
+            key.update_if(is_old, cls.window.set(window), cls.requests.set(0))
         raise DarkroomError(f"key {key_id} is used by too many at once")
 
     def revoke(self, *, now: float) -> bool:
         """Refuse the key from now on; False if there is none that could be revoked."""
-        unrevoked = ApiKey.id.exists() & ApiKey.revoked_at.does_not_exist()
-        return self._write([ApiKey.revoked_at.set(now)], unrevoked)
+        revoked_at = ApiKey.revoked_at
+        unrevoked = revoked_at.does_not_exist() | (revoked_at == now)  # by this call, unanswered
+        return self.update_if(ApiKey.id.exists() & unrevoked, revoked_at.set(now))
 
     @classmethod
     def _known(cls, key_id: str, secret_hash: str, now: float) -> "ApiKey":
@@ -97,15 +97,6 @@ class ApiKey(Table):
             f"this API key may send {self.requests_per_minute:.0f} requests a minute",
             retry_seconds=int((self.window + 1) * _WINDOW_SECONDS - now) + 1,
         )
-
-    def _write(self, actions: list[Action], condition: Condition) -> bool:
-        try:
-            self.update(actions, condition=condition)
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
-            return False
-        return True
 
 
 def token_of(key_id: str, secret: str) -> str:

@@ -5,11 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DeleteError, UpdateError
 
 from chalicelib.config import config
 from chalicelib.errors import NotFound
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.table import Table
 
 Fields = dict[str, Any]
 
@@ -55,28 +54,20 @@ class Catalog(Struct, frozen=True):
     def create(self, fields: Fields) -> int:
         """Store a new item and return its id."""
         item_id = self._next_id()
-        Entry(self.name, key_of(item_id), fields=fields).save()
+        Entry(self.name, key_of(item_id), fields=fields).create()
         return item_id
 
     def replace(self, item_id: int, fields: Fields) -> None:
         """Replace all fields of an item, or raise NotFound."""
-        try:
-            Entry(self.name, key_of(item_id)).update(
-                [Entry.fields.set(fields)], condition=Entry.catalog.exists()
-            )
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
-            raise self._missing(item_id) from error
+        entry = Entry(self.name, key_of(item_id))
+        if not entry.update_if(Entry.catalog.exists(), Entry.fields.set(fields)):
+            raise self._missing(item_id)
 
     def delete(self, item_id: int) -> None:
         """Remove an item, or raise NotFound."""
-        try:
-            Entry(self.name, key_of(item_id)).delete(condition=Entry.catalog.exists())
-        except DeleteError as error:
-            if not was_refused(error):
-                raise
-            raise self._missing(item_id) from error
+        self.get(item_id)
+        # Without a condition, so that a deletion whose answer is lost can be repeated.
+        Entry(self.name, key_of(item_id)).delete()
 
     def entries(self, items: list[Fields]) -> Iterator[Entry]:
         """Yield all that an empty catalog has to hold to begin with these items."""

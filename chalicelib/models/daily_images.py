@@ -1,12 +1,13 @@
 """How many images each API key asked for on each day, beside the jobs."""
 
+from contextlib import suppress
+
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 
 from chalicelib.config import config
-from chalicelib.errors import TooManyRequests
+from chalicelib.errors import TooManyRequests, Unanswered
 from chalicelib.models.job import Job
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.table import Table, sent_once
 
 _DAY_SECONDS = 86_400
 
@@ -32,21 +33,23 @@ class Allowance:
         self._limit = images_per_day
 
     def take(self, count: int, *, now: float) -> None:
-        """Count so many images; raise TooManyRequests, with none counted, if they are too many."""
-        fit = DailyImages.images.does_not_exist() | (DailyImages.images <= self._limit - count)
-        expires = DailyImages.expires_at.set(int(now) + 2 * _DAY_SECONDS)
+        """Count so many images; raise TooManyRequests, with none counted, if they are too many.
+
+        Raise Unanswered if DynamoDB does not say whether it counted them. They may be counted.
+        """
         if count > self._limit:
             raise self._exhausted(now)
-        try:
-            self._today(now).update([DailyImages.images.add(count), expires], condition=fit)
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
-            raise self._exhausted(now) from error
+        images = DailyImages.images
+        fit = images.does_not_exist() | (images <= self._limit - count)
+        expires = DailyImages.expires_at.set(int(now) + 2 * _DAY_SECONDS)
+        with sent_once():
+            if not self._today(now).update_if(fit, images.add(count), expires):
+                raise self._exhausted(now)
 
     def give_back(self, count: int, *, now: float) -> None:
-        """Uncount images that were not accepted."""
-        self._today(now).update([DailyImages.images.add(-count)])
+        """Uncount images that were not accepted; they stay counted if DynamoDB does not answer."""
+        with suppress(Unanswered), sent_once():
+            self._today(now).update([DailyImages.images.add(-count)])
 
     def _today(self, now: float) -> DailyImages:
         return DailyImages(f"images:{self._key_id}:{int(now // _DAY_SECONDS)}")

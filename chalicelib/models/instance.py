@@ -83,7 +83,7 @@ class InstanceRecord(InstanceItem):
         unchanged = (
             record.on_since.does_not_exist() if on_since is None else record.on_since == on_since
         )
-        if self._try(gone, unchanged) and fell_back:
+        if self.update_if(unchanged, *gone) and fell_back:
             self.boot_failed("EC2 stopped it as it booted", now=now)
 
     def started(self, *, now: float) -> None:
@@ -94,7 +94,7 @@ class InstanceRecord(InstanceItem):
         """Note that it does not answer, though it was ready."""
         record = InstanceRecord
         silent_since = record.silent_since.set(record.silent_since | now)
-        self._try([silent_since], record.ready_at.exists())
+        self.update_if(record.ready_at.exists(), silent_since)
 
     def answered(self) -> None:
         """Note that it answers again."""
@@ -113,7 +113,7 @@ class InstanceRecord(InstanceItem):
         if self.on_since is not None:
             seconds = _averaged(self.boot_seconds, now - self.on_since)
             actions.append(record.boot_seconds.set(seconds))
-        self._try(actions, record.ready_at.does_not_exist())
+        self.update_if(record.ready_at.does_not_exist(), *actions)
 
     def ail(self, why: str, *, now: float) -> None:
         """Note what keeps an instance that is on from ever being ready."""
@@ -135,12 +135,12 @@ class InstanceRecord(InstanceItem):
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
         allowed = (free & stays) | record.jobs.contains(job_id)
         actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
-        return self._try(actions, allowed)
+        return self.update_if(allowed, *actions)
 
     def drain(self, *, until: float) -> bool:
         """Let no job have a seat any more, unless one has: then the instance may not stop."""
         no_job = InstanceRecord.jobs.does_not_exist()
-        return self._try([InstanceRecord.draining_until.set(until)], no_job)
+        return self.update_if(no_job, InstanceRecord.draining_until.set(until))
 
     def reclaim(self, *, until: float) -> None:
         """Let no other job have a seat: the instance goes, whatever it does."""
@@ -166,7 +166,8 @@ class InstanceRecord(InstanceItem):
         if run_seconds is not None:
             actions.append(record.run_seconds.set(_averaged(self.run_seconds, run_seconds)))
         spent = record.run_total_seconds.add(round(spent_seconds, 3))
-        if not (spent_seconds and self._try([*actions, spent], record.jobs.contains(job_id))):
+        seated = record.jobs.contains(job_id)
+        if not (spent_seconds and self.update_if(seated, *actions, spent)):
             self.update(actions)
 
     def distrust(self, attempt_id: str, *, now: float) -> None:
@@ -177,10 +178,8 @@ class InstanceRecord(InstanceItem):
     def trust(self) -> None:
         """Forget the suspicion, unless there is a new one."""
         record = InstanceRecord
-        self._try(
-            [record.suspect.remove(), record.suspected_at.remove()],
-            record.suspect == self.suspect,
-        )
+        unchanged = record.suspect == self.suspect
+        self.update_if(unchanged, record.suspect.remove(), record.suspected_at.remove())
 
     def forget(self) -> None:
         """Delete the record of an instance that is gone, unless jobs have seats still."""

@@ -1,16 +1,10 @@
 """A GPU instance as an item of its table: what we know of it beyond what EC2 tells."""
 
-from typing import Any
-
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
-from pynamodb.exceptions import UpdateError
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
-from chalicelib.models.table import Table, is_contended, was_refused
-
-_TRIES = 4
+from chalicelib.models.table import Table
 
 
 class InstanceItem(Table):
@@ -61,28 +55,9 @@ class InstanceItem(Table):
         """Whether it was started, and is found off without anybody having stopped it."""
         return self.on_since is not None and self.ready_at is None and not self.why
 
-    def update(self, actions: list[Action], condition: Condition | None = None, **how: Any) -> Any:
-        """Write; again if the keeper books the instance's time in this very moment."""
-        for _ in range(_TRIES - 1):
-            try:
-                return super().update(actions, condition, **how)
-            except UpdateError as error:
-                if not is_contended(error):
-                    raise
-        return super().update(actions, condition, **how)
-
     def _on_from(self, now: float) -> list[Action]:
         record = InstanceItem
         past = (record.ready_at, record.why, record.checkpoint)
         gone = (*past, record.draining_until, record.silent_since)
         begun = [record.on_since.set(now), record.used_at.set(now)]
         return [*begun, *(each.remove() for each in gone)]
-
-    def _try(self, actions: list[Action], condition: Condition) -> bool:
-        try:
-            self.update(actions, condition=condition)
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
-            return False
-        return True

@@ -60,6 +60,11 @@ class JobItem(Table):
     _held = ""
 
     @property
+    def held_lease(self) -> str | None:
+        """The lease under which this object may change the job, if it has one."""
+        return self._held or None
+
+    @property
     def is_open(self) -> bool:
         return self.status in OPEN
 

@@ -8,17 +8,17 @@ the past lies in the future when the line has emptied.
 """
 
 from bisect import bisect_left
+from contextlib import suppress
 from hashlib import sha256
 from itertools import islice
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 
 from chalicelib.config import config
-from chalicelib.errors import NotFound
+from chalicelib.errors import NotFound, Unanswered
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.table import Table, sent_once
 
 _FORGOTTEN_SECONDS = 86_400
 _DIGITS = 15
@@ -39,26 +39,26 @@ class CallerTurn(Table):
 
     @classmethod
     def take(cls, caller: str, count: int, *, earliest: int, now: float) -> int:
-        """Take `count` turns in a row, none before `earliest`, and return the first."""
+        """Take `count` turns in a row, none before `earliest`, and return the first.
+
+        This takes one write if the caller has jobs in the queue, two if it has none, and three if
+        another of its requests comes in between. A write that is applied twice skips turns.
+        """
         record = cls(_caller_id(caller))
         expires = cls.expires_at.set(int(now) + _FORGOTTEN_SECONDS)
-        record.update([cls.turn.add(count), expires])
-        last, latest = int(record.turn), earliest + count - 1
-        if last < latest:
-            try:
-                record.update([cls.turn.set(latest)], condition=cls.turn == last)
-                last = latest
-            except UpdateError as error:
-                if not was_refused(error):
-                    raise
-                return cls.take(caller, count, earliest=earliest, now=now)
-        return last - count + 1
+        is_past = cls.turn.does_not_exist() | (cls.turn < earliest)
+        if not record.update_if(cls.turn >= earliest - 1, cls.turn.add(count), expires):
+            latest = cls.turn.set(earliest + count - 1)
+            if not record.update_if(is_past, latest, expires):
+                record.update([cls.turn.add(count), expires])
+        return int(record.turn) - count + 1
 
 
 def give_back(job: Job) -> None:
     """Let the caller of a job that left the line without an image have its turn again."""
     if job.place and not job.attempts:
-        CallerTurn(_caller_id(job.owner)).update([CallerTurn.turn.add(-1)])
+        with suppress(Unanswered), sent_once():
+            CallerTurn(_caller_id(job.owner)).update([CallerTurn.turn.add(-1)])
 
 
 def take_places(jobs: list[Job], *, now: float) -> list[str]:

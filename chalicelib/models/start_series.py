@@ -1,11 +1,12 @@
 """The starting of GPU instances: one function at a time, and not again too soon."""
 
+from uuid import uuid4
+
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from chalicelib.models.instance import OTHER, InstanceRecord
-from chalicelib.models.table import Table, was_refused
+from chalicelib.models.table import Table
 
 _FORGOTTEN_SECONDS = 600  # after the longest pause
 
@@ -14,7 +15,7 @@ class StartSeries(Table):
     """What became of the last tries to start an instance; times in seconds since the epoch.
 
     Nobody tries before `next_at`. `failed` tries came to nothing since one did, the last for the
-    reason `why`.
+    reason `why`. `holder` is the claim of the last one who tried.
     """
 
     class Meta:
@@ -26,6 +27,7 @@ class StartSeries(Table):
     next_at = NumberAttribute(default=0)
     failed = NumberAttribute(default=0)
     why = UnicodeAttribute(null=True)
+    holder = UnicodeAttribute(null=True)
 
     @classmethod
     def read(cls, *, now: float) -> "StartSeries":
@@ -40,12 +42,10 @@ class StartSeries(Table):
         """Be the only one who tries before `until`; tell whether that is so."""
         series = StartSeries
         is_free = series.next_at.does_not_exist() | (series.next_at <= now)
-        failed = int(self.failed)
-        try:
-            self.update([series.next_at.set(until)], condition=is_free)
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
+        holder, failed = uuid4().hex, int(self.failed)
+        is_ours = series.holder == holder  # this very write, repeated as its answer was lost
+        claimed = (series.next_at.set(until), series.holder.set(holder))
+        if not self.update_if(is_free | is_ours, *claimed):
             self.refresh(consistent_read=True)
             return False
         self.failed = failed
@@ -67,10 +67,4 @@ class StartSeries(Table):
     def _end(self, actions: list[Action], until: float) -> None:
         """Write what became of a claim, unless it ran out and is another's."""
         series = StartSeries
-        try:
-            self.update(
-                [*actions, series.next_at.set(until)], condition=series.next_at == self.next_at
-            )
-        except UpdateError as error:
-            if not was_refused(error):
-                raise
+        self.update_if(series.next_at == self.next_at, *actions, series.next_at.set(until))

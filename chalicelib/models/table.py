@@ -1,13 +1,31 @@
 """What all tables share. The one place that touches PynamoDB 6.1.0's private parts."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import ClassVar
+from time import sleep
+from typing import Any, ClassVar, TypeVar
+from uuid import uuid4
 
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
-from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
+from pynamodb.exceptions import (
+    PutError,
+    PynamoDBConnectionError,
+    TransactWriteError,
+    UpdateError,
+    VerboseClientError,
+)
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
+
+from chalicelib.errors import Unanswered
+
+C = TypeVar("C", bound=Connection)
 
 # PynamoDB's 15 s and 30 s would outlast the callers of the API.
 _CONNECT_SECONDS = 2
@@ -18,13 +36,72 @@ _RETRIES = 4
 REFUSED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
 
+# Errors that say that nothing was written. botocore gives up on the first two, and on the others
+# where it may send a request once only; they are repeated here, after growing pauses.
+_CONFLICTS = {"TransactionConflictException", "TransactionInProgressException"}
+_THROTTLED = {
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+}
+_CANCELED = "TransactionCanceledException"
+_PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
+_PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32)  # seconds, each spread by half of it
+
+_is_sent_once: ContextVar[bool] = ContextVar("is_sent_once", default=False)
+
+
+class _Connection(Connection):
+    """A connection with two clients: one repeats what was not answered, the other does not."""
+
+    _client_once: Any = None
+
+    @property
+    def client(self) -> Any:
+        repeating = super().client
+        if not _is_sent_once.get():
+            return repeating
+        if self._client_once is None:
+            self._client_once = self._made_once(repeating)
+        return self._client_once
+
+    def _made_once(self, repeating: Any) -> Any:
+        once = _connection(Connection, retries=0)
+        once._local.session = self.session  # it has read the service's model
+        made: Any = once.client
+        # One set of open connections: a read of the same request has shown that they are alive.
+        made._endpoint.http_session = repeating._endpoint.http_session
+        return made
+
+    def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, Any]) -> Any:
+        for pause in _PAUSES:
+            try:
+                return super()._make_api_call(operation_name, operation_kwargs)
+            except VerboseClientError as error:
+                if not _wrote_nothing(error):
+                    raise
+            sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - it spreads load
+        return super()._make_api_call(operation_name, operation_kwargs)
+
+
+def _wrote_nothing(error: VerboseClientError) -> bool:
+    code = error.response["Error"].get("Code")
+    if code == _CANCELED:
+        reasons = {each.code for each in error.cancellation_reasons if each}
+        return CONFLICT in reasons and reasons <= _PASSING
+    return code in _CONFLICTS or (_is_sent_once.get() and code in _THROTTLED)
+
 
 @cache
-def _shared() -> Connection:
-    return Connection(
+def _shared() -> _Connection:
+    return _connection(_Connection, retries=_RETRIES)
+
+
+def _connection(kind: type[C], *, retries: int) -> C:
+    return kind(
         connect_timeout_seconds=_CONNECT_SECONDS,
         read_timeout_seconds=_READ_SECONDS,
-        max_retry_attempts=_RETRIES,
+        max_retry_attempts=retries,
         max_pool_connections=16,
     )
 
@@ -47,10 +124,48 @@ class Table(Model):
             made.connection = _shared()
         return made
 
+    def create(self) -> None:
+        """Store a new item, whose id is nobody else's.
+
+        If there is an item it is this one: it was stored, the answer was lost, and the request was
+        repeated. It may have changed meanwhile, and is left as it is.
+        """
+        try:
+            attribute: Any = type(self)._hash_key_attribute()  # type: ignore[no-untyped-call]
+            self.save(condition=attribute.does_not_exist())
+        except PutError as error:
+            if not was_refused(error):
+                raise
+
+    def update_if(self, condition: Condition, *actions: Action) -> bool:
+        """Write if a condition holds, and tell whether it did."""
+        try:
+            self.update([*actions], condition=condition)
+        except UpdateError as error:
+            if not was_refused(error):
+                raise
+            return False
+        return True
+
+
+@contextmanager
+def sent_once() -> Iterator[None]:
+    """Have no write repeated that was not answered: for counters, which count each one.
+
+    Raise Unanswered when an answer is lost. Then nobody knows whether it was counted.
+    """
+    token = _is_sent_once.set(True)
+    try:
+        yield
+    except PynamoDBConnectionError as error:
+        raise Unanswered("the database did not answer in time") from error
+    finally:
+        _is_sent_once.reset(token)
+
 
 def transaction() -> TransactWrite:
-    """Open a transaction: all of its writes happen, or none."""
-    return TransactWrite(connection=_shared())
+    """Open a transaction: all of its writes happen, or none, and once if it is sent again."""
+    return TransactWrite(connection=_shared(), client_request_token=uuid4().hex)
 
 
 def was_refused(error: PynamoDBConnectionError) -> bool:
@@ -59,13 +174,6 @@ def was_refused(error: PynamoDBConnectionError) -> bool:
     response = getattr(error.cause, "response", None) or {}
     code: str | None = response.get("Error", {}).get("Code")
     return code == "ConditionalCheckFailedException"
-
-
-def is_contended(error: PynamoDBConnectionError) -> bool:
-    """Tell a write that met a transaction on the same item: nothing of it was done."""
-    response = getattr(error.cause, "response", None) or {}
-    code: str | None = response.get("Error", {}).get("Code")
-    return code == f"{CONFLICT}Exception"
 
 
 def cancellations(error: TransactWriteError) -> list[str]:

@@ -10,7 +10,14 @@ from uuid import uuid4
 from msgspec import UNSET, Struct, UnsetType, structs
 from ulid import ULID
 
-from chalicelib.errors import InvalidRequest, JobBusy, JobFinished, NotFound
+from chalicelib.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    JobBusy,
+    JobFinished,
+    NotFound,
+    TooManyRequests,
+)
 from chalicelib.models import line
 from chalicelib.models.acceptance import accept, replay
 from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES
@@ -31,15 +38,21 @@ if TYPE_CHECKING:
     from chalicelib.services.waking import Waker
 
 _WATCH_SECONDS = 0.5
+_LEAST_WAIT_SECONDS = 0.5  # with less left there is no use in beginning here
+# Between looks for the job of a twin, before a request with an Idempotency-Key is refused.
+_LOOK_SECONDS = (0, 0.1, 0.2, 0.3, 0.4)
 
 log = logging.getLogger("darkroom.generation")
 
 
 class Order(Struct, frozen=True):
-    """A valid request and how its caller wants it served; `wait_seconds` 0 is asynchronously."""
+    """A valid request and how its caller wants it served.
+
+    The caller waits for the image until `wait_until`, in seconds since the epoch; 0 is not at all.
+    """
 
     request: GenerateRequest
-    wait_seconds: int
+    wait_until: float
     fingerprint: str
     owner: str = "nobody"
     allowance: Allowance | None = None
@@ -70,29 +83,44 @@ class Generation:
         self._pause = pause
         self._random_seed = random_seed
 
-    def submit(self, order: Order) -> list[Job]:
-        """Accept an order, or find what its key accepted before, and drive it for the wait.
+    def accept(self, order: Order) -> list[Job]:
+        """Store the jobs of an order, or find those that its key accepted before.
 
         Raise InvalidRequest, IdempotencyConflict, TooManyRequests, or ComfyUIUnavailable: then
-        nothing was accepted.
+        nothing was accepted. Raise Unanswered if that is not known.
         """
-        lease, until = uuid4().hex, self._clock() + order.wait_seconds
-        jobs = replay(order.owner, order.key, order.fingerprint) if order.key else None
-        if jobs is None:
-            self._fleet.check()
-            made = self._jobs(order, lease, until)
-            jobs = self._accept(order, made)
-            if jobs is made:
-                telling.accepted(jobs)
-                self._announce(jobs, order.wait_seconds)
-        if order.wait_seconds:
-            self._drive([job for job in jobs if job.is_open], lease, until)
+        if (jobs := self._accepted_before(order)) is not None:
+            return jobs
+        self._fleet.check()
+        made = self._jobs(order)
+        jobs = self._accept(order, made)
+        if jobs is made:
+            telling.accepted(jobs)
+            self._announce(jobs)
         return jobs
 
-    def _jobs(self, order: Order, lease: str, until: float) -> list[Job]:
+    def drive(self, jobs: list[Job], order: Order) -> None:
+        """Drive accepted jobs, or wait for who does, as long as their caller waits."""
+        waits = order.wait_until > self._clock()
+        # Those that were accepted to be driven here have nobody else, even if the wait is over.
+        ours = [job for job in jobs if job.is_open and (waits or job.held_lease)]
+        if len(ours) == 1:
+            return self._drive_one(ours[0], order.wait_until)
+        with ThreadPoolExecutor(max_workers=max(len(ours), 1)) as pool:
+            list(pool.map(lambda job: self._drive_one(job, order.wait_until), ours))
+        return None
+
+    def _accepted_before(self, order: Order) -> list[Job] | None:
+        if not order.key:
+            return None
+        return replay(order.owner, order.key, order.fingerprint, now=self._clock())
+
+    def _jobs(self, order: Order) -> list[Job]:
+        """Make the jobs of an order: to be driven here if its caller waits, else to be queued."""
         now = self._clock()
-        inline = {"lease": lease, "due_at": until + LEASE_GRACE_SECONDS}
-        jobs = [
+        is_driven = order.wait_until - now >= _LEAST_WAIT_SECONDS
+        inline = {"lease": uuid4().hex, "due_at": order.wait_until + LEASE_GRACE_SECONDS}
+        return [
             Job.new(
                 str(ULID()),
                 now=now,
@@ -100,14 +128,10 @@ class Generation:
                 post_id=order.post_id,
                 style_id=None if order.request.style_id is UNSET else order.request.style_id,
                 parameters=structs.asdict(parameters),
-                **(inline if order.wait_seconds else {"due_at": now, "line": LINE}),
+                **(inline if is_driven else {"due_at": now, "line": LINE}),
             )
             for parameters in self._parameters(order)
         ]
-        if not order.wait_seconds:
-            for job, place in zip(jobs, line.take_places(jobs, now=now), strict=True):
-                job.place = place
-        return jobs
 
     def _parameters(self, order: Order) -> list[Parameters]:
         request = order.request
@@ -122,35 +146,50 @@ class Generation:
 
     def _accept(self, order: Order, made: list[Job]) -> list[Job]:
         """Store what was made, or find what the same key stored a moment earlier."""
-        if not order.allowance:
-            return accept(made, order.key, order.fingerprint)
         now = self._clock()
-        order.allowance.take(len(made), now=now)
-        # After an error nobody knows whether they are stored, so that they count.
-        jobs = accept(made, order.key, order.fingerprint)
+        if twins := self._count(order, now):
+            return twins
+        _queue(made, now)
+        try:
+            jobs = accept(made, order.key, order.fingerprint, now=now)
+        except IdempotencyConflict:
+            _give_back(order, now)
+            raise
+        # After any other error nobody knows whether they are stored: the images stay counted.
         if jobs is not made:
-            order.allowance.give_back(len(made), now=now)
+            _give_back(order, now)
         return jobs
 
-    def _announce(self, jobs: list[Job], wait_seconds: int) -> None:
-        # Should this process die, the message finds the lease expired and a worker goes on.
-        spare_seconds = LEASE_GRACE_SECONDS + 1 if wait_seconds else 0
-        for job in jobs:
-            self._waker.wake(job.id, at=self._clock() + wait_seconds + spare_seconds)
-
-    def _drive(self, jobs: list[Job], lease: str, until: float) -> None:
-        if len(jobs) == 1:
-            return self._drive_one(jobs[0], lease, until)
-        with ThreadPoolExecutor(max_workers=max(len(jobs), 1)) as pool:
-            list(pool.map(lambda job: self._drive_one(job, lease, until), jobs))
+    def _count(self, order: Order, now: float) -> list[Job] | None:
+        """Count the images, or return the jobs of the twin that had the last ones of the day."""
+        try:
+            if order.allowance:
+                order.allowance.take(order.count, now=now)
+        except TooManyRequests:
+            if twins := self._accepted_meanwhile(order):
+                return twins
+            raise
         return None
 
-    def _drive_one(self, job: Job, lease: str, until: float) -> None:
+    def _accepted_meanwhile(self, order: Order) -> list[Job] | None:
+        """Look for the jobs of a request with the same key that comes at the same time."""
+        for pause in _LOOK_SECONDS if order.key else ():
+            self._pause(pause)
+            if jobs := self._accepted_before(order):
+                return jobs
+        return None
+
+    def _announce(self, jobs: list[Job]) -> None:
+        # Should this process die, the message finds the lease expired and a worker goes on.
+        for job in jobs:
+            self._waker.wake(job.id, at=job.due_at + 1 if job.lease else job.due_at)
+
+    def _drive_one(self, job: Job, until: float) -> None:
         """Drive a job, or wait for who does, as long as its caller waits.
 
         What goes wrong here is for a worker to go on with: the job is accepted.
         """
-        self._advance(job, until, lease if job.lease == lease else None)
+        self._advance(job, until, job.held_lease)
         while job.is_open and job.status != STARTING and self._clock() < until:
             self._pause(_WATCH_SECONDS)
             self._refresh(job)
@@ -172,6 +211,19 @@ class Generation:
             log.exception("inline driving failed", extra={"job_id": job.id})
         if job.is_open and not job.waits_in_line:
             self._waker.wake(job.id, at=job.due_at)
+
+
+def _give_back(order: Order, now: float) -> None:
+    if order.allowance:
+        order.allowance.give_back(order.count, now=now)
+
+
+def _queue(jobs: list[Job], now: float) -> None:
+    """Give a place to jobs that nobody drives yet."""
+    if jobs[0].lease:
+        return
+    for job, place in zip(jobs, line.take_places(jobs, now=now), strict=True):
+        job.place = place
 
 
 def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ComfyUIUnreachable, FleetUnreachable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
 _STALE_SECONDS = 120
+_OLD_SECONDS = 600
 _SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
 
 
@@ -40,25 +42,38 @@ class Survey:
         self._members: list[Instance] = []
         self._described_at = float("-inf")
         self._answered_at = float("-inf")
+        self._silence: FleetUnreachable | None = None
         self._silent_at: dict[str, float] = {}
 
     def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
-        """List the instances as EC2 described them at most so long ago."""
+        """List the instances as EC2 described them at most so long ago.
+
+        Raise FleetUnreachable when EC2 has not answered for two minutes.
+        """
         now = self._clock()
         if now - self._described_at > max_age_seconds:
-            try:
-                self._members = self._gateway.instances()
-                self._answered_at = now
-            except FleetUnreachable:
-                # What serves goes on serving while EC2's API is down.
-                if now - self._answered_at > _STALE_SECONDS:
-                    raise
-            self._described_at = now
+            self._describe(now)
+        if self._silence:
+            raise FleetUnreachable(str(self._silence), retry_seconds=self._silence.retry_seconds)
         return self._members
 
+    def _describe(self, now: float) -> None:
+        try:
+            self._members, self._silence = self._gateway.instances(), None
+            self._answered_at = now
+        except FleetUnreachable as silence:
+            # What serves goes on serving while EC2's API is down.
+            is_stale = now - self._answered_at > _STALE_SECONDS
+            self._silence = silence if is_stale else None
+        self._described_at = now
+
     def check(self) -> None:
-        """Raise ComfyUIUnavailable when no instance could ever serve a job."""
-        self._some()
+        """Raise ComfyUIUnavailable when no instance could ever serve a job, as far as EC2 tells.
+
+        How many instances there are changes seldom: EC2 is asked once in ten minutes.
+        """
+        with suppress(FleetUnreachable):
+            self._some(max_age_seconds=_OLD_SECONDS)
 
     def survey(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Seen]:
         """Look at every instance: EC2, its ComfyUI, and what we know of it."""

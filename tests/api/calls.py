@@ -43,6 +43,11 @@ def generate_later(http: TestHTTPClient, **wanted: object) -> HTTPResponse:
     return send(http, "POST", "/api/images/generate", body, prefer="respond-async")
 
 
+def but_wait(job: dict[str, Any]) -> dict[str, Any]:
+    """Leave out how long a job has to wait, which its acceptance does not tell."""
+    return job | {"queue_position": None, "estimated_wait_seconds": None}
+
+
 def path_of(url: str) -> str:
     """Return the path of one of the API's own URLs."""
     assert url.startswith(f"{BASE_URL}/api/"), url

@@ -13,8 +13,13 @@ from tests.api.keyed import keyed
 
 
 @pytest.fixture
-def http(aws: None) -> Iterator[TestHTTPClient]:
+def gateway() -> Gateway:
+    return Gateway(app.app)
+
+
+@pytest.fixture
+def http(aws: None, gateway: Gateway) -> Iterator[TestHTTPClient]:
     """The API, whose ComfyUI is off unless `comfyui` is asked for too."""
-    gateway = cast("Chalice", Gateway(app.app))
-    with Client(gateway) as client:
-        yield keyed(client, gateway)
+    application = cast("Chalice", gateway)
+    with Client(application) as client:
+        yield keyed(client, application)

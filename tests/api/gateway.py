@@ -1,5 +1,6 @@
 """API Gateway before the application, as far as Chalice's own test client leaves it out."""
 
+import time
 from typing import Any
 
 from chalice import Chalice
@@ -20,7 +21,12 @@ Event = dict[str, Any]
 
 
 class Gateway:
-    """Says the path of each request twice, without and with the stage, as API Gateway does."""
+    """Says the path of each request twice, without and with the stage, as API Gateway does.
+
+    It received each request `seconds_ago`: so long did it take for a function to begin.
+    """
+
+    seconds_ago = 0.0
 
     def __init__(self, application: Chalice) -> None:
         self._application = application
@@ -32,6 +38,7 @@ class Gateway:
         about = event["requestContext"]
         event |= {"path": about["path"], "httpMethod": about["httpMethod"]}
         about["path"] = f"{STAGE}{about['path']}"
+        about["requestTimeEpoch"] = int((time.time() - self.seconds_ago) * 1000)
         answer: Event = self._application(event, context)
         return answer
 

@@ -51,28 +51,34 @@ def test_a_key_is_told_to_the_api_and_its_secret_is_not(aws: None) -> None:
     assert decided == {"owner": "ada", "scopes": '["read", "generate"]', "images_per_day": 7}
 
 
-@pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer {}", "BEARER  {} "])
+@pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER  {} "])
 def test_the_scheme_may_be_written_in_any_way(aws: None, form: str) -> None:
     assert decide(form.format(create("ci")))["effect"] == "Allow"
 
 
 @pytest.mark.parametrize(
-    "token", ["", "Bearer", "Bearer ", "dk_", "Basic YTpi", "dk_aaaaaaaaaaaa_" + "b" * 43]
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer dk_", "Basic YTpi", "Bearer dk_aaaaaaaaaaaa_" + "b" * 43],
 )
-def test_what_is_no_key_is_denied(aws: None, token: str) -> None:
-    assert decide(token)["effect"] == "Deny"
+def test_what_is_no_key_is_denied(aws: None, header: str) -> None:
+    assert decide(header) == DENIED
+
+
+@pytest.mark.parametrize("form", ["{}", "Basic {}", "Bearer{}", "Bearer: {}", " {}"])
+def test_a_key_without_its_scheme_is_denied(aws: None, form: str) -> None:
+    assert decide(form.format(create("ci"))) == DENIED
 
 
 def test_another_secret_with_the_same_id_is_denied(aws: None) -> None:
     token = create("ci")
-    assert decide(token[:-1] + ("A" if token[-1] != "A" else "B")) == DENIED
+    assert decide(f"Bearer {token[:-1]}" + ("A" if token[-1] != "A" else "B")) == DENIED
 
 
 def test_an_expired_key_is_denied(aws: None) -> None:
     token = create("ci", days=1)
     key = ApiKey.get(parts(token)[0])
     key.update([ApiKey.expires_at.set(1)])
-    assert decide(token) == DENIED
+    assert decide(f"Bearer {token}") == DENIED
 
 
 def test_a_revoked_key_is_denied_from_the_next_request_on(having: Make) -> None:
@@ -188,9 +194,19 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(having: Make) -> No
     http = having(requests_per_minute=3)
     answers = [http.get(JOBS) for _ in range(5)]
     assert [each.status_code for each in answers].count(429) >= 1  # a minute may just end
-    refused = answers[-1]
+    refused = next(each for each in answers if each.status_code == 429)
     assert refused.json_body["message"] == "Too many requests"
     assert 1 <= int(refused.headers["Retry-After"]) <= 61
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nothing"), ("POST", "/"), ("DELETE", "/api/images/styles"), ("HEAD", JOBS)],
+)
+def test_what_is_not_served_is_limited_too(having: Make, method: str, path: str) -> None:
+    response = send(having(requests_per_minute=0), method, path)
+    assert response.status_code == 429
+    assert 1 <= int(response.headers["Retry-After"]) <= 61
 
 
 def test_a_key_has_so_many_images_a_day(having: Make, comfyui: str) -> None:

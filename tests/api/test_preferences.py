@@ -8,7 +8,7 @@ import pytest
 from chalice.test import TestHTTPClient
 
 from local.comfyui.background import serve
-from tests.api.calls import generate_later, path_of, send
+from tests.api.calls import but_wait, generate_later, path_of, send
 from tests.api.contract import check_cors
 from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
 
@@ -80,7 +80,14 @@ def test_an_asynchronous_request_says_where_to_look_and_when(
     assert response.headers["Retry-After"].isdigit()
     assert response.headers["Preference-Applied"] == "respond-async"
     job = http.get(path_of(response.headers["Location"])).json_body
-    assert job == response.json_body
+    assert but_wait(job) == but_wait(response.json_body)
+
+
+def test_an_asynchronous_answer_does_not_read_the_queue(http: TestHTTPClient, comfyui: str) -> None:
+    told = [ask(http, "respond-async").json_body["queue_position"] for _ in range(2)]
+    assert told == [None, None]
+    jobs = http.get("/api/images/jobs").json_body
+    assert sorted(job["queue_position"] for job in jobs) == [0, 1]
 
 
 def test_an_asynchronous_request_wakes_a_worker_at_once(

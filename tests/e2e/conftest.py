@@ -49,6 +49,13 @@ class Stack(NamedTuple):
         job: dict[str, Any] = self.call("GET", job_url).json()
         return job
 
+    def waiting(self) -> list[str]:
+        """Return the URLs of the jobs that have not been on a GPU, in the order of the queue."""
+        jobs = self.call("GET", "/api/images/jobs?status=queued&limit=100").json()
+        queued = [job for job in jobs if not job["attempts"]]
+        queued.sort(key=lambda job: job["queue_position"])
+        return [f"{self.api.url}/api/images/jobs/{job['id']}" for job in queued]
+
     def finished(self, job_url: str) -> dict[str, Any]:
         """Poll a job as a caller would, until it has ended."""
         job: dict[str, Any] = {}

@@ -1,5 +1,8 @@
 """What API Gateway adds: routing, its own errors, CORS, and data that outlives a restart."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import requests
 
@@ -56,3 +59,24 @@ def test_unicode_survives_the_whole_way(stack: Stack) -> None:
     assert created.status_code == 201
     item = stack.call("GET", f"/api/images/styles/{created.json()['id']}").json()
     assert item == {"id": created.json()["id"], **style}
+
+
+@contextmanager
+def throttled(stack: Stack, function: str) -> Iterator[None]:
+    """Let a function not run, as where the account has no more concurrency."""
+    functions = stack.emulator.client("lambda")
+    names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
+    [name] = [each for each in names if f"-{function}" in each]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    yield
+    functions.delete_function_concurrency(FunctionName=name)
+
+
+@pytest.mark.parametrize("function", ["APIHandler", "Authorizer"])
+def test_a_function_that_is_throttled_is_no_error_of_ours(stack: Stack, function: str) -> None:
+    with throttled(stack, function):
+        answer = stack.call("POST", "/api/images/generate", json={"prompt": "a fox"})
+    check_error(answer, 503)
+    assert answer.headers["Retry-After"] == "2"
+    assert "same Idempotency-Key" in answer.json()["details"]["suggestion"]
+    assert stack.call("GET", "/api/images/styles").ok

@@ -109,3 +109,13 @@ def test_the_python_of_the_functions_is_the_one_that_compiled_them(packaged: Pat
         if each["Type"] == "AWS::Serverless::Function"
     }
     assert runtimes == {f"python3.{sys.version_info.minor}"}
+
+
+def test_the_authorizer_that_chalice_declares_is_the_one_that_sees_keys_only(
+    packaged: Path,
+) -> None:
+    template = json.loads((packaged / "template.json").read_text())
+    definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    [authorizer] = definition["securityDefinitions"].values()
+    told = authorizer["x-amazon-apigateway-authorizer"]
+    assert {"authorizerUri", "identityValidationExpression"} <= told.keys()

@@ -31,7 +31,9 @@ class Deployment:
         self.store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
 
     def deploy(self, *, accept: tuple[str, ...] = (), **given: str) -> bool:
-        clients = Clients(ec2=self.client("ec2"), ssm=self.client("ssm"))
+        clients = Clients(
+            ec2=self.client("ec2"), ssm=self.client("ssm"), functions=self.client("lambda")
+        )
         return deploy(self.stack, self.store, clients, self.packed, given, accept)
 
     def ids(self) -> dict[str, str]:

@@ -1,92 +1,134 @@
 """The wire between PynamoDB and moto's DynamoDB, on which calls get lost."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from botocore import xform_name
 from botocore.exceptions import ClientError, ReadTimeoutError
-from moto.core.exceptions import JsonRESTError
-from moto.dynamodb.responses import DynamoHandler
 
 from chalicelib.models.table import _shared
 from tests.faults.scheduler import Scheduler
+from tests.virtual.dynamodb import READS, Answer, ask, conflict, error, written
 
 _PATIENCE_SECONDS = 28  # of the client in models/table.py: 7 s, four times
-_READS = ("GetItem", "Query", "Scan")
 _TABLES = ("jobs", "fleet", "catalog")
-
-Answer = dict[str, Any]
 
 
 class Wire:
-    """Stands in for the botocore client that all tables share; moto answers without its HTTP.
+    """Stands in for the botocore clients that all tables share; moto answers without its HTTP.
 
     Answers are kept until the next write: that makes reads cheap, and lets those that are not
-    consistent answer as it was before that write.
+    consistent answer as it was before that write. A transaction takes its time: what writes to one
+    of its items meanwhile meets it, as in DynamoDB.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._connection = _shared()
+        self._clients = self._connection._client, self._connection._client_once
         self._client = self._connection.client
         self._scheduler = scheduler
         self._fresh: dict[str, Answer] = {}
         self._old: dict[str, Answer] = {}
+        self._under_way: list[set[str]] = []
+        self._by_token: dict[str, Answer] = {}
 
     def __enter__(self) -> "Wire":
         self._connection._client = self  # type: ignore[assignment]
+        self._connection._client_once = _Once(self)
         for table in _TABLES:
             self._empty(table)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection._client = self._client
+        self._connection._client, self._connection._client_once = self._clients
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def _make_api_call(self, operation: str, parameters: dict[str, Any]) -> Answer:
+    def _make_api_call(
+        self, operation: str, parameters: dict[str, Any], *, repeats: bool = True
+    ) -> Answer:
+        if operation != "TransactWriteItems":
+            return self._call(operation, parameters, repeats=repeats)
+        with self._transaction(written(operation, parameters)) as begin:
+            self._scheduler.call(f"{operation} begins", begin, _failure(operation))
+            return self._call(operation, parameters, repeats=repeats)
+
+    @contextmanager
+    def _transaction(self, items: set[str]) -> Iterator[Callable[[], None]]:
+        """Have no other write to these items after it began."""
+        ours: list[set[str]] = []
+
+        def begin() -> None:
+            if any(items & others for others in self._under_way):
+                self._scheduler.hurt()
+                raise conflict("TransactWriteItems", len(items))
+            ours.append(items)
+            self._under_way.append(items)
+
+        try:
+            yield begin
+        finally:
+            for each in ours:
+                self._under_way.remove(each)
+
+    def _call(self, operation: str, parameters: dict[str, Any], *, repeats: bool) -> Answer:
         key = f"{operation}{parameters}"
         old = self._old.get(key)
         is_lagging = old is not None and not parameters.get("ConsistentRead")
-        answer: Answer = self._scheduler.call(
+
+        def answer() -> Answer:
+            return self._answer(operation, parameters, key)
+
+        def unheard() -> None:
+            with suppress(ClientError):
+                answer()
+
+        called: Answer = self._scheduler.call(
             _named(operation, parameters),
-            lambda: self._answer(operation, parameters, key),
+            answer,
             _failure(operation),
             patience=_PATIENCE_SECONDS,
             stale=(lambda: old or {}) if is_lagging else None,
-            # A repeated transaction carries the token of the first, and is answered as that was.
-            repeats=operation == "UpdateItem",
+            repeated=unheard if repeats and operation not in READS else None,
         )
-        return answer
+        return called
 
     def _answer(self, operation: str, parameters: dict[str, Any], key: str) -> Answer:
-        if operation not in _READS:
-            answer = _ask(operation, parameters)
+        if operation not in READS:
+            answer = self._write(operation, parameters)
             self._old, self._fresh = {**self._old, **self._fresh}, {}
             return answer
         if key not in self._fresh:
-            self._fresh[key] = _ask(operation, parameters)
+            self._fresh[key] = ask(operation, parameters)
         return self._fresh[key]
 
+    def _write(self, operation: str, parameters: dict[str, Any]) -> Answer:
+        token = parameters.get("ClientRequestToken")
+        if token is None:
+            items = written(operation, parameters)
+            if any(items & others for others in self._under_way):
+                self._scheduler.hurt()
+                raise conflict(operation, len(items))
+            return ask(operation, parameters)
+        if token not in self._by_token:
+            self._by_token[token] = ask(operation, parameters)
+        return self._by_token[token]
+
     def _empty(self, table: str) -> None:
-        for item in _ask("Scan", {"TableName": table})["Items"]:
+        for item in ask("Scan", {"TableName": table})["Items"]:
             names = ("catalog", "key") if table == "catalog" else ("id",)
-            _ask("DeleteItem", {"TableName": table, "Key": {name: item[name] for name in names}})
+            ask("DeleteItem", {"TableName": table, "Key": {name: item[name] for name in names}})
 
 
-def _ask(operation: str, parameters: dict[str, Any]) -> Answer:
-    handler: Any = DynamoHandler()
-    handler.region, handler.current_account = "us-east-1", "123456789012"
-    handler.body = parameters
-    try:
-        answer: Answer = getattr(handler, xform_name(operation))().result
-    except JsonRESTError as error:
-        told = json.loads(str(error.description))
-        code, reasons = told["__type"].rpartition("#")[2], told.get("CancellationReasons", [])
-        refusal: Any = {"Error": {"Code": code}, "CancellationReasons": reasons}
-        raise ClientError(refusal, operation) from error
-    return answer
+class _Once:
+    """The client that never repeats."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def _make_api_call(self, operation: str, parameters: dict[str, Any]) -> Answer:
+        return self._wire._make_api_call(operation, parameters, repeats=False)
 
 
 def _named(operation: str, parameters: dict[str, Any]) -> str:
@@ -97,7 +139,6 @@ def _named(operation: str, parameters: dict[str, Any]) -> str:
 
 
 def _failure(operation: str) -> Callable[[], Exception]:
-    if operation in _READS:
-        code = "ProvisionedThroughputExceededException"
-        return lambda: ClientError({"Error": {"Code": code, "Message": code}}, operation)
+    if operation in READS:
+        return lambda: error("ProvisionedThroughputExceededException", operation)
     return lambda: ReadTimeoutError(endpoint_url="https://dynamodb")

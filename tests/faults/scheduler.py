@@ -143,19 +143,20 @@ class Scheduler:
         *,
         patience: float = 30,
         stale: Callable[[], T] | None = None,
-        repeats: bool = False,
+        repeated: Callable[[], object] | None = None,
     ) -> T:
         """Make a call to the outside, as its fate will have it.
 
         `patience` is the time after which a client gives up: then the call had no effect.
+        `repeated` is a call whose answer is lost, and that the client makes again.
         """
         process = _current()
         if process is None:
             return effect()
         started_at = self.now
         fate = process.park(at)
-        while fate is Fate.REPEATED and repeats:
-            effect()
+        while fate is Fate.REPEATED and repeated:
+            repeated()
             started_at = self.now
             fate = process.park(f"{at} again")
         if fate is Fate.FAILED or self.now - started_at > patience:
@@ -167,6 +168,11 @@ class Scheduler:
         if fate is Fate.UNANSWERED:
             raise failure()
         return answer
+
+    def hurt(self) -> None:
+        """Note that something went wrong for the running process that is no fault of its own."""
+        if process := _current():
+            process.was_hurt = True
 
     def pause(self, seconds: float, *, at: str = "pause", until: float | None = None) -> Fate:
         """Let the process sleep; whoever runs it next lets that time pass."""

@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
 
 from chalicelib.config import config
-from chalicelib.errors import FleetUnreachable, JobFinished
+from chalicelib.errors import FleetUnreachable, JobFinished, TooManyRequests, Unanswered
+from chalicelib.models.daily_images import DailyImages
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
@@ -18,9 +19,11 @@ from tests.faults.comfyui import Run
 from tests.faults.dynamodb import Wire
 from tests.faults.scheduler import Died, Process
 from tests.faults.stored import check_stored
-from tests.faults.world import World
+from tests.faults.world import World, limit_of
 
-_INJECTED = ClientError | FleetUnreachable | PynamoDBConnectionError | TransactWriteError
+_INJECTED = (
+    ClientError | FleetUnreachable | PynamoDBConnectionError | TransactWriteError | Unanswered
+)
 
 # How jobs fail that run out of time, and the time that is enough for a stall and two boots.
 _LATE = ("deadline_exceeded", "gpu_unavailable", "comfyui_unreachable", "internal_error")
@@ -53,6 +56,7 @@ class Truths:
         for record in InstanceRecord.scan():
             assert len(record.seated) <= config.gpu_seats, f"too many seats: {record.seated}"
         self._check_keys()
+        self._check_limits()
         self._check_errors()
 
     def job_ids(self) -> list[str]:
@@ -146,9 +150,16 @@ class Truths:
         self._open_before[process.name] = self._open()
 
     def _check_clean(self, process: Process) -> None:
-        """Whoever ends a job undisturbed leaves nothing of it."""
+        """Whoever ends a job undisturbed leaves nothing of it where it was tried."""
         ended = self._open_before[process.name] - self._open()
-        seated = {job_id for record in InstanceRecord.scan() for job_id in record.seated}
+        tried = {job.id: {each.instance_id for each in job.attempts} for job in self.jobs()}
+        # A driver that has lost its lease may have taken a seat elsewhere, which the keeper frees.
+        seated = {
+            job_id
+            for record in InstanceRecord.scan()
+            for job_id in record.seated
+            if not tried.get(job_id) or record.id in tried[job_id]
+        }
         in_line = {each.id for each in Job.by_place.query(LINE)}
         at_work = {
             attempt_id.rpartition("-")[0]
@@ -191,10 +202,19 @@ class Truths:
         for key in [prompt for prompt in made if prompt.startswith("key")]:
             assert made[key] == int(key[-1]), f"{key} made {made[key]} jobs"
 
+    def _check_limits(self) -> None:
+        """No owner has more images than it may ask for, and each of them is counted."""
+        made = Counter(item["owner"]["S"] for item in self._items() if "owner" in item)
+        day = int(self._world.scheduler.now // 86_400)
+        for owner, count in made.items():
+            counted = int(DailyImages.get(f"images:{owner}:{day}").images)
+            assert count <= counted <= limit_of(owner), f"{owner}: {count} made, {counted} counted"
+
     def _check_errors(self) -> None:
         for name, error, was_hurt in self._world.errors:
             is_injected = isinstance(error, _INJECTED) and was_hurt
             is_answer = isinstance(error, JobFinished) and "cancel" in name
+            is_answer |= isinstance(error, TooManyRequests) and "api" in name
             if not (is_injected or is_answer or isinstance(error, Died)):
                 raise AssertionError(f"{name} raised {error!r}") from error
 

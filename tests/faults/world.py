@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.config import config
+from chalicelib.models.daily_images import Allowance
 from chalicelib.models.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.accounting import Accounting
@@ -27,11 +28,17 @@ from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
 from tests.faults.comfyui import ERRORS, ComfyUI, Run
 from tests.faults.comfyui_wire import Http, WiredComfyUI
 from tests.faults.scheduler import Process, Scheduler
+from tests.services.fakes import submit
 
 TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "stopped")
 
 # Lambda's time-outs: .chalice/config.json.
 API_SECONDS, WORKER_SECONDS, KEEPER_SECONDS = 29, 90, 60
+
+
+def limit_of(owner: str) -> int:
+    """How many images an owner may ask for: one too few for some, enough for two of a key."""
+    return 4 if owner.startswith("key") else 2
 
 
 class Function:
@@ -112,14 +119,24 @@ class World:
         count = int(key[-1]) if key else 1
         wait = wait if count == 1 else 0
         request = GenerateRequest(prompt=key or "a fox")
-        order = Order(request, wait, f"{key}", owner=key or caller, key=key, count=count)
+        wait_until = self.scheduler.now + wait if wait else 0
+        owner = key or caller
+        order = Order(
+            request,
+            wait_until,
+            f"{key}",
+            owner=owner,
+            allowance=Allowance(owner, limit_of(owner)),
+            key=key,
+            count=count,
+        )
 
         def answered(process: Process) -> None:
             if process.error is None:
                 self.answers.append((key, [job.id for job in process.answer]))  # type: ignore[attr-defined]
 
         name = f"api {key or ''} wait {wait} count {count}"
-        return self._spawn(name, lambda each: each.generation.submit(order), API_SECONDS, answered)
+        return self._spawn(name, lambda each: submit(each.generation, order), API_SECONDS, answered)
 
     def deliver(self, message: Message) -> Process:
         self.queue.receive(message)

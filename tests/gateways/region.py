@@ -40,11 +40,13 @@ class Region:
         self.rejects_warm_up = False
         self.kept: set[str] = set()
         self.stubborn: set[str] = set()  # those that EC2 does not stop
+        self.asked = 0  # for its instances, answered or not
         self.describes = 0
         self.started: list[str] = []
         self.stopped: list[str] = []
 
     def instances(self) -> list[Instance]:
+        self.asked += 1
         if self.is_down:
             raise FleetUnreachable("EC2 does not answer", retry_seconds=10)
         self.describes += 1

@@ -204,3 +204,36 @@ def test_many_looks_at_a_gpu_that_boots_ask_ec2_seldom() -> None:
             acquire(fleet)
         region.now += 0.5
     assert region.describes <= 6
+
+
+def test_a_check_passes_while_ec2_does_not_answer() -> None:
+    region = Region("stopped")
+    region.is_down = True
+    fleet_of(region).check()
+    with pytest.raises(FleetUnreachable):
+        fleet_of(region).members()
+
+
+def test_ec2_that_does_not_answer_is_not_asked_again_at_once() -> None:
+    region = Region("stopped")
+    region.is_down = True
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(FleetUnreachable):
+            fleet.members()
+    assert region.asked == 1
+    region.is_down = False
+    region.now += 6
+    assert fleet.members()
+
+
+def test_checks_ask_ec2_once_in_ten_minutes() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    for _ in range(10):
+        fleet.check()
+        region.now += 59
+    assert region.asked == 1
+    region.now += 60
+    fleet.check()
+    assert region.asked == 2

@@ -26,7 +26,7 @@ FIRST = {
 def choose(
     given: dict[str, str] | None = None, before: dict[str, str] | None = None, **zones: str
 ) -> dict[str, str]:
-    clients = Clients(ec2=Ec2(**zones), ssm=Ssm())
+    clients = Clients(ec2=Ec2(**zones), ssm=Ssm(), functions=None)
     return chosen(RESOURCES, given or {}, before or {}, clients)
 
 
@@ -56,7 +56,7 @@ def test_an_update_keeps_what_was_chosen_and_given() -> None:
 
 
 def test_an_update_asks_aws_for_nothing() -> None:
-    assert chosen(RESOURCES, {}, FIRST, Clients(ec2=None, ssm=None)) == FIRST
+    assert chosen(RESOURCES, {}, FIRST, Clients(ec2=None, ssm=None, functions=None)) == FIRST
 
 
 def test_without_instances_the_next_are_of_the_ami_of_the_day() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.models.api_key import ApiKey, parts
-from infra.keys import create, lines
+from infra.keys import create, lines, sharing
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,11 +15,20 @@ ROOT = Path(__file__).parents[2]
 def test_a_key_alone_may_read_and_generate_for_an_owner_of_its_name(aws: None) -> None:
     key = ApiKey.get(parts(create("shop"))[0])
     assert (key.owner, list(key.scopes), key.expires_at) == ("shop", ["read", "generate"], None)
-    assert (key.requests_per_minute, key.images_per_day) == (120, 1000)
+    assert (key.requests_per_minute, key.images_per_day) == (3000, 1000)
 
 
 def test_no_two_keys_are_alike(aws: None) -> None:
     assert len({create("shop") for _ in range(20)}) == 20
+
+
+def test_a_second_key_of_a_name_would_share_the_first_ones_owner(aws: None) -> None:
+    first, _ = parts(create("shop"))
+    create("other", owner="team")
+    assert first in str(sharing("shop"))
+    assert "OWNER='shop'" in str(sharing("shop"))
+    assert "OWNER='team'" in str(sharing("team"))
+    assert sharing("other") is None
 
 
 def test_the_list_says_all_but_the_secret(aws: None) -> None:

@@ -1,9 +1,25 @@
-"""What DynamoDB's errors mean."""
+"""What DynamoDB's errors mean, and what is sent again."""
 
+import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from pynamodb.exceptions import UpdateError
 
-from chalicelib.models.table import was_refused
+from chalicelib.errors import Unanswered
+from chalicelib.models import table
+from chalicelib.models.catalog_item import Entry
+from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.table import sent_once, transaction, was_refused
+from tests.models.unheard import refused, unheard
+from tests.virtual.dynamodb import conflict, error
+
+PAUSES = 5
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    pauses: list[float] = []
+    monkeypatch.setattr(table, "sleep", pauses.append)
+    return pauses
 
 
 def answered(code: str) -> UpdateError:
@@ -17,3 +33,70 @@ def test_a_condition_that_does_not_hold_is_told_from_failures() -> None:
 
 def test_an_answer_that_never_came_is_no_refusal() -> None:
     assert not was_refused(UpdateError("no", ReadTimeoutError(endpoint_url="https://dynamodb")))
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "TransactionInProgressException"])
+def test_a_write_that_meets_a_transaction_is_sent_again(
+    aws: None, code: str, no_pause: list[float]
+) -> None:
+    with refused("UpdateItem", error(code, "UpdateItem"), times=PAUSES):
+        InstanceRecord("i-1").started(now=5.0)
+    assert InstanceRecord.read("i-1").on_since == 5.0
+    assert len(no_pause) == PAUSES
+    assert sum(no_pause) < 1
+
+
+def test_transactions_that_meet_are_sent_again(aws: None) -> None:
+    met = conflict("TransactWriteItems", 1)
+    with refused("TransactWriteItems", met) as client, transaction() as writes:
+        writes.save(Entry("a", "b"))
+    assert client.calls == ["TransactWriteItems"] * 2
+    assert Entry.get("a", "b")
+
+
+def test_a_transaction_that_is_sent_again_is_the_same_to_dynamodb(aws: None) -> None:
+    tokens: list[str] = []
+    with refused("TransactWriteItems", conflict("TransactWriteItems", 1)) as client:
+        send = client._make_api_call
+
+        def listened(operation: str, parameters: dict[str, str]) -> object:
+            tokens.append(parameters["ClientRequestToken"])
+            return send(operation, parameters)
+
+        client._make_api_call = listened  # type: ignore[method-assign, assignment]
+        with transaction() as writes:
+            writes.save(Entry("a", "b"))
+    assert len(tokens) == 2
+    assert len({*tokens}) == 1
+
+
+def test_a_write_that_meets_transactions_again_and_again_fails(aws: None) -> None:
+    failure = conflict("UpdateItem", 1)
+    with refused("UpdateItem", failure, times=PAUSES + 1), pytest.raises(UpdateError):
+        InstanceRecord("i-1").started(now=5.0)
+
+
+def test_a_write_that_is_sent_once_is_not_sent_again(aws: None) -> None:
+    record = InstanceRecord("i-1")
+    with unheard("UpdateItem"), pytest.raises(Unanswered), sent_once():
+        record.update([InstanceRecord.run_total_seconds.add(1)])
+    with unheard("UpdateItem"):
+        record.update([InstanceRecord.run_total_seconds.add(1)])
+    assert InstanceRecord.read("i-1").run_total_seconds == 1 + 2
+
+
+def test_a_write_that_is_sent_once_is_sent_again_if_nothing_was_written(aws: None) -> None:
+    failure = error("ThrottlingException", "UpdateItem")
+    with refused("UpdateItem", failure, times=2), sent_once():
+        InstanceRecord("i-1").update([InstanceRecord.run_total_seconds.add(1)])
+    assert InstanceRecord.read("i-1").run_total_seconds == 1
+
+
+def test_both_clients_use_the_same_connections_and_one_does_not_repeat(aws: None) -> None:
+    repeating = table._shared().client
+    with sent_once():
+        once = table._shared().client
+    assert once is not repeating
+    assert once._endpoint.http_session is repeating._endpoint.http_session
+    assert once.meta.config.retries["total_max_attempts"] == 1
+    assert repeating.meta.config.retries["total_max_attempts"] > 1

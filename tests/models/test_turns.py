@@ -8,21 +8,26 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.models import line
 from chalicelib.models.line import CallerTurn
+from tests.models.lining import come
+from tests.models.unheard import unheard
 
 pytestmark = pytest.mark.usefixtures("aws")
 
 
 class Interrupted(CallerTurn):
-    """A process that is overtaken by another before its second write."""
+    """A process that is overtaken by another before one of its writes."""
 
     meanwhile: Callable[[], object] | None = None
+    writes_before = 0
 
-    def update(self, actions: Any, condition: Any = None, **how: Any) -> Any:
-        if condition is not None and Interrupted.meanwhile:
+    def update(self, *given: Any, **how: Any) -> Any:
+        if Interrupted.writes_before == 0 and Interrupted.meanwhile:
             other, Interrupted.meanwhile = Interrupted.meanwhile, None
             other()
-        return super().update(actions, condition, **how)
+        Interrupted.writes_before -= 1
+        return super().update(*given, **how)
 
 
 def take(kind: type[CallerTurn], caller: str, count: int, earliest: int) -> list[int]:
@@ -48,27 +53,60 @@ taking = st.tuples(st.integers(1, 4), st.integers(100, 106))
 _callers = itertools.count()
 
 
-def take_at_once(before: int, first: Taking, second: Taking) -> tuple[list[int], list[int]]:
-    """Have a process take turns between the two writes of another."""
+def take_at_once(
+    before: int, first: Taking, second: Taking, writes_before: int
+) -> tuple[list[int], list[int]]:
+    """Have a process take turns between two writes of another."""
     caller, others = f"caller {next(_callers)}", list[int]()
     take(CallerTurn, caller, 1, before)
     Interrupted.meanwhile = lambda: others.extend(take(CallerTurn, caller, *second))
+    Interrupted.writes_before = writes_before
     taken = take(Interrupted, caller, *first)
     Interrupted.meanwhile = None
     return taken, others
 
 
 def test_turns_that_two_processes_take_at_the_same_head_are_distinct() -> None:
-    taken, others = take_at_once(1, (1, 100), (1, 100))
+    taken, others = take_at_once(1, (1, 100), (1, 100), 1)
     assert sorted(taken + others) == [100, 101]
 
 
-@settings(max_examples=40)
-@given(before=st.integers(90, 106), first=taking, second=taking)
-@example(before=94, first=(4, 100), second=(1, 102))
+@settings(max_examples=60)
+@given(before=st.integers(90, 106), first=taking, second=taking, writes_before=st.integers(0, 2))
+@example(before=94, first=(4, 100), second=(1, 102), writes_before=1)
+@example(before=94, first=(4, 102), second=(1, 100), writes_before=1)
 def test_turns_that_two_processes_take_at_once_are_distinct(
-    before: int, first: Taking, second: Taking
+    before: int, first: Taking, second: Taking, writes_before: int
 ) -> None:
-    taken, others = take_at_once(before, first, second)
+    taken, others = take_at_once(before, first, second, writes_before)
     assert not {*taken} & {*others}
     assert min(taken) >= first[1]
+
+
+@pytest.mark.parametrize(("last", "writes"), [(None, 2), (5, 2), (99, 1), (200, 1)])
+def test_turns_are_taken_by_few_writes(last: int | None, writes: int) -> None:
+    caller = f"caller {next(_callers)}"
+    if last:
+        take(CallerTurn, caller, 1, last)
+    Interrupted.writes_before = 0
+    take(Interrupted, caller, 1, 100)
+    assert -Interrupted.writes_before == writes
+
+
+@pytest.mark.parametrize("last", [None, 5, 99, 200])
+def test_a_turn_whose_write_is_applied_twice_is_nobody_elses(last: int | None) -> None:
+    caller = f"caller {next(_callers)}"
+    if last:
+        take(CallerTurn, caller, 1, last)
+    with unheard("UpdateItem"):
+        taken = take(CallerTurn, caller, 2, 100)
+    assert min(taken) >= 100
+    assert not {*taken} & {*take(CallerTurn, caller, 2, 100)}
+
+
+def test_a_turn_is_given_back_once() -> None:
+    job = come(caller := f"caller {next(_callers)}", now=1000)[0]
+    [last] = take(CallerTurn, caller, 1, 0)
+    with unheard("UpdateItem"):
+        line.give_back(job)
+    assert take(CallerTurn, caller, 1, 0) == [last]

@@ -148,13 +148,20 @@ class Clock:
         self.now += seconds
 
 
+def submit(generation: Generation, order: Order) -> list[Job]:
+    """Have an order accepted and driven, as the API does."""
+    jobs = generation.accept(order)
+    generation.drive(jobs, order)
+    return jobs
+
+
 class Parts:
     """The use cases, wired as in a function, with everything around them in reach."""
 
-    def __init__(self, *comfyuis: FakeComfyUI) -> None:
-        self.clock, self.queue, self.images = Clock(), FakeQueue(), FakeImages()
+    def __init__(self, *comfyuis: FakeComfyUI, clock: Any = None, fleet: Any = None) -> None:
+        self.clock, self.queue, self.images = clock or Clock(), FakeQueue(), FakeImages()
         self.comfyui, *others = comfyuis or (FakeComfyUI(),)
-        fleet: Any = FakeFleet(self.comfyui, *others)
+        fleet = fleet or FakeFleet(self.comfyui, *others)
         queue: Any = self.queue
         images: Any = self.images
         self.fleet = fleet
@@ -178,8 +185,9 @@ class Parts:
 
     def submit(self, wait_seconds: int = 25, **how: Any) -> list[Job]:
         request = GenerateRequest(prompt="a fox")
-        order = {"request": request, "wait_seconds": wait_seconds, "fingerprint": "f", **how}
-        return self.generation.submit(Order(**order))
+        wait_until = self.clock() + wait_seconds if wait_seconds else 0
+        order = {"request": request, "wait_until": wait_until, "fingerprint": "f", **how}
+        return submit(self.generation, Order(**order))
 
     def work(self, job_id: str) -> Job:
         """Have a worker take a message."""

@@ -5,6 +5,7 @@ import pytest
 from chalicelib.errors import ComfyUIUnavailable, GpuNotReady, JobFinished
 from chalicelib.models.job import Job
 from chalicelib.models.job_listing import newest
+from tests.gateways.region import Region, fleet_of
 from tests.services.fakes import Parts
 
 
@@ -36,6 +37,19 @@ def test_what_cannot_be_served_is_not_accepted(parts: Parts) -> None:
     with pytest.raises(ComfyUIUnavailable):
         parts.submit()
     assert (newest(10), parts.queue.sent) == ([], [])
+
+
+@pytest.mark.parametrize("wait_seconds", [0, 25])
+def test_a_request_is_accepted_while_ec2_does_not_answer(parts: Parts, wait_seconds: int) -> None:
+    region = Region("stopped")
+    region.is_down, region.now = True, parts.clock()
+    parts = Parts(clock=parts.clock, fleet=fleet_of(region, clock=parts.clock))
+    [job] = parts.submit(wait_seconds=wait_seconds)
+    assert Job.find(job.id).is_open
+    region.is_down = False
+    parts.clock.advance(60)
+    parts.work(job.id)
+    assert region.started == ["i-0"]
 
 
 def test_a_cold_gpu_is_waited_for_by_messages(parts: Parts) -> None:

@@ -1,0 +1,35 @@
+"""How many functions an account runs at a time, and what follows for a deployment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Lambda lets an account reserve only what leaves so many for its other functions.
+_UNRESERVED = 100
+_KEEPER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the keeper
+
+
+def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that depend on the account's limit, as it is now.
+
+    `functions` is a client of Lambda; `before` has the parameters of the deployed stack.
+    """
+    limit = functions.get_account_settings()["AccountLimit"]
+    reserved = _KEEPER if before.get("ReserveKeeper") == "yes" else 0
+    left = int(limit["UnreservedConcurrentExecutions"]) + reserved - _KEEPER
+    is_small = int(limit["ConcurrentExecutions"]) < _UNRESERVED
+    return {"SmallAccount": _word(is_small), "ReserveKeeper": _word(left >= _UNRESERVED)}
+
+
+def notice(parameters: Mapping[str, str]) -> str | None:
+    """Say what a small account cannot do, if this is one."""
+    if parameters.get("SmallAccount") != "yes":
+        return None
+    return (
+        "This account may run fewer than 100 functions at a time: a request waits for its image"
+        " for 5 seconds at most, then it is answered with its job, and 4 workers run at a time."
+        " Ask AWS to raise the Lambda quota 'Concurrent executions', and deploy again."
+    )
+
+
+def _word(is_so: bool) -> str:  # noqa: FBT001 - a template has no truth values
+    return "yes" if is_so else "no"

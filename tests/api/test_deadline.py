@@ -1,0 +1,124 @@
+"""When a caller is answered: within its wait, and before API Gateway gives up."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from chalice.app import Request
+from chalice.test import TestHTTPClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import wiring
+from chalicelib.api.deadline import Deadline, deadline
+from chalicelib.models.job import Job
+from tests.api.calls import send
+from tests.api.gateway import Gateway
+
+STORING = 4.0  # seconds that are left when the wait ends
+GATEWAY = 29.0
+SMALL = {"prompt": "a pier", "width": 64, "height": 64}
+
+
+class Context:
+    """What Lambda tells of an invocation."""
+
+    def __init__(self, remaining_seconds: float) -> None:
+        self._remaining_seconds = remaining_seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._remaining_seconds * 1000)
+
+
+def deadline_of(
+    *, ago: float = 0, remaining: float = 60, prefer: str = "", told: bool = True
+) -> tuple[float, float]:
+    """Return in how many seconds the wait ends and the answer is due."""
+    now = time.time()
+    event: Any = {
+        "requestContext": {
+            "httpMethod": "POST",
+            "resourcePath": "/",
+            **({"requestTimeEpoch": int((now - ago) * 1000)} if told else {}),
+        },
+        "headers": {"prefer": prefer},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {},
+        "body": None,
+        "stageVariables": None,
+        "isBase64Encoded": False,
+    }
+    by = deadline(Request(event, Context(remaining)))
+    return by.wait_until - now if by.is_waited_for else 0, by.answer_at - now
+
+
+def test_the_wait_begins_when_api_gateway_received_the_request() -> None:
+    assert deadline_of()[0] == pytest.approx(25, abs=0.1)
+    assert deadline_of(ago=10)[0] == pytest.approx(15, abs=0.1)
+    assert deadline_of(ago=10, prefer="wait=5")[0] == pytest.approx(-5, abs=0.1)
+    assert deadline_of(told=False)[0] == pytest.approx(25, abs=0.1)
+
+
+def test_the_wait_ends_before_the_function_does() -> None:
+    assert deadline_of(remaining=10)[0] == pytest.approx(10 - STORING, abs=0.1)
+
+
+def test_who_does_not_wait_has_no_wait() -> None:
+    assert deadline_of(prefer="respond-async")[0] == 0
+    assert deadline_of(prefer="wait=0")[0] == 0
+
+
+@given(
+    ago=st.floats(-5, 40),
+    remaining=st.floats(0, 30),
+    asked=st.integers(0, 99),
+)
+def test_there_is_time_to_store_and_to_answer_whatever_is_asked(
+    ago: float, remaining: float, asked: int
+) -> None:
+    wait, answer = deadline_of(ago=ago, remaining=remaining, prefer=f"wait={asked}")
+    end = min(GATEWAY - max(ago, 0), remaining)
+    assert answer <= end - 0.9
+    if asked:
+        assert wait <= min(asked - max(ago, 0), end - STORING) + 0.1
+
+
+def test_work_that_takes_too_long_is_left_to_itself() -> None:
+    may_end, has_ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait(10)
+        has_ended.set()
+
+    assert not Deadline(0, time.time() + 0.05).run(work)
+    may_end.set()
+    assert has_ended.wait(10)
+
+
+def test_work_that_fails_is_answered_all_the_same() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    assert Deadline(0, time.time() + 10).run(fail)
+
+
+def test_a_request_that_was_long_under_way_is_queued(
+    http: TestHTTPClient, gateway: Gateway, comfyui: str
+) -> None:
+    gateway.seconds_ago = 26
+    response = send(http, "POST", "/api/images/generate", SMALL)
+    assert (response.status_code, response.json_body["status"]) == (202, "queued")
+
+
+def test_an_answer_does_not_wait_for_work_that_hangs(
+    http: TestHTTPClient, gateway: Gateway, comfyui: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    monkeypatch.setattr(wiring.generation(), "drive", lambda *_: may_end.wait(60))
+    gateway.seconds_ago = 24.5  # of API Gateway's 29 seconds
+    response = send(http, "POST", "/api/images/generate", SMALL)
+    assert not may_end.is_set()
+    may_end.set()
+    assert response.status_code == 202
+    assert Job.find(response.json_body["id"]).is_open

@@ -1,0 +1,49 @@
+"""What a deployment does where the account may run few functions at a time."""
+
+from typing import Any
+
+import pytest
+
+from infra.concurrency import concurrency, notice
+
+
+class Functions:
+    """Lambda, as far as it tells an account's limit."""
+
+    def __init__(self, limit: int, unreserved: int | None = None) -> None:
+        self.limit, self.unreserved = limit, limit if unreserved is None else unreserved
+
+    def get_account_settings(self) -> dict[str, Any]:
+        told = {
+            "ConcurrentExecutions": self.limit,
+            "UnreservedConcurrentExecutions": self.unreserved,
+        }
+        return {"AccountLimit": told}
+
+
+def test_a_new_account_waits_for_less_and_reserves_nothing() -> None:
+    made = concurrency(Functions(10), {})
+    assert made == {"SmallAccount": "yes", "ReserveKeeper": "no"}
+    assert "5 seconds" in str(notice(made))
+
+
+def test_an_ordinary_account_reserves_functions_for_the_keeper() -> None:
+    made = concurrency(Functions(1000), {})
+    assert made == {"SmallAccount": "no", "ReserveKeeper": "yes"}
+    assert notice(made) is None
+
+
+@pytest.mark.parametrize(("unreserved", "reserves"), [(101, "no"), (102, "yes")])
+def test_nothing_is_reserved_that_would_leave_less_than_100(unreserved: int, reserves: str) -> None:
+    assert concurrency(Functions(1000, unreserved), {})["ReserveKeeper"] == reserves
+
+
+def test_what_is_reserved_already_stays_so() -> None:
+    before = {"ReserveKeeper": "yes"}
+    assert concurrency(Functions(1000, 100), before)["ReserveKeeper"] == "yes"
+    assert concurrency(Functions(1000, 99), before)["ReserveKeeper"] == "no"
+
+
+def test_a_limit_that_was_raised_is_found_at_the_next_deployment() -> None:
+    before = {"SmallAccount": "yes", "ReserveKeeper": "no"}
+    assert concurrency(Functions(1000), before) == {"SmallAccount": "no", "ReserveKeeper": "yes"}

@@ -1,0 +1,94 @@
+"""What API Gateway lets through, and what it answers by itself."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra.keys import create
+from tests.conftest import RESOURCES
+
+API = RESOURCES["Resources"]["RestAPI"]["Properties"]
+PARAMETERS = RESOURCES["Parameters"]
+UNANSWERED = [
+    "INTEGRATION_FAILURE",
+    "INTEGRATION_TIMEOUT",
+    "API_CONFIGURATION_ERROR",
+    "AUTHORIZER_FAILURE",
+    "AUTHORIZER_CONFIGURATION_ERROR",
+    "DEFAULT_5XX",
+]
+
+
+def body_of(response: dict[str, Any]) -> Any:
+    return json.loads(
+        response["ResponseTemplates"]["application/json"].replace(
+            "$context.error.messageString", '"said"'
+        )
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(API["GatewayResponses"]))
+def test_every_answer_of_its_own_has_the_shape_of_errors_and_cors(kind: str) -> None:
+    response = API["GatewayResponses"][kind]
+    body = body_of(response)
+    assert body.keys() == {"status", "message", "details"}
+    assert body["status"] == "error"
+    assert body["details"].keys() == {"error", "suggestion"}
+    assert "Access-Control-Allow-Origin" in response["ResponseParameters"]["Headers"]
+
+
+@pytest.mark.parametrize("kind", UNANSWERED)
+def test_a_function_that_does_not_answer_is_asked_again_with_the_same_key(kind: str) -> None:
+    response = API["GatewayResponses"][kind]
+    assert response["StatusCode"] == "503"
+    assert response["ResponseParameters"]["Headers"]["Retry-After"] == "'2'"
+    assert "same Idempotency-Key" in body_of(response)["details"]["suggestion"]
+
+
+def test_too_many_requests_of_all_callers_may_come_again() -> None:
+    response = API["GatewayResponses"]["THROTTLED"]
+    assert response["StatusCode"] == "429"
+    assert response["ResponseParameters"]["Headers"]["Retry-After"] == "'1'"
+
+
+def test_the_limits_of_the_stage_are_parameters() -> None:
+    [settings] = API["MethodSettings"]
+    limits = settings["ThrottlingRateLimit"]["Ref"], settings["ThrottlingBurstLimit"]["Ref"]
+    assert [PARAMETERS[name]["Default"] for name in limits] == [1000, 2000]
+
+
+def test_a_key_may_send_what_forty_connections_do() -> None:
+    assert PARAMETERS["KeyRequestsPerMinute"]["Default"] == 3000
+
+
+def expression() -> str:
+    [authorizer] = API["DefinitionBody"]["securityDefinitions"].values()
+    return str(authorizer["x-amazon-apigateway-authorizer"]["identityValidationExpression"])
+
+
+@pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER  {}", "Bearer {} "])
+def test_a_key_comes_to_the_authorizer(aws: None, form: str) -> None:
+    assert re.fullmatch(expression(), form.format(create("ci")))
+
+
+@pytest.mark.parametrize("form", ["{}", "Basic {}", "Bearer{}", "Bearer x{}", "Bearer {}x"])
+def test_what_is_no_key_does_not_come_to_the_authorizer(aws: None, form: str) -> None:
+    assert not re.fullmatch(expression(), form.format(create("ci")))
+
+
+def test_workers_are_bounded_by_the_event_source() -> None:
+    worker = RESOURCES["Resources"]["Worker"]["Properties"]
+    assert "ReservedConcurrentExecutions" not in worker
+    scaling = worker["Events"]["WorkerSqsEventSource"]["Properties"]["ScalingConfig"]
+    assert scaling["MaximumConcurrency"] == {
+        "Fn::If": ["IsSmallAccount", 4, {"Ref": "WorkerConcurrency"}]
+    }
+
+
+def test_a_small_account_waits_for_five_seconds() -> None:
+    variables = RESOURCES["Globals"]["Function"]["Environment"]["Variables"]
+    wait = {"Fn::If": ["IsSmallAccount", "5", {"Ref": "LongestWaitSeconds"}]}
+    assert variables["LONGEST_WAIT_SECONDS"] == wait
+    assert PARAMETERS["SmallAccount"]["Default"] == "no"

@@ -1,0 +1,98 @@
+"""A key's images of the day: never more than the limit, and a request gets the job it has."""
+
+import pytest
+
+from chalicelib.errors import IdempotencyConflict, TooManyRequests, Unanswered
+from chalicelib.models.daily_images import Allowance, DailyImages
+from chalicelib.models.job import Job
+from tests.models.unheard import unheard
+from tests.services.fakes import Parts
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+def counted(parts: Parts, key_id: str = "k") -> int:
+    return int(DailyImages.get(f"images:{key_id}:{int(parts.clock() // 86_400)}").images)
+
+
+def stored() -> int:
+    return len(list(Job.scan(Job.status.exists())))
+
+
+def test_a_request_whose_twin_has_the_last_image_of_the_day_gets_its_job(parts: Parts) -> None:
+    Allowance("k", 1).take(1, now=parts.clock())  # by the twin, which is about to be stored
+    twin: list[Job] = []
+
+    def store_the_twin(seconds: float) -> None:
+        parts.clock.advance(seconds)
+        if not twin and seconds >= 0.3:
+            twin.extend(Parts(clock=parts.clock).submit(wait_seconds=0, key="same"))
+
+    parts.generation._pause = store_the_twin
+    [job] = parts.submit(wait_seconds=0, key="same", allowance=Allowance("k", 1))
+    assert job.id == twin[0].id
+    assert (stored(), counted(parts)) == (1, 1)
+
+
+def test_a_request_over_the_limit_looks_for_a_second_and_is_refused(parts: Parts) -> None:
+    began, allowance = parts.clock(), Allowance("k", 0)
+    with pytest.raises(TooManyRequests):
+        parts.submit(wait_seconds=0, key="same", allowance=allowance)
+    assert parts.clock() - began == pytest.approx(1)
+    with pytest.raises(TooManyRequests):
+        parts.submit(wait_seconds=0, allowance=allowance)
+    assert parts.clock() - began == pytest.approx(1), "without a key there is nothing to look for"
+
+
+def test_a_lost_race_gives_its_images_back(parts: Parts) -> None:
+    twin: list[Job] = []
+    check = parts.fleet.check
+
+    def submit_the_twin() -> None:
+        parts.fleet.check = check
+        twin.extend(parts.submit(wait_seconds=0, key="same", allowance=Allowance("k", 9)))
+
+    parts.fleet.check = submit_the_twin  # after the first has looked for its key
+    [job] = parts.submit(wait_seconds=0, key="same", allowance=Allowance("k", 9))
+    assert job.id == twin[0].id
+    assert (stored(), counted(parts)) == (1, 1)
+
+
+def test_a_conflict_of_keys_gives_its_images_back(parts: Parts) -> None:
+    check = parts.fleet.check
+
+    def use_the_key() -> None:
+        parts.fleet.check = check
+        parts.submit(wait_seconds=0, key="same", allowance=Allowance("k", 9))
+
+    parts.fleet.check = use_the_key
+    other = {"key": "same", "fingerprint": "another", "allowance": Allowance("k", 9)}
+    with pytest.raises(IdempotencyConflict):
+        parts.submit(wait_seconds=0, **other)
+    assert (stored(), counted(parts)) == (1, 1)
+
+
+def test_images_whose_count_is_not_answered_stay_counted_once(parts: Parts) -> None:
+    with unheard("images:k"), pytest.raises(Unanswered):
+        parts.submit(wait_seconds=0, allowance=Allowance("k", 2))
+    assert (stored(), counted(parts)) == (0, 1)
+    parts.submit(wait_seconds=0, allowance=Allowance("k", 2))
+    with pytest.raises(TooManyRequests):
+        parts.submit(wait_seconds=0, allowance=Allowance("k", 2))
+
+
+def test_images_are_given_back_once(parts: Parts) -> None:
+    allowance = Allowance("k", 3)
+    allowance.take(3, now=parts.clock())
+    with unheard("images:k"):
+        allowance.give_back(1, now=parts.clock())
+    assert counted(parts) == 2
+
+
+def test_a_repeated_request_costs_nothing(parts: Parts) -> None:
+    wanted = {"wait_seconds": 0, "key": "same", "allowance": Allowance("k", 1)}
+    ids = {parts.submit(**wanted)[0].id for _ in range(3)}
+    assert (len(ids), counted(parts)) == (1, 1)

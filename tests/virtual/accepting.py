@@ -1,0 +1,39 @@
+"""Requests of one API key that come at once, or one after the other."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chalicelib.models import table
+from chalicelib.models.daily_images import Allowance
+from tests.services.fakes import Parts
+from tests.virtual.clock import VirtualClock
+from tests.virtual.dynamodb import VirtualDynamoDB
+
+CALL_SECONDS = 0.005
+
+
+@contextmanager
+def asleep_on(clock: VirtualClock) -> Iterator[None]:
+    """Have the tables' pauses pass on a clock."""
+    before, table.sleep = table.sleep, clock.sleep
+    yield
+    table.sleep = before
+
+
+def accept_at_once(
+    clock: VirtualClock, count: int, *, limit: int
+) -> tuple[list[float], Counter[str]]:
+    """Have requests accepted asynchronously; return the seconds of each, and all calls."""
+    parts, taken = Parts(clock=clock), list[float]()
+
+    def accept() -> None:
+        began = clock()
+        parts.submit(wait_seconds=0, owner="one", allowance=Allowance("one", limit))
+        taken.append(clock() - began)
+
+    with asleep_on(clock), VirtualDynamoDB(clock, call_seconds=CALL_SECONDS) as dynamodb:
+        for _ in range(count):
+            clock.spawn(accept)
+        clock.run()
+    return taken, dynamodb.calls
