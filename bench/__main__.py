@@ -2,8 +2,11 @@
 
 import json
 import platform
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from bench.cold_start import import_times
 from bench.overhead import overhead
@@ -22,11 +25,19 @@ def main() -> None:
             "python": platform.python_version(),
             "package_megabytes": round((at / "package/deployment.zip").stat().st_size / 1e6, 2),
             "import": import_times(),
+            "calls": _calls(),
             "post_to_png": overhead(at),
         }
     text = json.dumps(results, indent=2)
     print(text)
     RESULTS.write_text(text + "\n")
+
+
+def _calls() -> Any:
+    """Count calls in a process of its own, which has AWS in it."""
+    command = [sys.executable, "-m", "bench.calls"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":
