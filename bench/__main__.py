@@ -26,7 +26,7 @@ def main() -> None:
             "package_megabytes": round((at / "package/deployment.zip").stat().st_size / 1e6, 2),
             "import": import_times(),
             "calls": _calls(),
-            "post_to_png": overhead(at),
+            **overhead(at),
         }
     text = json.dumps(results, indent=2)
     print(text)

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import requests
 import websocket
 
+from bench.at_once import at_once
 from infra.package import package
 from local.api import Api, new_key
 from local.comfyui.background import serve
@@ -27,8 +29,8 @@ JSON = {"Content-Type": "application/json"}
 Paint = Callable[[], bytes]
 
 
-def overhead(directory: Path) -> dict[str, float]:
-    """Return median milliseconds of each way to one image, interleaved."""
+def overhead(directory: Path) -> dict[str, Any]:
+    """Return median milliseconds of each way to one image, interleaved, and forty at once."""
     package(directory / "package")
     emulator = Emulator(directory / "emulator")
     try:
@@ -36,7 +38,8 @@ def overhead(directory: Path) -> dict[str, float]:
             parameters = {"Checkpoint": CHECKPOINT, "ComfyUIUrl": comfyui_url}
             outputs = deploy(emulator, directory / "package", parameters)
             _configure(emulator)
-            return _measure(comfyui_url, Api(outputs["ApiUrl"], new_key(emulator, "bench")))
+            api = Api(outputs["ApiUrl"], new_key(emulator, "bench"))
+            return {"post_to_png": _measure(comfyui_url, api), "forty_at_once": at_once(api)}
     finally:
         emulator.stop()
 

@@ -25,6 +25,7 @@ class Config(Struct, frozen=True):
     image_base_url: str = ""
     image_url_seconds: int = 3600
     longest_wait_seconds: int = 25
+    small_account: int = 0
     job_deadline_seconds: int = 3600
     run_deadline_seconds: int = 900
     stall_seconds: int = 300
@@ -41,6 +42,16 @@ class Config(Struct, frozen=True):
     boot_timeout_seconds: int = 900
     allowed_origin: str = "*"
     log_level: str = "INFO"
+
+    @property
+    def wait_seconds(self) -> int:
+        """How long a request waits for its image, at most.
+
+        While it waits a function runs, of which a small account has few.
+        """
+        return (
+            min(self.longest_wait_seconds, 5) if self.small_account else self.longest_wait_seconds
+        )
 
     @property
     def preferred_types(self) -> list[str]:

@@ -54,6 +54,13 @@ class Unanswered(DarkroomError):
     suggestion = "Send the request again, with the same Idempotency-Key if it had one"
 
 
+class Overloaded(DarkroomError):
+    """DynamoDB had no time for a write; nothing was written."""
+
+    title = "Service temporarily unavailable"
+    suggestion = "Send the request again after the time in the Retry-After header"
+
+
 class UnsupportedContentType(DarkroomError):
     """The body is not declared as JSON."""
 

@@ -3,13 +3,15 @@
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.config import config
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
-_invocation: dict[str, Any] = {"request_id": None}
+# A thread that outlives its invocation goes on with what it was begun with.
+_invocation: ContextVar[dict[str, Any]] = ContextVar("invocation")
 
 
 class JsonLines(logging.Formatter):
@@ -21,7 +23,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_invocation,
+            **_facts(),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
@@ -43,10 +45,13 @@ def configure() -> None:
 
 def begin(context: Any) -> None:
     """Mark all lines from here on as those of one Lambda invocation."""
-    _invocation.clear()
-    _invocation["request_id"] = getattr(context, "aws_request_id", None)
+    _invocation.set({"request_id": getattr(context, "aws_request_id", None)})
 
 
 def about(**facts: Any) -> None:
     """Have the invocation's further lines say what it is about, as `job_id` or `key_id`."""
-    _invocation.update(facts)
+    _invocation.set({**_facts(), **facts})
+
+
+def _facts() -> dict[str, Any]:
+    return _invocation.get({"request_id": None})

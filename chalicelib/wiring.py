@@ -41,8 +41,19 @@ _CLIENT = ClientConfig(
     retries={"total_max_attempts": 4, "mode": "standard"},
 )
 
-# EC2 calls its lack of capacity a server error, which would be tried again, and again.
-_ONCE: dict[str, Any] = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
+# EC2 calls its lack of capacity a server error, which would be tried again, and again. A request
+# is accepted without EC2, but not before EC2 was given the time to answer.
+_EC2: dict[str, Any] = {
+    "read_timeout": 5,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+
+# The keeper finds a job whose message is lost: nobody waits long for SQS to take one.
+_SQS: dict[str, Any] = {
+    "connect_timeout": 1,
+    "read_timeout": 3,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
 
 # Callers whose numbers are doubles, JavaScript's for one, read a larger seed wrongly.
 _SEED_BITS = 53
@@ -81,7 +92,7 @@ def fleet() -> Fleet:
 
 @cache
 def waker() -> Waker:
-    return Waker(JobQueue(_remote("sqs"), config.jobs_queue_url), time.time)
+    return Waker(JobQueue(_remote("sqs", **_SQS), config.jobs_queue_url), time.time)
 
 
 @cache
@@ -163,7 +174,7 @@ def comfyui_status() -> status.Status:
 def _instances() -> GpuFleet | StaticFleet:
     if config.comfyui_url:
         return StaticFleet(config.comfyui_url)
-    return GpuFleet(_remote("ec2", **_ONCE), tag=config.fleet_tag, port=config.comfyui_port)
+    return GpuFleet(_remote("ec2", **_EC2), tag=config.fleet_tag, port=config.comfyui_port)
 
 
 @cache

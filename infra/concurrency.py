@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 # Lambda lets an account reserve only what leaves so many for its other functions.
 _UNRESERVED = 100
 _KEEPER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the keeper
@@ -11,9 +13,15 @@ _KEEPER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the kee
 def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters that depend on the account's limit, as it is now.
 
-    `functions` is a client of Lambda; `before` has the parameters of the deployed stack.
+    `functions` is a client of Lambda; `before` has the parameters of the deployed stack, which
+    stay where the limit may not be read (`lambda:GetAccountSettings`).
     """
-    limit = functions.get_account_settings()["AccountLimit"]
+    try:
+        limit = functions.get_account_settings()["AccountLimit"]
+    except ClientError as error:
+        if "AccessDenied" not in error.response["Error"]["Code"]:
+            raise
+        return {name: before[name] for name in ("SmallAccount", "ReserveKeeper") if name in before}
     reserved = _KEEPER if before.get("ReserveKeeper") == "yes" else 0
     left = int(limit["UnreservedConcurrentExecutions"]) + reserved - _KEEPER
     is_small = int(limit["ConcurrentExecutions"]) < _UNRESERVED

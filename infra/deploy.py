@@ -47,7 +47,8 @@ def deploy(
 ) -> bool:
     """Create or update a stack from a package; tell whether there was something to do.
 
-    What is not given stays as it was chosen before, or is the default if it never was.
+    What is not given stays as it was chosen before, or is the default if it never was; but what
+    depends on the account's limit of functions is asked anew.
     """
     template = json.loads((packed / "template.json").read_text())
     before = stack.chosen()

@@ -75,7 +75,7 @@ def sharing(owner: str) -> str | None:
     if not ids:
         return None
     return (
-        f"The owner {owner} has a key already: {', '.join(ids)}. Keys of one owner see the same"
+        f"The owner {owner} has or had a key: {', '.join(ids)}. Keys of one owner see the same"
         f" jobs and share one turn in the queue. If you want that, say OWNER={owner!r}; if not,"
         " choose another NAME or OWNER."
     )

@@ -3,7 +3,9 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +54,17 @@ def test_a_worker_logs_which_job_it_drives(
     [line] = [each for each in logged() if "JobsSucceeded" in each]
     assert line["job_id"] == job_id
     assert line["request_id"]
+
+
+def test_a_thread_that_outlives_its_invocation_does_not_speak_for_the_next() -> None:
+    logs.begin(SimpleNamespace(aws_request_id="first"))
+    logs.about(job_id="a")
+    context = copy_context()
+    logs.begin(SimpleNamespace(aws_request_id="second"))
+    record = logging.makeLogRecord({"msg": "late"})
+    told = json.loads(context.run(logs.JsonLines().format, record))
+    assert (told["request_id"], told["job_id"]) == ("first", "a")
+    assert json.loads(logs.JsonLines().format(record))["request_id"] == "second"
 
 
 def test_what_one_invocation_was_about_is_not_said_of_the_next() -> None:

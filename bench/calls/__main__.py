@@ -86,10 +86,12 @@ def deployment() -> Iterator[tuple[Deployment, Meter]]:
     table._shared.cache_clear()
     meter = Meter()
     with tempfile.TemporaryDirectory() as made, empty_aws(), serve(Path(made), CHECKPOINT) as url:
-        yield Deployment(meter, url), meter  # type: ignore[arg-type]
-    meter.end()
-    wiring.config = config
-    table._shared.cache_clear()
+        try:
+            yield Deployment(meter, url), meter
+        finally:
+            meter.end()
+            wiring.config = config
+            table._shared.cache_clear()
 
 
 def accepts() -> dict[str, Any]:

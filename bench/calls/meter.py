@@ -2,15 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import botocore
-
 from bench.calls.capacity import Writes, read_units
-from tests.infra.recording import TABLES
+from tests.infra.recording import TABLES, Listener
 from tests.virtual.dynamodb import READS
 
 
@@ -28,25 +24,12 @@ class Call:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-class Meter:
-    """Notes every call of every client that is made from now on."""
+class Meter(Listener):
+    """Notes each call, with its times and its capacity units."""
 
     def __init__(self) -> None:
-        self._functions: list[str] = []
+        super().__init__()
         self._calls: list[Call] = []
-        botocore.register_initializer(self._listen)
-
-    def end(self) -> None:
-        botocore.unregister_initializer(self._listen)
-
-    @contextmanager
-    def during(self, function: str) -> Iterator[None]:
-        """Note what is called in between as the function's."""
-        self._functions.append(function)
-        try:
-            yield
-        finally:
-            self._functions.pop()
 
     def take(self) -> list[Call]:
         """Return the calls since the last time."""
@@ -59,9 +42,9 @@ class Meter:
 
     def _begin(self, params: dict[str, Any], model: Any, context: Any, **_: Any) -> None:
         service, operation = model.service_model.service_name, model.name
-        if not self._functions or (service, operation) == ("s3", "GetObject"):
+        if not self.functions or (service, operation) == ("s3", "GetObject"):
             return  # a link is signed, which calls nobody
-        call = Call(self._functions[-1], _named(service, operation, params), time.perf_counter())
+        call = Call(self.functions[-1], _named(service, operation, params), time.perf_counter())
         if service == "dynamodb":
             call.params, call.writes = params, Writes(operation, params)
         # An image is sent by a signed link, whose answer botocore does not see.

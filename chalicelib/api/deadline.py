@@ -51,9 +51,8 @@ class Deadline(NamedTuple):
         return not worker.is_alive()
 
 
-def deadline(request: Request) -> Deadline:
+def deadline(request: Request, *, now: float) -> Deadline:
     """Return the deadline of a request: its wait counts from when API Gateway received it."""
-    now = time()
     received_at = min(int(request.context.get("requestTimeEpoch") or now * 1000) / 1000, now)
     context: Any = request.lambda_context
     remaining_seconds = context.get_remaining_time_in_millis() / 1000

@@ -18,6 +18,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.IdempotencyConflict: 422,
     errors.TooManyRequests: 429,
     errors.Unanswered: 503,
+    errors.Overloaded: 503,
     errors.JobFinished: 409,
     errors.JobCanceled: 409,
     errors.GpuUnavailable: 503,

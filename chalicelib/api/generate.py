@@ -1,6 +1,7 @@
 """`POST /api/images/generate` (spec: Generate Image)."""
 
 from functools import partial
+from time import time
 
 from chalice import Response
 from chalice.app import Request
@@ -26,7 +27,7 @@ LOOK_SECONDS = "2"
 def generate(body: GenerateRequest) -> Response:
     """Generate an image and wait for it, or answer with the job that will."""
     request, link = generate_routes.current_request, wiring.images().url
-    by = deadline(request)
+    by = deadline(request, now=time())
     [job] = served(order(request, body, by), by)
     logs.about(job_id=job.id)
     headers = followed(request) | {"Location": job_url(request, job)}

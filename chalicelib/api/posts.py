@@ -1,6 +1,7 @@
 """Images for a post (spec: Generate Images for Post)."""
 
 import re
+from time import time
 
 from chalice import Response
 
@@ -33,7 +34,7 @@ _POST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}")
 def generate_images(body: PostRequest, post_id: str) -> Response:
     """Generate `count` images with different seeds and record them under the post."""
     request, link = post_routes.current_request, wiring.images().url
-    by = deadline(request)
+    by = deadline(request, now=time())
     jobs = served(order(request, body, by, _valid(post_id)), by)
     logs.about(job_ids=[job.id for job in jobs])
     headers = followed(request)

@@ -18,7 +18,7 @@ _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
 def wait_seconds(request: Request) -> int:
     """How long the caller will wait for the image; 0 for `respond-async`."""
-    prefer, longest = request.headers.get("prefer", ""), config.longest_wait_seconds
+    prefer, longest = request.headers.get("prefer", ""), config.wait_seconds
     if asked := _WAIT.search(prefer):
         return min(int(asked[1][:_DIGITS]), longest)
     return 0 if _ASYNC.search(prefer) else longest

@@ -12,7 +12,14 @@ from chalicelib import logs
 from chalicelib.api.errors import answer, internal
 from chalicelib.api.identity import identity
 from chalicelib.config import config
-from chalicelib.errors import BodyTooLarge, DarkroomError, InvalidRequest, UnsupportedContentType
+from chalicelib.errors import (
+    BodyTooLarge,
+    DarkroomError,
+    InvalidRequest,
+    Overloaded,
+    Unanswered,
+    UnsupportedContentType,
+)
 from chalicelib.models.api_key import ADMIN, READ
 from chalicelib.schemas.parsing import parse
 
@@ -81,6 +88,9 @@ class Routes(Blueprint):
                 self._before()
             result = view(*given, **path_parameters)
             return result if isinstance(result, Response) else Response(result, None, status)
+        except (Unanswered, Overloaded) as error:
+            log.warning("DynamoDB: %s", error, exc_info=True)
+            return answer(error)
         except DarkroomError as error:
             return answer(error)
         except Exception:

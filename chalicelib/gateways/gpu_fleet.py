@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    ReadTimeoutError,
+)
 from msgspec import Struct
 
 from chalicelib.errors import FleetUnreachable, NoCapacity, StartFailed, StartUnknown, TypeRefused
@@ -64,6 +69,8 @@ class GpuFleet:
         # The client itself tries nothing twice: EC2's lack of capacity looks like a server error.
         try:
             return [self._instance(each) for each in self._describe()]
+        except (ConnectTimeoutError, ReadTimeoutError):
+            raise  # callers wait
         except (BotoCoreError, ClientError):
             return [self._instance(each) for each in self._describe()]
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.config import config
-from chalicelib.errors import TooManyRequests, Unanswered
+from chalicelib.errors import Overloaded, TooManyRequests, Unanswered
 from chalicelib.models.job import Job
 from chalicelib.models.table import Table, sent_once
 
@@ -35,7 +35,8 @@ class Allowance:
     def take(self, count: int, *, now: float) -> None:
         """Count so many images; raise TooManyRequests, with none counted, if they are too many.
 
-        Raise Unanswered if DynamoDB does not say whether it counted them. They may be counted.
+        Raise Unanswered if DynamoDB does not say whether it counted them; they may be counted.
+        Raise Overloaded if it had no time, with none counted.
         """
         if count > self._limit:
             raise self._exhausted(now)
@@ -48,7 +49,7 @@ class Allowance:
 
     def give_back(self, count: int, *, now: float) -> None:
         """Uncount images that were not accepted; they stay counted if DynamoDB does not answer."""
-        with suppress(Unanswered), sent_once():
+        with suppress(Unanswered, Overloaded), sent_once():
             self._today(now).update([DailyImages.images.add(-count)])
 
     def _today(self, now: float) -> DailyImages:

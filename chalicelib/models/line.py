@@ -15,7 +15,7 @@ from itertools import islice
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.config import config
-from chalicelib.errors import NotFound, Unanswered
+from chalicelib.errors import NotFound, Overloaded, Unanswered
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
 from chalicelib.models.table import Table, sent_once
@@ -38,26 +38,32 @@ class CallerTurn(Table):
     expires_at = NumberAttribute()
 
     @classmethod
-    def take(cls, caller: str, count: int, *, earliest: int, now: float) -> int:
+    def take(
+        cls, caller: str, count: int, *, earliest: int, now: float, is_first: bool = False
+    ) -> int:
         """Take `count` turns in a row, none before `earliest`, and return the first.
 
-        This takes one write if the caller has jobs in the queue, two if it has none, and three if
-        another of its requests comes in between. A write that is applied twice skips turns.
+        This takes one write if the caller has jobs in the queue, or if nobody has (`is_first`);
+        else two, and three if another of its requests comes in between. A write that is applied
+        twice skips turns.
         """
         record = cls(_caller_id(caller))
         expires = cls.expires_at.set(int(now) + _FORGOTTEN_SECONDS)
         is_past = cls.turn.does_not_exist() | (cls.turn < earliest)
-        if not record.update_if(cls.turn >= earliest - 1, cls.turn.add(count), expires):
-            latest = cls.turn.set(earliest + count - 1)
-            if not record.update_if(is_past, latest, expires):
-                record.update([cls.turn.add(count), expires])
+        begin = (is_past, cls.turn.set(earliest + count - 1), expires)
+        go_on = (cls.turn >= earliest - 1, cls.turn.add(count), expires)
+        for write in (begin, go_on) if is_first else (go_on, begin):
+            if record.update_if(*write):
+                break
+        else:
+            record.update([cls.turn.add(count), expires])
         return int(record.turn) - count + 1
 
 
 def give_back(job: Job) -> None:
     """Let the caller of a job that left the line without an image have its turn again."""
     if job.place and not job.attempts:
-        with suppress(Unanswered), sent_once():
+        with suppress(Unanswered, Overloaded), sent_once():
             CallerTurn(_caller_id(job.owner)).update([CallerTurn.turn.add(-1)])
 
 
@@ -66,7 +72,9 @@ def take_places(jobs: list[Job], *, now: float) -> list[str]:
     with_turn = Job.place >= f"{_RETURNED + 1:0{_DIGITS}d}"
     head = next(iter(Job.by_place.query(LINE, with_turn, limit=1)), None)
     earliest = _turn(head.place) if head else int(now * 1000)
-    first = CallerTurn.take(jobs[0].owner, len(jobs), earliest=earliest, now=now)
+    first = CallerTurn.take(
+        jobs[0].owner, len(jobs), earliest=earliest, now=now, is_first=head is None
+    )
     return [_place(first + index, job.id) for index, job in enumerate(jobs)]
 
 

@@ -14,6 +14,7 @@ from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import (
     PutError,
     PynamoDBConnectionError,
+    PynamoDBException,
     TransactWriteError,
     UpdateError,
     VerboseClientError,
@@ -23,7 +24,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from chalicelib.errors import Unanswered
+from chalicelib.errors import Overloaded, Unanswered
 
 C = TypeVar("C", bound=Connection)
 
@@ -36,9 +37,9 @@ _RETRIES = 4
 REFUSED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
 
-# Errors that say that nothing was written. botocore gives up on the first two, and on the others
-# where it may send a request once only; they are repeated here, after growing pauses.
-_CONFLICTS = {"TransactionConflictException", "TransactionInProgressException"}
+# Errors that say that nothing was written. botocore gives up on conflicts, on all that cancels a
+# transaction, and on the others where it may send a request once only. They are repeated here.
+_CONFLICTED = f"{CONFLICT}Exception"
 _THROTTLED = {
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -46,7 +47,9 @@ _THROTTLED = {
 }
 _CANCELED = "TransactionCanceledException"
 _PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
-_PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32)  # seconds, each spread by half of it
+_PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)  # seconds, each spread by half of it
+# Errors that do not tell whether something was written.
+_BROKEN = ("InternalServerError", "ServiceUnavailable")
 
 _is_sent_once: ContextVar[bool] = ContextVar("is_sent_once", default=False)
 
@@ -67,7 +70,7 @@ class _Connection(Connection):
 
     def _made_once(self, repeating: Any) -> Any:
         once = _connection(Connection, retries=0)
-        once._local.session = self.session  # it has read the service's model
+        once._local.session = self.session  # which has read the service's model already
         made: Any = once.client
         # One set of open connections: a read of the same request has shown that they are alive.
         made._endpoint.http_session = repeating._endpoint.http_session
@@ -88,8 +91,8 @@ def _wrote_nothing(error: VerboseClientError) -> bool:
     code = error.response["Error"].get("Code")
     if code == _CANCELED:
         reasons = {each.code for each in error.cancellation_reasons if each}
-        return CONFLICT in reasons and reasons <= _PASSING
-    return code in _CONFLICTS or (_is_sent_once.get() and code in _THROTTLED)
+        return bool(reasons) and reasons <= _PASSING
+    return code == _CONFLICTED or (_is_sent_once.get() and code in _THROTTLED)
 
 
 @cache
@@ -128,12 +131,15 @@ class Table(Model):
         """Store a new item, whose id is nobody else's.
 
         If there is an item it is this one: it was stored, the answer was lost, and the request was
-        repeated. It may have changed meanwhile, and is left as it is.
+        repeated. It may have changed meanwhile, and is left as it is. Raise Overloaded when
+        DynamoDB had no time: then nothing is stored.
         """
         try:
             attribute: Any = type(self)._hash_key_attribute()  # type: ignore[no-untyped-call]
             self.save(condition=attribute.does_not_exist())
         except PutError as error:
+            if wrote_nothing(error):
+                raise Overloaded("the database has more to do than it can") from error
             if not was_refused(error):
                 raise
 
@@ -152,15 +158,34 @@ class Table(Model):
 def sent_once() -> Iterator[None]:
     """Have no write repeated that was not answered: for counters, which count each one.
 
-    Raise Unanswered when an answer is lost. Then nobody knows whether it was counted.
+    Raise Unanswered when an answer is lost: then nobody knows whether it was counted. Raise
+    Overloaded when DynamoDB has no time for it: then it was not.
     """
     token = _is_sent_once.set(True)
     try:
         yield
     except PynamoDBConnectionError as error:
-        raise Unanswered("the database did not answer in time") from error
+        if is_lost(error):
+            raise Unanswered("the database did not answer in time") from error
+        if wrote_nothing(error):
+            raise Overloaded("the database has more to do than it can") from error
+        raise
     finally:
         _is_sent_once.reset(token)
+
+
+def is_lost(error: PynamoDBException) -> bool:
+    """Tell whether nobody knows what was written."""
+    response = getattr(error.cause, "response", None)
+    return response is None or response.get("Error", {}).get("Code") in _BROKEN
+
+
+def wrote_nothing(error: PynamoDBException) -> bool:
+    """Tell whether DynamoDB had no time for a write, or another one was under way."""
+    cause = error.cause
+    if not isinstance(cause, VerboseClientError):
+        return False
+    return _wrote_nothing(cause) or cause.response["Error"].get("Code") in _THROTTLED
 
 
 def transaction() -> TransactWrite:

@@ -16,6 +16,7 @@ from chalicelib.errors import (
     JobBusy,
     JobFinished,
     NotFound,
+    Overloaded,
     TooManyRequests,
 )
 from chalicelib.models import line
@@ -86,8 +87,8 @@ class Generation:
     def accept(self, order: Order) -> list[Job]:
         """Store the jobs of an order, or find those that its key accepted before.
 
-        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, or ComfyUIUnavailable: then
-        nothing was accepted. Raise Unanswered if that is not known.
+        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, ComfyUIUnavailable, or
+        Overloaded: then nothing was accepted. Raise Unanswered if that is not known.
         """
         if (jobs := self._accepted_before(order)) is not None:
             return jobs
@@ -149,10 +150,14 @@ class Generation:
         now = self._clock()
         if twins := self._count(order, now):
             return twins
-        _queue(made, now)
+        try:
+            _queue(made, now)
+        except Exception:
+            _give_back(order, now)
+            raise
         try:
             jobs = accept(made, order.key, order.fingerprint, now=now)
-        except IdempotencyConflict:
+        except (IdempotencyConflict, Overloaded):
             _give_back(order, now)
             raise
         # After any other error nobody knows whether they are stored: the images stay counted.
@@ -182,7 +187,8 @@ class Generation:
     def _announce(self, jobs: list[Job]) -> None:
         # Should this process die, the message finds the lease expired and a worker goes on.
         for job in jobs:
-            self._waker.wake(job.id, at=job.due_at + 1 if job.lease else job.due_at)
+            if not self._waker.wake(job.id, at=job.due_at + 1 if job.lease else job.due_at):
+                return  # the caller does not wait for SQS; the keeper finds the other jobs, too
 
     def _drive_one(self, job: Job, until: float) -> None:
         """Drive a job, or wait for who does, as long as its caller waits.

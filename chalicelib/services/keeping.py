@@ -79,4 +79,5 @@ class Keeper:
         if self._clock() >= job.deadline_at:
             return self._driver.advance(job, until=self._clock())
         job.rearm(now=self._clock())
-        return self._waker.wake(job.id, at=self._clock())
+        self._waker.wake(job.id, at=self._clock())
+        return None

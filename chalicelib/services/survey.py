@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import ComfyUIUnreachable, FleetUnreachable
+from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnreachable
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.start_series import StartSeries
 from chalicelib.services.instance_state import state_of
@@ -41,39 +41,48 @@ class Survey:
         self._clock = clock
         self._members: list[Instance] = []
         self._described_at = float("-inf")
-        self._answered_at = float("-inf")
+        self._is_known = False  # whether EC2 has ever answered
+        self._silent_since: float | None = None
         self._silence: FleetUnreachable | None = None
         self._silent_at: dict[str, float] = {}
 
     def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
         """List the instances as EC2 described them at most so long ago.
 
-        Raise FleetUnreachable when EC2 has not answered for two minutes.
+        While EC2 does not answer, the last answer counts for two minutes more; then raise
+        FleetUnreachable.
         """
-        now = self._clock()
-        if now - self._described_at > max_age_seconds:
-            self._describe(now)
+        if self._clock() - self._described_at > max_age_seconds:
+            self._describe()
         if self._silence:
             raise FleetUnreachable(str(self._silence), retry_seconds=self._silence.retry_seconds)
         return self._members
 
-    def _describe(self, now: float) -> None:
+    def _describe(self) -> None:
         try:
             self._members, self._silence = self._gateway.instances(), None
-            self._answered_at = now
+            self._silent_since, self._is_known = None, True
         except FleetUnreachable as silence:
             # What serves goes on serving while EC2's API is down.
-            is_stale = now - self._answered_at > _STALE_SECONDS
+            now = self._clock()
+            self._silent_since = now if self._silent_since is None else self._silent_since
+            is_stale = not self._is_known or now - self._silent_since > _STALE_SECONDS
             self._silence = silence if is_stale else None
-        self._described_at = now
+        self._described_at = self._clock()  # a time-out has passed, perhaps
 
     def check(self) -> None:
         """Raise ComfyUIUnavailable when no instance could ever serve a job, as far as EC2 tells.
 
-        How many instances there are changes seldom: EC2 is asked once in ten minutes.
+        How many instances there are changes seldom: where one could serve, EC2 is asked once in
+        ten minutes.
         """
         with suppress(FleetUnreachable):
-            self._some(max_age_seconds=_OLD_SECONDS)
+            try:
+                self._some(max_age_seconds=_OLD_SECONDS)
+            except ComfyUIUnavailable:
+                if self._clock() - self._described_at <= _DESCRIBE_SECONDS:
+                    raise
+                self._some()
 
     def survey(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Seen]:
         """Look at every instance: EC2, its ComfyUI, and what we know of it."""

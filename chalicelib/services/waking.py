@@ -23,9 +23,11 @@ class Waker:
         self._queue = queue
         self._clock = clock
 
-    def wake(self, job_id: str, *, at: float) -> None:
-        """Have a worker come at a time, or at once if it has passed."""
+    def wake(self, job_id: str, *, at: float) -> bool:
+        """Have a worker come at a time, or at once if it has passed; tell whether SQS took it."""
         try:
             self._queue.send(job_id, delay_seconds=ceil(max(at - self._clock(), 0)))
         except QueueUnavailable:
             log.exception("no message for a job", extra={"job_id": job_id})
+            return False
+        return True

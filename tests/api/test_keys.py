@@ -192,8 +192,9 @@ def test_idempotency_keys_of_two_owners_do_not_meet(having: Make, comfyui: str) 
 
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(having: Make) -> None:
     http = having(requests_per_minute=3)
-    answers = [http.get(JOBS) for _ in range(5)]
-    assert [each.status_code for each in answers].count(429) >= 1  # a minute may just end
+    answers = [http.get(JOBS) for _ in range(7)]
+    # One of two minutes has four of them, if a minute ends just now.
+    assert [each.status_code for each in answers].count(429) >= 1
     refused = next(each for each in answers if each.status_code == 429)
     assert refused.json_body["message"] == "Too many requests"
     assert 1 <= int(refused.headers["Retry-After"]) <= 61

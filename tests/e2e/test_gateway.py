@@ -68,8 +68,10 @@ def throttled(stack: Stack, function: str) -> Iterator[None]:
     names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
     [name] = [each for each in names if f"-{function}" in each]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-    yield
-    functions.delete_function_concurrency(FunctionName=name)
+    try:
+        yield
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
 
 
 @pytest.mark.parametrize("function", ["APIHandler", "Authorizer"])

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
 
 from chalicelib.config import config
-from chalicelib.errors import FleetUnreachable, JobFinished, TooManyRequests, Unanswered
+from chalicelib.errors import FleetUnreachable, JobFinished, Overloaded, TooManyRequests, Unanswered
 from chalicelib.models.daily_images import DailyImages
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
@@ -22,7 +22,12 @@ from tests.faults.stored import check_stored
 from tests.faults.world import World, limit_of
 
 _INJECTED = (
-    ClientError | FleetUnreachable | PynamoDBConnectionError | TransactWriteError | Unanswered
+    ClientError
+    | FleetUnreachable
+    | Overloaded
+    | PynamoDBConnectionError
+    | TransactWriteError
+    | Unanswered
 )
 
 # How jobs fail that run out of time, and the time that is enough for a stall and two boots.
@@ -44,6 +49,7 @@ class Truths:
         self._wire = wire
         self._ended: dict[str, Item] = {}
         self._open_before: dict[str, set[str]] = {}
+        self._seats_before: dict[str, set[tuple[str, str]]] = {}
         self._deadlines: dict[str, float] = {}
         self._done_at: float | None = None
         world.on_start, world.on_clean_end = self._note_open, self._check_clean
@@ -148,18 +154,15 @@ class Truths:
 
     def _note_open(self, process: Process) -> None:
         self._open_before[process.name] = self._open()
+        self._seats_before[process.name] = _seats()
 
     def _check_clean(self, process: Process) -> None:
-        """Whoever ends a job undisturbed leaves nothing of it where it was tried."""
+        """Whoever ends a job undisturbed leaves nothing of it."""
         ended = self._open_before[process.name] - self._open()
-        tried = {job.id: {each.instance_id for each in job.attempts} for job in self.jobs()}
-        # A driver that has lost its lease may have taken a seat elsewhere, which the keeper frees.
-        seated = {
-            job_id
-            for record in InstanceRecord.scan()
-            for job_id in record.seated
-            if not tried.get(job_id) or record.id in tried[job_id]
-        }
+        tried = {(each.instance_id, job.id) for job in self.jobs() for each in job.attempts}
+        # A driver that lost its lease may have left a seat elsewhere, which the keeper frees.
+        others = self._seats_before[process.name] - tried
+        seated = {job_id for _, job_id in _seats() - others}
         in_line = {each.id for each in Job.by_place.query(LINE)}
         at_work = {
             attempt_id.rpartition("-")[0]
@@ -214,7 +217,7 @@ class Truths:
         for name, error, was_hurt in self._world.errors:
             is_injected = isinstance(error, _INJECTED) and was_hurt
             is_answer = isinstance(error, JobFinished) and "cancel" in name
-            is_answer |= isinstance(error, TooManyRequests) and "api" in name
+            is_answer |= isinstance(error, TooManyRequests) and name in self._world.too_many
             if not (is_injected or is_answer or isinstance(error, Died)):
                 raise AssertionError(f"{name} raised {error!r}") from error
 
@@ -228,6 +231,10 @@ class Truths:
         unexplained = Counter(run.job_id for run in runs if not run.excuse)
         for job_id, count in unexplained.items():
             assert count == 1, f"{job_id} ran {count} times: {_named(runs, job_id)}"
+
+
+def _seats() -> set[tuple[str, str]]:
+    return {(each.id, job_id) for each in InstanceRecord.scan() for job_id in each.seated}
 
 
 def _named(runs: list[Run], job_id: str) -> list[Run]:

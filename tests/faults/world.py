@@ -1,5 +1,6 @@
 """Darkroom's functions and callers, each invocation a process of its own, and what is around."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -103,6 +104,8 @@ class World:
         self.scheduler.on_tick = [host.tick for host in self.hosts]
         self.answers: list[tuple[str | None, list[str]]] = []
         self.errors: list[tuple[str, BaseException, bool]] = []
+        self._asked: Counter[str] = Counter()  # images, by owner
+        self.too_many: set[str] = set()  # requests that may be refused
         self.on_start: Callable[[Process], None] = lambda process: None
         self.on_clean_end: Callable[[Process], None] = lambda process: None
         self.fleet_max = 1
@@ -131,7 +134,11 @@ class World:
             count=count,
         )
 
+        self._asked[owner] += count
+
         def answered(process: Process) -> None:
+            if self._asked[owner] > limit_of(owner):
+                self.too_many.add(process.name)
             if process.error is None:
                 self.answers.append((key, [job.id for job in process.answer]))  # type: ignore[attr-defined]
 

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import ComfyUIUnreachable, FleetUnreachable, GpuNotReady, StartFailed
+from chalicelib.errors import (
+    ComfyUIUnavailable,
+    ComfyUIUnreachable,
+    FleetUnreachable,
+    GpuNotReady,
+    StartFailed,
+)
 from chalicelib.models.instance import InstanceRecord
 from tests.gateways.region import Region, acquire, fleet_of
 
@@ -225,6 +231,31 @@ def test_ec2_that_does_not_answer_is_not_asked_again_at_once() -> None:
     region.is_down = False
     region.now += 6
     assert fleet.members()
+
+
+def test_an_instance_that_was_just_made_is_found_by_a_check() -> None:
+    region = Region()
+    fleet = fleet_of(region)
+    with pytest.raises(ComfyUIUnavailable):
+        fleet.check()
+    region.states["i-0"] = "stopped"
+    region.types["i-0"] = "g5.xlarge"
+    region.now += 6
+    fleet.check()
+
+
+def test_an_old_answer_of_ec2_counts_for_two_minutes_of_silence() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    known = fleet.members()
+    region.is_down = True
+    region.now += 900
+    assert fleet.members() == known
+    region.now += 110
+    assert fleet.members() == known
+    region.now += 20
+    with pytest.raises(FleetUnreachable):
+        fleet.members()
 
 
 def test_checks_ask_ec2_once_in_ten_minutes() -> None:

@@ -14,7 +14,7 @@ from infra.keys import create
 from tests.api.gateway import Event, Gateway
 from tests.api.keyed import KeyedClient
 from tests.conftest import forget_wiring
-from tests.infra.recording import Recorder
+from tests.infra.recording import Listener
 
 SMALL = {"prompt": "x", "width": 64, "height": 64, "steps": 1}
 
@@ -22,7 +22,7 @@ SMALL = {"prompt": "x", "width": 64, "height": 64, "steps": 1}
 class Recorded(Gateway):
     """API Gateway before the API function, which is recorded."""
 
-    def __init__(self, application: Chalice, recorder: Recorder) -> None:
+    def __init__(self, application: Chalice, recorder: Listener) -> None:
         super().__init__(application)
         self._recorder = recorder
 
@@ -34,7 +34,7 @@ class Recorded(Gateway):
 class Deployment:
     """All functions over a GPU that EC2 starts, and what they call."""
 
-    def __init__(self, recorder: Recorder, comfyui_url: str) -> None:
+    def __init__(self, recorder: Listener, comfyui_url: str) -> None:
         self.recorder = recorder
         self.ec2 = boto3.client("ec2")
         tags = {"darkroom:fleet": config.fleet_tag, "darkroom:endpoint": comfyui_url}

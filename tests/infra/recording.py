@@ -18,12 +18,11 @@ TABLES = {
 Calls = set[tuple[str, str]]  # of action and resource, as `dynamodb:GetItem` of `JobsTable`
 
 
-class Recorder:
-    """Notes every call of every client that is made from now on, by the function that makes it."""
+class Listener:
+    """Hears of every call of every client that is made from now on, and which function makes it."""
 
     def __init__(self) -> None:
-        self.calls: dict[str, Calls] = defaultdict(set)
-        self._functions: list[str] = []
+        self.functions: list[str] = []  # the last one is running
         botocore.register_initializer(self._listen)
 
     def end(self) -> None:
@@ -31,20 +30,31 @@ class Recorder:
 
     @contextmanager
     def during(self, function: str) -> Iterator[None]:
-        """Note what is called in between as the function's."""
-        self._functions.append(function)
+        """Take what is called in between as the function's."""
+        self.functions.append(function)
         try:
             yield
         finally:
-            self._functions.pop()
+            self.functions.pop()
+
+    def _listen(self, session: Any) -> None:
+        raise NotImplementedError
+
+
+class Recorder(Listener):
+    """Notes which actions each function calls, on what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: dict[str, Calls] = defaultdict(set)
 
     def _listen(self, session: Any) -> None:
         session.register("provide-client-params", self._note)
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        if self._functions:
+        if self.functions:
             calls = _calls(model.service_model.service_name, model.name, params)
-            self.calls[self._functions[-1]].update(calls)
+            self.calls[self.functions[-1]].update(calls)
 
 
 def _calls(service: str, operation: str, params: dict[str, Any]) -> Calls:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.concurrency import concurrency, notice
 
@@ -42,6 +43,16 @@ def test_what_is_reserved_already_stays_so() -> None:
     before = {"ReserveKeeper": "yes"}
     assert concurrency(Functions(1000, 100), before)["ReserveKeeper"] == "yes"
     assert concurrency(Functions(1000, 99), before)["ReserveKeeper"] == "no"
+
+
+def test_where_the_limit_may_not_be_read_all_stays_as_it_was() -> None:
+    class Denied:
+        def get_account_settings(self) -> None:
+            error: Any = {"Error": {"Code": "AccessDeniedException"}}
+            raise ClientError(error, "GetAccountSettings")
+
+    before = {"SmallAccount": "yes", "FleetMax": "2"}
+    assert concurrency(Denied(), before) == {"SmallAccount": "yes"}
 
 
 def test_a_limit_that_was_raised_is_found_at_the_next_deployment() -> None:

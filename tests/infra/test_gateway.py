@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.config import Config
 from infra.keys import create
 from tests.conftest import RESOURCES
 
@@ -36,7 +37,9 @@ def test_every_answer_of_its_own_has_the_shape_of_errors_and_cors(kind: str) -> 
     assert body.keys() == {"status", "message", "details"}
     assert body["status"] == "error"
     assert body["details"].keys() == {"error", "suggestion"}
-    assert "Access-Control-Allow-Origin" in response["ResponseParameters"]["Headers"]
+    headers = response["ResponseParameters"]["Headers"]
+    assert "Access-Control-Allow-Origin" in headers
+    assert ("Retry-After" in headers) == ("Access-Control-Expose-Headers" in headers)
 
 
 @pytest.mark.parametrize("kind", UNANSWERED)
@@ -89,6 +92,8 @@ def test_workers_are_bounded_by_the_event_source() -> None:
 
 def test_a_small_account_waits_for_five_seconds() -> None:
     variables = RESOURCES["Globals"]["Function"]["Environment"]["Variables"]
-    wait = {"Fn::If": ["IsSmallAccount", "5", {"Ref": "LongestWaitSeconds"}]}
-    assert variables["LONGEST_WAIT_SECONDS"] == wait
+    assert variables["LONGEST_WAIT_SECONDS"] == {"Ref": "LongestWaitSeconds"}
+    assert variables["SMALL_ACCOUNT"] == {"Fn::If": ["IsSmallAccount", "1", "0"]}
     assert PARAMETERS["SmallAccount"]["Default"] == "no"
+    assert [Config().wait_seconds, Config(small_account=1).wait_seconds] == [25, 5]
+    assert Config(small_account=1, longest_wait_seconds=2).wait_seconds == 2

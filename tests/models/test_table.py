@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from pynamodb.exceptions import UpdateError
 
-from chalicelib.errors import Unanswered
+from chalicelib.errors import Overloaded, Unanswered
 from chalicelib.models import table
 from chalicelib.models.catalog_item import Entry
 from chalicelib.models.instance import InstanceRecord
@@ -12,7 +12,7 @@ from chalicelib.models.table import sent_once, transaction, was_refused
 from tests.models.unheard import refused, unheard
 from tests.virtual.dynamodb import conflict, error
 
-PAUSES = 5
+PAUSES = 7
 
 
 @pytest.fixture(autouse=True)
@@ -35,19 +35,19 @@ def test_an_answer_that_never_came_is_no_refusal() -> None:
     assert not was_refused(UpdateError("no", ReadTimeoutError(endpoint_url="https://dynamodb")))
 
 
-@pytest.mark.parametrize("code", ["TransactionConflictException", "TransactionInProgressException"])
-def test_a_write_that_meets_a_transaction_is_sent_again(
-    aws: None, code: str, no_pause: list[float]
-) -> None:
-    with refused("UpdateItem", error(code, "UpdateItem"), times=PAUSES):
+def test_a_write_that_meets_a_transaction_is_sent_again(aws: None, no_pause: list[float]) -> None:
+    with refused("UpdateItem", conflict("UpdateItem", 1), times=PAUSES):
         InstanceRecord("i-1").started(now=5.0)
     assert InstanceRecord.read("i-1").on_since == 5.0
     assert len(no_pause) == PAUSES
-    assert sum(no_pause) < 1
+    assert sum(no_pause) < 4
 
 
-def test_transactions_that_meet_are_sent_again(aws: None) -> None:
-    met = conflict("TransactWriteItems", 1)
+@pytest.mark.parametrize(
+    "code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+)
+def test_a_transaction_that_dynamodb_had_no_time_for_is_sent_again(aws: None, code: str) -> None:
+    met = error("TransactionCanceledException", "TransactWriteItems", [{"Code": code}])
     with refused("TransactWriteItems", met) as client, transaction() as writes:
         writes.save(Entry("a", "b"))
     assert client.calls == ["TransactWriteItems"] * 2
@@ -83,6 +83,20 @@ def test_a_write_that_is_sent_once_is_not_sent_again(aws: None) -> None:
     with unheard("UpdateItem"):
         record.update([InstanceRecord.run_total_seconds.add(1)])
     assert InstanceRecord.read("i-1").run_total_seconds == 1 + 2
+
+
+def test_a_counter_that_dynamodb_has_no_time_for_is_not_counted(aws: None) -> None:
+    failure = error("ThrottlingException", "UpdateItem")
+    record = InstanceRecord("i-1")
+    with refused("UpdateItem", failure, times=99), pytest.raises(Overloaded), sent_once():
+        record.update([InstanceRecord.run_total_seconds.add(1)])
+
+
+def test_a_counter_that_must_not_be_written_is_an_error_and_no_lost_answer(aws: None) -> None:
+    failure = error("AccessDeniedException", "UpdateItem")
+    record = InstanceRecord("i-1")
+    with refused("UpdateItem", failure, times=99), pytest.raises(UpdateError), sent_once():
+        record.update([InstanceRecord.run_total_seconds.add(1)])
 
 
 def test_a_write_that_is_sent_once_is_sent_again_if_nothing_was_written(aws: None) -> None:

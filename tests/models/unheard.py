@@ -42,8 +42,10 @@ def stand_in(**how: Any) -> Iterator[Client]:
     connection = _shared()
     before = connection.client, connection._client_once
     connection._client, connection._client_once = Client(**how), Client(repeats=False, **how)
-    yield connection._client
-    connection._client, connection._client_once = before
+    try:
+        yield connection._client
+    finally:
+        connection._client, connection._client_once = before
 
 
 @contextmanager

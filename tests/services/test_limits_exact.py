@@ -1,12 +1,15 @@
 """A key's images of the day: never more than the limit, and a request gets the job it has."""
 
 import pytest
+from pynamodb.exceptions import UpdateError
 
-from chalicelib.errors import IdempotencyConflict, TooManyRequests, Unanswered
+from chalicelib.errors import IdempotencyConflict, Overloaded, TooManyRequests, Unanswered
+from chalicelib.models import table
 from chalicelib.models.daily_images import Allowance, DailyImages
 from chalicelib.models.job import Job
-from tests.models.unheard import unheard
+from tests.models.unheard import refused, unheard
 from tests.services.fakes import Parts
+from tests.virtual.dynamodb import conflict, error
 
 
 @pytest.fixture
@@ -90,6 +93,31 @@ def test_images_are_given_back_once(parts: Parts) -> None:
     with unheard("images:k"):
         allowance.give_back(1, now=parts.clock())
     assert counted(parts) == 2
+
+
+@pytest.mark.parametrize("key", [None, "same"])
+def test_a_job_that_dynamodb_has_no_time_for_costs_nothing(
+    parts: Parts, key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "sleep", parts.clock.advance)
+    wanted = {"wait_seconds": 0, "key": key, "allowance": Allowance("k", 1)}
+    refusals = {
+        None: ("PutItem", conflict("PutItem", 1)),
+        "same": ("TransactWriteItems", conflict("TransactWriteItems", 2)),
+    }
+    with refused(*refusals[key], times=99), pytest.raises(Overloaded):
+        parts.submit(**wanted)
+    assert (stored(), counted(parts)) == (0, 0)
+    parts.submit(**wanted)
+
+
+def test_a_request_that_finds_no_turn_costs_nothing(parts: Parts) -> None:
+    with (
+        refused("caller:", error("AccessDeniedException", "UpdateItem")),
+        pytest.raises(UpdateError),
+    ):
+        parts.submit(wait_seconds=0, allowance=Allowance("k", 1))
+    assert (stored(), counted(parts)) == (0, 0)
 
 
 def test_a_repeated_request_costs_nothing(parts: Parts) -> None:
