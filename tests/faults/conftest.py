@@ -1,0 +1,37 @@
+"""What is the same in every story."""
+
+import logging
+from itertools import count
+
+import pytest
+
+from chalicelib.gateways import comfyui
+from chalicelib.models import table
+from chalicelib.services import generation
+from tests.faults.machine import Faults
+from tests.faults.scheduler import sleep
+
+
+class Ids:
+    """Job ids in the order of creation, the same in every repetition."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self._numbers = count(1)
+
+    def __call__(self) -> str:
+        return f"01J{next(self._numbers):023d}"
+
+
+@pytest.fixture
+def same_every_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """No sleep but the scheduler's, no random ids, and no word about faults that are wanted."""
+    ids = Ids()
+    monkeypatch.setattr(Faults, "restart", ids.restart)
+    monkeypatch.setattr(generation, "ULID", ids)
+    monkeypatch.setattr(comfyui, "sleep", sleep)
+    monkeypatch.setattr(table, "sleep", sleep)
+    for name in ("darkroom", "darkroom.metrics"):
+        caplog.set_level(logging.CRITICAL + 1, logger=name)
