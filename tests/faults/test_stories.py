@@ -56,13 +56,14 @@ def test_a_creation_that_is_repeated_after_the_job_was_finished(story: Story) ->
     caller = story.world.request(caller="a", key=None, wait=0)
     story.run(caller, to="PutItem jobs")
     story.next(caller, Fate.REPEATED)
-    story.scheduler.advance_to(story.scheduler.now + 30)
+    story.scheduler.advance_to(story.scheduler.now + 12)
     story.run(story.world.keep())  # finds that nobody drives the job
     [message] = story.world.queue.visible()
     story.run(story.world.deliver(message))
     [job] = story.truths.jobs()
     assert job.status == "succeeded"
     story.run(caller)
+    assert story.world.answers, "it is still alive"
     [job] = story.rest()
     assert (job.status, len(job.attempts)) == ("succeeded", 1)
 
