@@ -7,9 +7,9 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.config import config
-from chalicelib.errors import IdempotencyConflict, Overloaded
+from chalicelib.errors import IdempotencyConflict
 from chalicelib.models.job import Job
-from chalicelib.models.table import REFUSED, Table, cancellations, transaction, wrote_nothing
+from chalicelib.models.table import REFUSED, Table, cancellations, transaction, unavailable
 
 
 class AcceptedKey(Table):
@@ -48,8 +48,8 @@ def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] |
 def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) -> list[Job]:
     """Store new jobs and return them, or return those that the same key stored a moment earlier.
 
-    Raise IdempotencyConflict when the key was used with another body meanwhile, and Overloaded
-    when DynamoDB had no time: then nothing is stored.
+    Raise IdempotencyConflict when the key was used with another body meanwhile, Overloaded
+    when DynamoDB had no time and nothing is stored, and Unanswered when that is not known.
     """
     if not key and len(jobs) == 1:
         jobs[0].create()  # a transaction would cost twice as much
@@ -61,8 +61,8 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) ->
             if key:
                 writes.save(_record(key, fingerprint, jobs), condition=_is_unused(now))
     except TransactWriteError as error:
-        if wrote_nothing(error):
-            raise Overloaded("the database has more to do than it can") from error
+        if passing := unavailable(error):
+            raise passing from error
         if REFUSED not in cancellations(error):
             raise
         # Nobody else has these jobs' ids: without a key they were stored, and the answer was lost.

@@ -77,22 +77,39 @@ class _Connection(Connection):
         return made
 
     def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, Any]) -> Any:
-        for pause in _PAUSES:
+        is_certain, pauses = True, iter(_PAUSES)
+        while True:
             try:
                 return super()._make_api_call(operation_name, operation_kwargs)
             except VerboseClientError as error:
-                if not _wrote_nothing(error):
+                # The first of two requests may have been served, and its answer lost.
+                is_certain = is_certain and not _was_repeated(error)
+                error.wrote_nothing = is_certain and _is_passing(error)
+                pause = next(pauses, None)
+                if pause is None or not _is_repeated_here(error):
                     raise
             sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - it spreads load
-        return super()._make_api_call(operation_name, operation_kwargs)
 
 
-def _wrote_nothing(error: VerboseClientError) -> bool:
+def _was_repeated(error: VerboseClientError) -> bool:
+    """Tell whether botocore has sent a request more than once."""
+    told: Any = getattr(error.__cause__, "response", {})
+    return bool(told.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
+def _is_repeated_here(error: VerboseClientError) -> bool:
+    """Tell whether botocore does not repeat what may be repeated."""
+    code = error.response["Error"].get("Code")
+    return _is_passing(error) and (code not in _THROTTLED or _is_sent_once.get())
+
+
+def _is_passing(error: VerboseClientError) -> bool:
+    """Tell whether DynamoDB had no time for a write, or another one was under way."""
     code = error.response["Error"].get("Code")
     if code == _CANCELED:
         reasons = {each.code for each in error.cancellation_reasons if each}
         return bool(reasons) and reasons <= _PASSING
-    return code == _CONFLICTED or (_is_sent_once.get() and code in _THROTTLED)
+    return code == _CONFLICTED or code in _THROTTLED
 
 
 @cache
@@ -132,14 +149,14 @@ class Table(Model):
 
         If there is an item it is this one: it was stored, the answer was lost, and the request was
         repeated. It may have changed meanwhile, and is left as it is. Raise Overloaded when
-        DynamoDB had no time: then nothing is stored.
+        DynamoDB had no time and nothing is stored, and Unanswered when that is not known.
         """
         try:
             attribute: Any = type(self)._hash_key_attribute()  # type: ignore[no-untyped-call]
             self.save(condition=attribute.does_not_exist())
         except PutError as error:
-            if wrote_nothing(error):
-                raise Overloaded("the database has more to do than it can") from error
+            if passing := unavailable(error):
+                raise passing from error
             if not was_refused(error):
                 raise
 
@@ -165,27 +182,22 @@ def sent_once() -> Iterator[None]:
     try:
         yield
     except PynamoDBConnectionError as error:
-        if is_lost(error):
-            raise Unanswered("the database did not answer in time") from error
-        if wrote_nothing(error):
-            raise Overloaded("the database has more to do than it can") from error
+        if passing := unavailable(error):
+            raise passing from error
         raise
     finally:
         _is_sent_once.reset(token)
 
 
-def is_lost(error: PynamoDBException) -> bool:
-    """Tell whether nobody knows what was written."""
+def unavailable(error: PynamoDBException) -> Overloaded | Unanswered | None:
+    """Return what a failed write means where it is for the caller to try again, or None."""
+    if getattr(error.cause, "wrote_nothing", False):
+        return Overloaded("the database has more to do than it can")
     response = getattr(error.cause, "response", None)
-    return response is None or response.get("Error", {}).get("Code") in _BROKEN
-
-
-def wrote_nothing(error: PynamoDBException) -> bool:
-    """Tell whether DynamoDB had no time for a write, or another one was under way."""
-    cause = error.cause
-    if not isinstance(cause, VerboseClientError):
-        return False
-    return _wrote_nothing(cause) or cause.response["Error"].get("Code") in _THROTTLED
+    is_lost = response is None or response.get("Error", {}).get("Code") in _BROKEN
+    if is_lost or (isinstance(error.cause, VerboseClientError) and _is_passing(error.cause)):
+        return Unanswered("the database did not answer in time")
+    return None
 
 
 def transaction() -> TransactWrite:

@@ -2,7 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from pynamodb.exceptions import UpdateError
+from pynamodb.exceptions import PutError, UpdateError
 
 from chalicelib.errors import Overloaded, Unanswered
 from chalicelib.models import table
@@ -90,6 +90,26 @@ def test_a_counter_that_dynamodb_has_no_time_for_is_not_counted(aws: None) -> No
     record = InstanceRecord("i-1")
     with refused("UpdateItem", failure, times=99), pytest.raises(Overloaded), sent_once():
         record.update([InstanceRecord.run_total_seconds.add(1)])
+
+
+def repeated(failure: ClientError) -> ClientError:
+    """Have botocore say that it has sent a request twice."""
+    failure.response["ResponseMetadata"] = {"RetryAttempts": 1}  # type: ignore[typeddict-item]
+    return failure
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "ThrottlingException"])
+def test_an_item_is_not_stored_for_sure_only_if_it_was_sent_once(aws: None, code: str) -> None:
+    with refused("PutItem", error(code, "PutItem"), times=99), pytest.raises(Overloaded):
+        Entry("a", "b").create()
+    with refused("PutItem", repeated(error(code, "PutItem")), times=99), pytest.raises(Unanswered):
+        Entry("a", "b").create()
+
+
+def test_an_item_whose_creation_fails_otherwise_is_an_error(aws: None) -> None:
+    failure = error("AccessDeniedException", "PutItem")
+    with refused("PutItem", failure), pytest.raises(PutError):
+        Entry("a", "b").create()
 
 
 def test_a_counter_that_must_not_be_written_is_an_error_and_no_lost_answer(aws: None) -> None:
