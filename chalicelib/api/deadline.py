@@ -30,7 +30,7 @@ class Deadline(NamedTuple):
     answer_at: float
 
     @property
-    def is_waited_for(self) -> bool:
+    def caller_waits(self) -> bool:
         return self.wait_until > 0
 
     def run(self, work: Callable[[], None]) -> bool:

@@ -33,7 +33,7 @@ def generate(body: GenerateRequest) -> Response:
     headers = followed(request) | {"Location": job_url(request, job)}
     if job.is_open:
         headers["Retry-After"] = LOOK_SECONDS
-        return Response(job_resource(job, link, with_wait=by.is_waited_for), headers, 202)
+        return Response(job_resource(job, link, with_wait=by.caller_waits), headers, 202)
     if job.status != SUCCEEDED:
         raise failure(job)
     check_kept([job])
@@ -63,7 +63,7 @@ def served(order: Order, by: Deadline) -> list[Job]:
     """Have an order accepted, and return its jobs as they are when the answer has to be given."""
     generation = wiring.generation()
     jobs = generation.accept(order)
-    if not by.is_waited_for or by.run(partial(generation.drive, jobs, order)):
+    if not by.caller_waits or by.run(partial(generation.drive, jobs, order)):
         return jobs
     return [Job.find(job.id) for job in jobs]  # the others are in use still
 

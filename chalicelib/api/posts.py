@@ -40,7 +40,7 @@ def generate_images(body: PostRequest, post_id: str) -> Response:
     headers = followed(request)
     if any(job.is_open for job in jobs):
         headers.update({"Location": job_url(request, jobs[0]), "Retry-After": LOOK_SECONDS})
-        resources = job_resources(jobs, link, with_waits=by.is_waited_for)
+        resources = job_resources(jobs, link, with_waits=by.caller_waits)
         return Response({"jobs": resources}, headers, 202)
     failed = [job for job in jobs if job.status != SUCCEEDED]
     if len(failed) == len(jobs):

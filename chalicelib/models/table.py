@@ -192,7 +192,7 @@ def sent_once() -> Iterator[None]:
 def unavailable(error: PynamoDBException) -> Overloaded | Unanswered | None:
     """Return what a failed write means where it is for the caller to try again, or None."""
     if getattr(error.cause, "wrote_nothing", False):
-        return Overloaded("the database has more to do than it can")
+        return Overloaded("the database is overloaded; nothing was stored")
     response = getattr(error.cause, "response", None)
     is_lost = response is None or response.get("Error", {}).get("Code") in _BROKEN
     if is_lost or (isinstance(error.cause, VerboseClientError) and _is_passing(error.cause)):

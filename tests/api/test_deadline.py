@@ -50,7 +50,7 @@ def deadline_of(
         "isBase64Encoded": False,
     }
     by = deadline(Request(event, Context(remaining)), now=NOW)
-    return by.wait_until - NOW if by.is_waited_for else 0, by.answer_at - NOW
+    return by.wait_until - NOW if by.caller_waits else 0, by.answer_at - NOW
 
 
 def test_the_wait_begins_when_api_gateway_received_the_request() -> None:
