@@ -142,6 +142,7 @@ def test_all_jobs_of_a_batch_have_seeds_of_their_own(parts: Parts) -> None:
     assert len({job.parameters["seed"] for job in jobs}) == 8
     for job in jobs:
         if job.is_open:  # all wait on one clock, which may have run out for the last ones
+            parts.clock.advance(60)  # and their leases end
             parts.work(job.id)
     assert {Job.find(job.id).status for job in jobs} == {"succeeded"}
 
