@@ -52,9 +52,10 @@ staged:
 redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STAGE= or STACK=
 	@$(BIN)/python -m infra.redrive $(STACK)
 
-key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= STAGE=
+key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= MEGAPIXEL_STEPS_PER_DAY= STAGE=
 	@$(KEYS) create "$(NAME)" $(if $(OWNER),--owner "$(OWNER)") $(if $(SCOPES),--scopes "$(SCOPES)") \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(IMAGES_PER_DAY),--images-per-day "$(IMAGES_PER_DAY)") \
+		$(if $(MEGAPIXEL_STEPS_PER_DAY),--megapixel-steps-per-day "$(MEGAPIXEL_STEPS_PER_DAY)") \
 		$(if $(REQUESTS_PER_MINUTE),--requests-per-minute "$(REQUESTS_PER_MINUTE)")
 
 keys: $(VENV)/local ## list the API keys; STAGE=

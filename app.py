@@ -8,6 +8,7 @@ from chalice.app import CloudWatchEvent, SQSEvent
 from chalicelib import logs, wiring
 from chalicelib.api.application import Application
 from chalicelib.api.authorizer import authorize, authorizers
+from chalicelib.api.batch import batch_routes
 from chalicelib.api.catalogs import CATALOG_ROUTES
 from chalicelib.api.comfyui import comfyui_routes
 from chalicelib.api.generate import generate_routes
@@ -22,6 +23,7 @@ app = Application(app_name="darkroom")
 for routes in (
     generate_routes,
     post_routes,
+    batch_routes,
     job_routes,
     usage_routes,
     comfyui_routes,

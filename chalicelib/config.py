@@ -1,7 +1,7 @@
 """The deployment's configuration, read from the environment once and nowhere else."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -26,11 +26,12 @@ class Config(Struct, frozen=True):
     image_url_seconds: int = 3600
     longest_wait_seconds: int = 25
     small_account: int = 0
-    job_deadline_seconds: int = 3600
+    job_deadline_seconds: int = 86_400
     run_deadline_seconds: int = 900
     stall_seconds: int = 300
     gpu_seats: int = 3
     gpu_prices: str = ""
+    daily_budget: float = 10.0  # dollars
     job_retention_days: int = 90
     image_retention_days: int = 0  # for ever
     gpu_types: str = ""
@@ -61,12 +62,22 @@ class Config(Struct, frozen=True):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
         """Take what is set and not empty; raise ValueError that names a malformed variable."""
-        found: dict[str, str | int] = {}
+        found: dict[str, str | float] = {}
         for field in fields(cls):
             name = field.name.upper()
             if text := environment.get(name):
-                found[field.name] = _whole(name, text) if field.type is int else text
+                found[field.name] = _READ[field.type](name, text)
         return cls(**found)  # type: ignore[arg-type]  # field.type decides, mypy cannot see it
+
+
+def _text(_: str, text: str) -> str:
+    return text
+
+
+def _number(name: str, text: str) -> float:
+    if not (text.isascii() and text.replace(".", "", 1).isdigit()):
+        raise ValueError(f"environment variable {name} must be a number, not {text!r}")
+    return float(text)
 
 
 def _whole(name: str, text: str) -> int:
@@ -74,5 +85,7 @@ def _whole(name: str, text: str) -> int:
         raise ValueError(f"environment variable {name} must be a whole number, not {text!r}")
     return int(text)
 
+
+_READ: dict[type, Callable[[str, str], str | float]] = {int: _whole, float: _number, str: _text}
 
 config = Config.from_environment(os.environ)

@@ -6,6 +6,7 @@ class DarkroomError(Exception):
 
     title = "Internal server error"
     suggestion = "Try again; if it happens again, report the answer's x-amzn-RequestId header"
+    code: str | None = None  # stable and for machines
 
     def __init__(
         self, error: str, *, suggestion: str | None = None, field: str | None = None
@@ -45,6 +46,14 @@ class TooManyRequests(DarkroomError):
     def __init__(self, error: str, *, retry_seconds: int) -> None:
         super().__init__(error)
         self.retry_seconds = retry_seconds
+
+
+class BudgetExhausted(TooManyRequests):
+    """The daily budget of the deployment is used up; nothing is started until the next day."""
+
+    title = "Daily budget used up"
+    suggestion = "Send the request again after the time in the Retry-After header"
+    code = "budget_exhausted"
 
 
 class Unanswered(DarkroomError):
@@ -138,7 +147,7 @@ class NoCapacity(StartFailed):
 
 
 class GenerationFailed(DarkroomError):
-    """A job ended without an image; `code` is stable and for machines."""
+    """A job ended without an image, for a reason that `code` names."""
 
     title = "Image generation failed"
     suggestion = "Send the request again; if it fails again, look into ComfyUI's log"
@@ -161,10 +170,11 @@ class JobCanceled(GenerationFailed):
     title = "Job canceled"
 
 
-class GpuUnavailable(GenerationFailed):
-    """A job ended without an image because no GPU could be had in time."""
+class JobExpired(GenerationFailed):
+    """A job ended without an image because it had no seat on a GPU in time."""
 
-    title = "GPU not available"
+    title = "Job expired"
+    suggestion = "Send the request again, with another Idempotency-Key if it had one"
 
 
 class GpuNotReady(DarkroomError):
@@ -227,6 +237,10 @@ class LeaseLost(DarkroomError):
 
 class NotItsTurn(DarkroomError):
     """The job waits in the line for a seat on a GPU."""
+
+
+class OutOfBudget(NotItsTurn):
+    """The job waits in the line until the next day, as the daily budget is used up."""
 
 
 class Stalled(DarkroomError):

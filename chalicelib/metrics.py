@@ -11,7 +11,7 @@ from chalicelib.config import config
 
 NAMESPACE = "Darkroom"
 
-_UNITS = {"Seconds": "Seconds", "Dollars": "None"}
+_UNITS = {"Seconds": "Seconds", "Dollars": "None", "Percent": "Percent"}
 
 log = logging.getLogger("darkroom.metrics")
 
@@ -19,7 +19,7 @@ log = logging.getLogger("darkroom.metrics")
 def tell(event: str, figures: dict[str, float], **about: Any) -> None:
     """Log what happened, with figures by their CloudWatch names and whatever tells what about.
 
-    Names that end in `Seconds` or `Dollars` are that, all others are counts.
+    Names that end in `Seconds`, `Dollars` or `Percent` are that, all others are counts.
     """
     metrics = [{"Name": name, "Unit": _unit(name)} for name in figures]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Stack"]], "Metrics": metrics}

@@ -17,6 +17,7 @@ from chalicelib.gateways.image_store import ImageStore
 from chalicelib.gateways.job_queue import JobQueue
 from chalicelib.services import status
 from chalicelib.services.accounting import Accounting
+from chalicelib.services.budget import Budget
 from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
@@ -62,7 +63,7 @@ _SEED_BITS = 53
 @cache
 def seed_catalogs() -> None:
     """See once per process that a new deployment has its first catalog items."""
-    seed_once()
+    seed_once(now=time.time())
 
 
 @cache
@@ -86,8 +87,16 @@ def fleet() -> Fleet:
         Readiness(config.checkpoint if config.warm_up else None, time.time),
         Starter(gateway, config.preferred_types, time.time, SystemRandom().random),
         Limits(config.fleet_max, config.scale_wait_seconds, config.idle_stop_seconds),
+        budget(),
         time.time,
     )
+
+
+@cache
+def budget() -> Budget:
+    # A ComfyUI that is not ours costs us nothing.
+    dollars = None if config.comfyui_url else config.daily_budget
+    return Budget(dollars, config.preferred_types, time.time)
 
 
 @cache
@@ -117,6 +126,7 @@ def generation() -> Generation:
         fleet(),
         driver(),
         waker(),
+        budget(),
         checkpoint=config.checkpoint,
         clock=time.time,
         pause=time.sleep,
@@ -150,6 +160,7 @@ def _stopping() -> Stopping:
     return Stopping(
         fleet(),
         accounting(),
+        budget(),
         idle_stop_seconds=config.idle_stop_seconds,
         boot_timeout_seconds=config.boot_timeout_seconds,
         max_run_seconds=config.max_run_seconds,
@@ -168,7 +179,7 @@ def usage() -> Usage:
 
 
 def comfyui_status() -> status.Status:
-    return status.comfyui_status(fleet(), time.time())
+    return status.comfyui_status(fleet(), budget(), time.time())
 
 
 def _instances() -> GpuFleet | StaticFleet:

@@ -19,6 +19,7 @@ from infra.bundle import bundle
 from infra.choices import choices
 from infra.concurrency import concurrency, notice
 from infra.package import ROOT, package
+from infra.prices import check_prices
 from infra.stack import DeploymentFailed, Stack
 from infra.store import Store
 
@@ -78,6 +79,8 @@ def chosen(
     parameters = {**kept, **given}
     whole = {**defaults, **parameters}
     needed = {"FunctionZones", *(_OF_GPUS if _has_gpus(whole) else ())}
+    if _has_gpus(whole):
+        check_prices(whole["GpuTypes"], whole["GpuPrices"])
     made = choices(needed - parameters.keys(), whole, clients.ec2, clients.ssm)
     return {**parameters, **made}
 

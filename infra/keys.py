@@ -28,6 +28,7 @@ _DEFAULTS = {
     "days": "KeyDays",
     "requests_per_minute": "KeyRequestsPerMinute",
     "images_per_day": "KeyImagesPerDay",
+    "megapixel_steps_per_day": "KeyMegapixelStepsPerDay",
 }
 
 
@@ -48,6 +49,7 @@ def create(
     days: int | None = None,
     requests_per_minute: int = 3000,
     images_per_day: int = 1000,
+    megapixel_steps_per_day: int = 72_000,
 ) -> str:
     """Store a new key and return its token, which is nowhere to be read again.
 
@@ -63,6 +65,7 @@ def create(
         scopes=list(scopes),
         requests_per_minute=requests_per_minute,
         images_per_day=images_per_day,
+        megapixel_steps_per_day=megapixel_steps_per_day,
         created_at=now,
         expires_at=now + days * _DAY_SECONDS if days else None,
     ).create()
@@ -85,7 +88,10 @@ def lines() -> Iterator[str]:
     """Describe every key in a line, without its secret."""
     for key in sorted(ApiKey.scan(), key=lambda each: float(each.created_at)):
         state = "revoked" if key.revoked_at else _end(key.expires_at)
-        limits = f"{key.requests_per_minute:.0f}/min {key.images_per_day:.0f} images/day"
+        limits = (
+            f"{key.requests_per_minute:.0f}/min {key.images_per_day:.0f} images/day"
+            f" {key.megapixel_steps_per_day:.0f} megapixel-steps/day"
+        )
         yield f"{key.id}  {key.name}  {key.owner}  {','.join(key.scopes)}  {limits}  {state}"
 
 

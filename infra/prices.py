@@ -10,7 +10,8 @@ from typing import Any
 
 import boto3
 
-from chalicelib.services.prices import ON_DEMAND
+from chalicelib.services.prices import ON_DEMAND, read_prices
+from infra.stack import DeploymentFailed
 
 # One machine of a type has many prices; this is the one of a plain Linux instance on demand.
 _PLAIN = {
@@ -20,6 +21,20 @@ _PLAIN = {
     "capacitystatus": "Used",
     "marketoption": "OnDemand",
 }
+
+
+def check_prices(types: str, prices: str) -> None:
+    """Raise DeploymentFailed if the price of a type is not known, built in or given.
+
+    The daily budget is in dollars: without a price it would be a guess.
+    """
+    known = ON_DEMAND.keys() | read_prices(prices).keys()
+    names = [name for each in types.split(",") if (name := each.strip())]
+    if unknown := [name for name in names if name not in known]:
+        raise DeploymentFailed(
+            f"The price of {', '.join(unknown)} is not known, and the daily budget needs it: add "
+            + " ".join(f"GpuPrices={name}=DOLLARS_AN_HOUR" for name in unknown[:1])
+        )
 
 
 def gpu_prices(types: Iterable[str], region: str, pricing: Any) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import boto3
 import pytest
 from hypothesis import HealthCheck, settings
+from moto.dynamodb.responses import DynamoHandler
 
 REGION = "us-east-1"
 QUEUE = "jobs"
@@ -56,6 +58,17 @@ from chalicelib import wiring  # noqa: E402
 from infra.template import declared  # noqa: E402
 from local.comfyui.background import serve  # noqa: E402
 from tests.api.keyed import keyed  # noqa: E402
+
+# moto copies a table for each transaction, which fails while another thread writes to it.
+_one_at_a_time, _answer = RLock(), DynamoHandler.call_action
+
+
+def _answer_alone(handler: DynamoHandler) -> Any:
+    with _one_at_a_time:
+        return _answer(handler)
+
+
+DynamoHandler.call_action = _answer_alone  # type: ignore[method-assign]
 
 # The same examples in every run, so that a green gate stays green; RANDOMIZE=1 has others.
 settings.register_profile(

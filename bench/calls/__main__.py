@@ -5,17 +5,21 @@ import logging
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
+from ulid import ULID
 
 from bench.calls.meter import Meter, summary
 from chalicelib import wiring
 from chalicelib.config import config
 from chalicelib.models import table
+from chalicelib.models.api_key import ApiKey
+from chalicelib.models.job import Job
 from local.comfyui.background import serve
 from tests.conftest import CHECKPOINT, empty_aws
 from tests.infra.deployment import SMALL, Deployment
@@ -25,6 +29,7 @@ from tests.virtual.clock import VirtualClock
 
 PARALLEL, QUEUED = 1000, 10_000
 GENERATE = "/api/images/generate"
+SHOWN = {**SMALL, "negative_prompt": "", "cfg_scale": 7.0, "seed": 1}
 
 Costs = dict[str, dict[str, Any]]
 
@@ -51,6 +56,7 @@ def operations() -> Costs:
 
         _images(deployed, note)
         _jobs(deployed, note)
+        _many(deployed, note)
         return costs
 
 
@@ -78,6 +84,44 @@ def _jobs(deployed: Deployment, note: Callable[[str, Callable[[], Any]], Any]) -
     note("a finished job", lambda: deployed.call("GET", f"{jobs}/{job_id}"))
     note("a catalog", lambda: deployed.call("GET", "/api/images/styles"))
     note("a path that is not served", lambda: deployed.call("GET", "/nothing"))
+
+
+def _many(deployed: Deployment, note: Callable[[str, Callable[[], Any]], Any]) -> None:
+    """Measure what must not grow: with the texts of a request, and with others' jobs."""
+    for key in ApiKey.scan():
+        key.update([ApiKey.images_per_day.set(10**6)])
+    emoji = "\N{FOX FACE}" * 10_000
+    largest = {**SMALL, "prompt": emoji, "negative_prompt": emoji}
+    job_id = deployed.accepted(**largest)
+    with deployed.recorder.during("Worker"):
+        note("the progress of the largest request", lambda: _report(job_id))
+    batch = {"requests": [SMALL] * 100}
+    note("a batch of 100", lambda: deployed.call("POST", "/api/images/jobs/batch", batch))
+    for post_id in ("8", "9"):
+        _make_for("somebody else", post_id, 500)
+    note("1,000 jobs", lambda: deployed.call("GET", "/api/images/jobs?limit=1000"))
+    _make_for("read-generate", "8", 2)
+    images = "/api/v1/posts/8/images"
+    note("a post beside 500 of another", lambda: deployed.call("GET", images, admin=False))
+
+
+def _make_for(owner: str, post_id: str, count: int) -> None:
+    """Store jobs of an owner for a post as if they had been made."""
+    now = time.time()
+    for _ in range(count):
+        known: dict[str, Any] = {"parameters": SHOWN, "lease": "driver", "due_at": now + 60}
+        job = Job.new(str(ULID()), now=now, owner=owner, post_id=post_id, **known)
+        job.parameters_item.save()
+        job.save()
+        job.succeed([{"id": f"{job.id}-0", "key": f"images/{job.id}/0.png"}], now=now)
+
+
+def _report(job_id: str) -> None:
+    """Write an image's progress down, as its driver does each second."""
+    job, now = Job.find(job_id), time.time()
+    job.claim("driver", now=now, until=now + 30)
+    progress = {"value": 1, "max": 20, "node": "KSampler"}
+    job.report(progress, queue_position=0, now=now, until=now + 60)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
         "owner": key.owner,
         "scopes": json.dumps(list(key.scopes)),
         "images_per_day": int(key.images_per_day),
+        "megapixel_steps_per_day": int(key.megapixel_steps_per_day),
     }
     return _policy(request, "Allow", key.id, about)
 

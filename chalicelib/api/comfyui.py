@@ -1,6 +1,7 @@
 """State and start of ComfyUI (spec: ComfyUI Integration)."""
 
 from chalicelib import wiring
+from chalicelib.api.identity import identity
 from chalicelib.api.routes import Routes
 from chalicelib.models.api_key import GENERATE
 
@@ -17,5 +18,6 @@ def get_status() -> dict[str, str]:
 @comfyui_routes.post("/api/images/comfyui/start", scope=GENERATE)
 def start() -> dict[str, str]:
     """Start a GPU instance; harmless when one runs."""
-    wiring.fleet().start()
+    who = identity(comfyui_routes.current_request)
+    wiring.fleet().start(None if who.is_admin else who.key_id)
     return {"status": "success", "message": "ComfyUI started successfully"}

@@ -17,11 +17,12 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.UnsupportedContentType: 415,
     errors.IdempotencyConflict: 422,
     errors.TooManyRequests: 429,
+    errors.BudgetExhausted: 429,
     errors.Unanswered: 503,
     errors.Overloaded: 503,
     errors.JobFinished: 409,
     errors.JobCanceled: 409,
-    errors.GpuUnavailable: 503,
+    errors.JobExpired: 503,
     errors.GenerationFailed: 500,
     errors.StartFailed: 500,
     errors.StartUnknown: 500,
@@ -36,6 +37,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.WorkflowRejected: 500,
     errors.JobBusy: 500,
     errors.NotItsTurn: 500,
+    errors.OutOfBudget: 500,
     errors.Stalled: 500,
     errors.AttemptOver: 500,
     errors.LeaseLost: 500,
@@ -56,7 +58,7 @@ def envelope(error: errors.DarkroomError) -> dict[str, Any]:
     details = {"error": str(error), "suggestion": error.suggestion}
     if error.field is not None:
         details["field"] = error.field
-    if isinstance(error, errors.GenerationFailed):
+    if error.code is not None:
         details["code"] = error.code
     return {"status": "error", "message": error.title, "details": details}
 

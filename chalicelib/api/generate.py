@@ -17,6 +17,7 @@ from chalicelib.models.job import Job
 from chalicelib.models.job_status import SUCCEEDED
 from chalicelib.schemas.generation import GenerateRequest, PostRequest
 from chalicelib.services.generation import Order
+from chalicelib.services.waiting import NoWaits, Waits
 
 generate_routes = Routes(__name__, before=wiring.seed_catalogs)
 
@@ -33,7 +34,7 @@ def generate(body: GenerateRequest) -> Response:
     headers = followed(request) | {"Location": job_url(request, job)}
     if job.is_open:
         headers["Retry-After"] = LOOK_SECONDS
-        return Response(job_resource(job, link, with_wait=by.caller_waits), headers, 202)
+        return Response(job_resource(job, link, known_waits(by)), headers, 202)
     if job.status != SUCCEEDED:
         raise failure(job)
     check_kept([job])
@@ -66,6 +67,11 @@ def served(order: Order, by: Deadline) -> list[Job]:
     if not by.caller_waits or by.run(partial(generation.drive, jobs, order)):
         return jobs
     return [Job.find(job.id) for job in jobs]  # the others are in use still
+
+
+def known_waits(by: Deadline) -> Waits:
+    """Return what estimates the waits in an answer: nothing is read for who does not wait."""
+    return Waits() if by.caller_waits else NoWaits()
 
 
 def job_url(request: Request, job: Job) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from chalicelib.errors import Forbidden, TooManyRequests, Unauthenticated
+from chalicelib.models.allowance import MEGA, Allowance, Work
 from chalicelib.models.api_key import ADMIN
-from chalicelib.models.daily_images import Allowance
 
 if TYPE_CHECKING:
     from chalice.app import Request
@@ -21,7 +21,7 @@ class Identity(Struct, frozen=True):
     key_id: str
     owner: str
     scopes: list[str]
-    images_per_day: int
+    limit: Work
 
     @property
     def is_admin(self) -> bool:
@@ -34,7 +34,7 @@ class Identity(Struct, frozen=True):
 
     @property
     def allowance(self) -> Allowance:
-        return Allowance(self.key_id, self.images_per_day)
+        return Allowance(self.key_id, self.limit)
 
     def demand(self, scope: str) -> None:
         """Raise Forbidden unless the key has a scope; `admin` has all."""
@@ -52,7 +52,7 @@ def identity(request: Request) -> Identity:
             key_id=str(found["key_id"]),
             owner=str(found["owner"]),
             scopes=json.loads(found["scopes"]),
-            images_per_day=int(found["images_per_day"]),
+            limit=Work(int(found["images_per_day"]), int(found["megapixel_steps_per_day"]) * MEGA),
         )
     except KeyError:
         # No authorizer stands before this deployment: better shut than open.

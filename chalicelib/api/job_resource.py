@@ -8,15 +8,15 @@ from chalicelib.config import config
 from chalicelib.errors import (
     DarkroomError,
     GenerationFailed,
-    GpuUnavailable,
     JobCanceled,
+    JobExpired,
     NotFound,
 )
 from chalicelib.models.job import Job
 from chalicelib.models.job_status import RUNNING
 from chalicelib.schemas.times import timestamp
-from chalicelib.services.failures import GPU_NOT_READY
-from chalicelib.services.waiting import Wait, waits
+from chalicelib.services.failures import EXPIRED
+from chalicelib.services.waiting import Wait, Waits
 
 # The parameters that the spec's metadata shows, in its order.
 METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
@@ -24,18 +24,15 @@ METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale"
 Link = Callable[[str], str]
 
 
-def job_resources(jobs: list[Job], link: Link, *, with_waits: bool = True) -> list[dict[str, Any]]:
-    """Return jobs as `GET /api/images/jobs` shows them, their links signed anew.
-
-    Without waits the queue is not read, and jobs that are queued tell no place and no estimate.
-    """
-    known = waits(jobs if with_waits else [job for job in jobs if job.status == RUNNING])
+def job_resources(jobs: list[Job], link: Link, waits: Waits) -> list[dict[str, Any]]:
+    """Return jobs as `GET /api/images/jobs` shows them, their links signed anew."""
+    known = waits.of(jobs)
     return [_resource(job, link, known.get(job.id, Wait())) for job in jobs]
 
 
-def job_resource(job: Job, link: Link, *, with_wait: bool = True) -> dict[str, Any]:
+def job_resource(job: Job, link: Link, waits: Waits | None = None) -> dict[str, Any]:
     """Return a job as `GET /api/images/jobs/{id}` shows it."""
-    [resource] = job_resources([job], link, with_waits=with_wait)
+    [resource] = job_resources([job], link, waits or Waits())
     return resource
 
 
@@ -48,6 +45,7 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
         "queue_position": wait.position,
         "estimated_wait_seconds": wait.seconds,
         "created_at": timestamp(job.created_at),
+        "expires_at": timestamp(job.waits_until),
         "started_at": _time(job.started_at),
         "finished_at": _time(job.finished_at),
         "attempts": [
@@ -58,7 +56,7 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
         "seed": job.parameters["seed"],
         "metadata": metadata(job),
         "image_urls": image_urls(job, link),
-        "gpu_seconds": round(job.gpu_seconds, 3),
+        "gpu_seconds": round(float(job.gpu_seconds), 3),
         "gpu_cost": dollars(job.gpu_cost),
         "error": job.error,
     }
@@ -113,7 +111,7 @@ def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
 def failure(job: Job) -> DarkroomError:
     """Return a failed job's error as one that can be answered."""
     error = job.error
-    kinds = {"canceled": JobCanceled, GPU_NOT_READY: GpuUnavailable}
+    kinds = {"canceled": JobCanceled, EXPIRED: JobExpired}
     return kinds.get(error["code"], GenerationFailed)(
         error["message"],
         code=error["code"],

@@ -1,11 +1,14 @@
 """Jobs, and durable links to their images."""
 
+from time import time
 from typing import Any
 
 from chalice import Response
 from chalice.app import Request
+from msgspec import UNSET
 
 from chalicelib import wiring
+from chalicelib.api.deadline import deadline
 from chalicelib.api.errors import conflict
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import job_resource, job_resources, kept_images, no_longer_kept
@@ -14,13 +17,18 @@ from chalicelib.api.routes import Headers, Routes, query
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
 from chalicelib.models.api_key import GENERATE
 from chalicelib.models.job import Job
-from chalicelib.models.job_listing import newest
+from chalicelib.models.job_listing import newest, open_for, shown
 from chalicelib.models.job_status import STATUSES
+from chalicelib.schemas.generation import CancelRequest
+from chalicelib.services.waiting import Waits
 
 job_routes = Routes(__name__)
 
 _DEFAULT_LIMIT = 50
 _LONGEST_ID = 40
+
+_MOST_CANCELED = 100
+_CLEARING_SECONDS = 12.0  # a ComfyUI takes 5 s at most to stop a run, and there may be several
 
 
 @job_routes.get("/api/images/jobs")
@@ -30,14 +38,16 @@ def list_jobs() -> Response:
     asked = requested(request)
     page = Page(asked.limit or _DEFAULT_LIMIT, asked.after)
     asked_for = {"status": _status(request), "before": page.after}
-    jobs = newest((page.limit or 0) + 1, owner=identity(request).sees, **asked_for)
-    return respond(request, job_resources(jobs, link), page, lambda each: each["id"])
+    ids = newest((page.limit or 0) + 1, owner=identity(request).sees, **asked_for)
+    waits = Waits()
+    resources = (each for jobs in shown(ids) for each in job_resources(jobs, link, waits))
+    return respond(request, resources, page, lambda each: each["id"], filters=("status",))
 
 
 @job_routes.get("/api/images/jobs/{job_id}")
 def get_job(job_id: str) -> dict[str, Any]:
     """Read a job; its links are signed anew at every read."""
-    return job_resource(_find(job_id), wiring.images().url)
+    return job_resource(Job.show(_valid(job_id), owner=_sees()), wiring.images().url)
 
 
 @job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
@@ -47,8 +57,20 @@ def cancel_job(job_id: str) -> Response:
     try:
         job = wiring.cancellation().cancel(job.id)
     except JobFinished as finished:
-        return conflict(finished, job_resource(_find(job.id), wiring.images().url))
+        return conflict(finished, job_resource(Job.show(job.id), wiring.images().url))
     return Response(job_resource(job, wiring.images().url))
+
+
+@job_routes.post("/api/images/jobs/cancel", body=CancelRequest, scope=GENERATE)
+def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
+    """End up to a hundred jobs, and say whether there are more; other owners' are not touched."""
+    by = deadline(job_routes.current_request, now=time())
+    ids = _wanted(body)
+    canceled, are_left = wiring.cancellation().cancel_all(
+        ids[:_MOST_CANCELED], owner=_sees(), until=by.answer_at - _CLEARING_SECONDS
+    )
+    more = are_left or len(ids) > _MOST_CANCELED
+    return {"status": "success", "canceled": canceled, "more": more}
 
 
 @job_routes.get("/api/images/files/{image_id}")
@@ -86,12 +108,33 @@ def _image(image_id: str) -> dict[str, str]:
     raise missing
 
 
+def _wanted(body: CancelRequest) -> list[str]:
+    """Return the ids of the jobs to cancel, and one more if there are more."""
+    if body.ids is not UNSET:
+        return list(dict.fromkeys(each.upper() for each in body.ids if _may_be(each)))
+    if body.post_id is not UNSET:
+        return open_for(body.post_id, owner=_sees(), limit=_MOST_CANCELED + 1)
+    return newest(_MOST_CANCELED + 1, owner=_sees(), status=str(body.status))
+
+
 def _find(job_id: str) -> Job:
-    # The table has other items too; a job's id has none but letters and digits.
-    if not (job_id.isascii() and job_id.isalnum() and len(job_id) <= _LONGEST_ID):
+    return Job.find(_valid(job_id), owner=_sees())
+
+
+def _valid(job_id: str) -> str:
+    if not _may_be(job_id):
         raise NotFound(f"job {job_id[:64]!r} does not exist", title="Job not found")
-    # Another's is not forbidden but missing, or the answer would tell that there is one.
-    return Job.find(job_id.upper(), owner=identity(job_routes.current_request).sees)
+    return job_id.upper()
+
+
+def _may_be(job_id: str) -> bool:
+    # The table has other items too; a job's id has none but letters and digits.
+    return job_id.isascii() and job_id.isalnum() and len(job_id) <= _LONGEST_ID
+
+
+def _sees() -> str | None:
+    # Another's job is not forbidden but missing, or the answer would tell that there is one.
+    return identity(job_routes.current_request).sees
 
 
 def _status(request: Request) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,18 +39,29 @@ def respond(
     items: Iterable[dict[str, Any]],
     page: Page,
     cursor_of: Callable[[dict[str, Any]], object],
+    *,
+    filters: Collection[str] = (),
 ) -> Response:
-    """Answer with as many items as asked for and as fit; link to the rest if there is one."""
-    fitting, rest_begins = _fit(items, page.limit)
+    """Answer with as many items as asked for and as fit; link to the rest if there is one.
+
+    The link repeats the limit and the list's own `filters`, and nothing else that was sent.
+    """
+    fitting, rest_begins = fit(items, page.limit)
     if not rest_begins:
         return Response(fitting)
-    following = {**query(request), "cursor": _encode(str(cursor_of(fitting[-1])))}
-    path = own_path(request)
-    link = f'<{url_of(request, path)}?{urlencode(following)}>; rel="next"'
+    link = next_link(request, str(cursor_of(fitting[-1])), filters)
     return Response(fitting, {"Link": link})
 
 
-def _fit(items: Iterable[dict[str, Any]], limit: int | None) -> tuple[list[dict[str, Any]], bool]:
+def next_link(request: Request, position: str, filters: Collection[str]) -> str:
+    """Return the `Link` to what comes after a position."""
+    known = {name: value for name, value in query(request).items() if name in ("limit", *filters)}
+    following = urlencode({**known, "cursor": _encode(position)})
+    return f'<{url_of(request, own_path(request))}?{following}>; rel="next"'
+
+
+def fit(items: Iterable[dict[str, Any]], limit: int | None) -> tuple[list[dict[str, Any]], bool]:
+    """Return as many items as asked for and as fit, and whether there are more."""
     fitting: list[dict[str, Any]] = []
     size = 0
     for item in items:

@@ -27,6 +27,9 @@ log = logging.getLogger("darkroom.api")
 
 BODY_LIMIT_BYTES = 256 * 1024
 
+# A body that a route takes: its type, and how many bytes it may have.
+Body = tuple[type, int]
+
 View = Callable[..., Any]
 Headers = dict[str, str | list[str]]
 T = TypeVar("T")
@@ -50,15 +53,22 @@ class Routes(Blueprint):
         return self._serve("DELETE", path, ADMIN)
 
     def post(
-        self, path: str, *, body: type | None = None, status: int = 200, scope: str = ADMIN
+        self,
+        path: str,
+        *,
+        body: type | None = None,
+        body_bytes: int = BODY_LIMIT_BYTES,
+        status: int = 200,
+        scope: str = ADMIN,
     ) -> Callable[[View], View]:
-        return self._serve("POST", path, scope, body=body, status=status)
+        taken = (body, body_bytes) if body else None
+        return self._serve("POST", path, scope, body=taken, status=status)
 
     def put(self, path: str, *, body: type) -> Callable[[View], View]:
-        return self._serve("PUT", path, ADMIN, body=body)
+        return self._serve("PUT", path, ADMIN, body=(body, BODY_LIMIT_BYTES))
 
     def _serve(
-        self, method: str, path: str, scope: str, *, body: type | None = None, status: int = 200
+        self, method: str, path: str, scope: str, *, body: Body | None = None, status: int = 200
     ) -> Callable[[View], View]:
         def register(view: View) -> View:
             @wraps(view)
@@ -76,14 +86,14 @@ class Routes(Blueprint):
         view: View,
         path_parameters: dict[str, str],
         scope: str,
-        body: type | None,
+        body: Body | None,
         status: int,
     ) -> Response:
         try:
             who = identity(self.current_request)
             logs.about(key_id=who.key_id)
             who.demand(scope)
-            given: list[object] = [json_body(self.current_request, body)] if body else []
+            given: list[object] = [json_body(self.current_request, *body)] if body else []
             if self._before:
                 self._before()
             result = view(*given, **path_parameters)
@@ -98,13 +108,13 @@ class Routes(Blueprint):
             return answer(internal())
 
 
-def json_body(request: Request, schema: type[T]) -> T:
+def json_body(request: Request, schema: type[T], limit_bytes: int) -> T:
     """Return the request's body as its declared type, or raise what is wrong with it."""
     content_type = request.headers.get("content-type") or "application/json"
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedContentType(f"{media_type[:100]} is not JSON")
-    return parse(raw_body(request), schema)
+    return parse(raw_body(request, limit_bytes), schema)
 
 
 def query(request: Request) -> dict[str, str]:
@@ -112,15 +122,18 @@ def query(request: Request) -> dict[str, str]:
     return dict(request.query_params or {})
 
 
-def raw_body(request: Request) -> bytes:
+def raw_body(request: Request, limit_bytes: int) -> bytes:
     """Return the bytes of the body; raise BodyTooLarge over the limit."""
     try:
         body: bytes | str = request.raw_body
         body = body.encode() if isinstance(body, str) else body
     except ValueError as error:
         raise InvalidRequest("the body is not valid UTF-8 or base64") from error
-    if len(body) > BODY_LIMIT_BYTES:
-        raise BodyTooLarge(f"the body has {len(body)} bytes, the limit is {BODY_LIMIT_BYTES}")
+    if len(body) > limit_bytes:
+        raise BodyTooLarge(
+            f"the body has {len(body)} bytes, the limit is {limit_bytes}",
+            suggestion=f"Send at most {limit_bytes // 1024} KB",
+        )
     return body
 
 

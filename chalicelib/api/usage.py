@@ -4,8 +4,11 @@ import re
 from datetime import date
 from typing import Any
 
+from chalice import Response
+
 from chalicelib import wiring
 from chalicelib.api.job_resource import dollars
+from chalicelib.api.paging import Page, fit, next_link, requested
 from chalicelib.api.routes import Routes, query
 from chalicelib.errors import InvalidRequest
 from chalicelib.models.api_key import ADMIN
@@ -14,14 +17,17 @@ from chalicelib.services.usage import DAY, GROUPINGS, Report
 
 usage_routes = Routes(__name__)
 
-_PARAMETERS = ("from", "to", "group_by")
+_FILTERS = ("from", "to", "group_by")
+_PARAMETERS = (*_FILTERS, "limit", "cursor")
+_DIGITS = 9
 _DATE = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
 
 
 @usage_routes.get("/api/images/usage", scope=ADMIN)
-def get_usage() -> dict[str, Any]:
+def get_usage() -> Response:
     """Tell what the GPUs did on some days, and what that cost, by day, style or post."""
-    asked = query(usage_routes.current_request)
+    request = usage_routes.current_request
+    asked = query(request)
     for name in asked:
         if name not in _PARAMETERS:
             raise InvalidRequest(f"parameters are: {', '.join(_PARAMETERS)}", field=name)
@@ -29,7 +35,24 @@ def get_usage() -> dict[str, Any]:
     if group_by not in GROUPINGS:
         raise InvalidRequest(f"group_by must be one of: {', '.join(GROUPINGS)}", field="group_by")
     first, last = _date(asked, "from"), _date(asked, "to")
-    return _resource(wiring.usage().report(first, last, group_by=group_by), group_by)
+    page = requested(request)
+    begin = _offset(page)
+    report = wiring.usage().report(first, last, group_by=group_by)
+    groups = ({"key": key, **_sums(spending)} for key, spending in report.groups[begin:])
+    shown, are_more = fit(groups, page.limit)
+    resource = {**_resource(report, group_by), "groups": shown}
+    if not are_more:
+        return Response(resource)
+    return Response(resource, {"Link": next_link(request, str(begin + len(shown)), _FILTERS)})
+
+
+def _offset(page: Page) -> int:
+    """Return how many groups the pages before have shown, which their cursor tells."""
+    if page.after is None:
+        return 0
+    if not (page.after.isdigit() and len(page.after) <= _DIGITS):
+        raise InvalidRequest("cursor is not one that this list gave out", field="cursor")
+    return int(page.after)
 
 
 def _date(asked: dict[str, str], name: str) -> date | None:
@@ -49,7 +72,6 @@ def _resource(report: Report, group_by: str) -> dict[str, Any]:
         "to": report.period.last.isoformat(),
         "group_by": group_by,
         "total": {**_sums(report.total), **always_on},
-        "groups": [{"key": key, **_sums(spending)} for key, spending in report.groups],
     }
 
 

@@ -1,14 +1,15 @@
 """ComfyUI over HTTP: submit, find, follow, drop, fetch. See its server.py and execution.py."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 import requests
 
-from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
 from chalicelib.gateways.comfyui_errors import rejection
 from chalicelib.gateways.comfyui_events import Events
 from chalicelib.gateways.comfyui_state import (
@@ -37,8 +38,24 @@ _CONNECT_SECONDS = 1
 _READ_SECONDS = 5.0
 _READY_SECONDS = 2.0  # whoever asks whether it is ready wants to know now
 
+# Of what it says: its queue has the graphs of all prompts. Of an image: 2048 x 2048 pixels of 16
+# bits in four channels have 34 MB before they are packed.
+_ANSWER_BYTES = 8 * 1024 * 1024
+IMAGE_BYTES = 64 * 1024 * 1024
+_PART_BYTES = 64 * 1024
+
 _DROP_SECONDS = 5.0
 _DROP_LOOK_SECONDS = 0.25  # between two looks at what is being dropped
+
+
+class Answer(NamedTuple):
+    """What ComfyUI answered, read to its end."""
+
+    status_code: int
+    content: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.content)
 
 
 class ComfyUI:
@@ -146,7 +163,7 @@ class ComfyUI:
         """Stream an image: its bytes and their number; None when ComfyUI no longer has it."""
         where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         plain = {"Accept-Encoding": "identity"}
-        with self._call("GET", "/view", params=where, headers=plain, stream=True) as answer:
+        with self._open("GET", "/view", params=where, headers=plain) as answer:
             if answer.status_code == requests.codes.not_found:
                 yield None
                 return
@@ -154,6 +171,12 @@ class ComfyUI:
             size = answer.headers.get("Content-Length", "")
             if not size.isdigit():
                 raise ComfyUIUnreachable("ComfyUI did not say how large the image is")
+            if int(size) > IMAGE_BYTES:
+                raise GenerationFailed(
+                    f"the image has {int(size):,} bytes; at most {IMAGE_BYTES:,} are stored",
+                    code="no_image",
+                    suggestion="Ask for a smaller image",
+                )
             yield cast(BinaryIO, answer.raw), int(size)
 
     def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
@@ -168,28 +191,44 @@ class ComfyUI:
         self._expect(answer, requests.codes.ok)
         try:
             return read(answer.json())
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ComfyUIUnreachable("what answers there is not ComfyUI") from error
 
     def _call(
         self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
+    ) -> Answer:
+        """Ask, and read an answer of a sane size; it may lead nowhere else."""
+        with self._open(method, path, seconds=seconds, **options) as answer:
+            try:
+                content = b""
+                for part in answer.iter_content(_PART_BYTES):
+                    content += part
+                    if len(content) > _ANSWER_BYTES:
+                        raise ComfyUIUnreachable("ComfyUI's answer is too large")
+            except requests.RequestException as error:
+                raise ComfyUIUnreachable("ComfyUI did not answer") from error
+            return Answer(answer.status_code, content)
+
+    def _open(
+        self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
     ) -> requests.Response:
-        timeout = (_CONNECT_SECONDS, seconds)
+        patience = (_CONNECT_SECONDS, seconds)
+        how: dict[str, Any] = {"timeout": patience, "allow_redirects": False, "stream": True}
         try:
-            return self._http.request(method, f"{self._url}{path}", timeout=timeout, **options)
+            return self._http.request(method, f"{self._url}{path}", **how, **options)
         except requests.RequestException as error:
             raise ComfyUIUnreachable("ComfyUI did not answer") from error
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         self._expect(self._call("POST", path, json=body), requests.codes.ok)
 
-    def _expect(self, answer: requests.Response, status: int) -> None:
+    def _expect(self, answer: Answer | requests.Response, status: int) -> None:
         if answer.status_code != status:
             raise ComfyUIUnreachable(f"ComfyUI answered with status {answer.status_code}")
 
 
-def _body(answer: requests.Response) -> Any:
+def _body(answer: Answer) -> Any:
     try:
         return answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

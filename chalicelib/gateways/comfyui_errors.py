@@ -13,6 +13,8 @@ Kind = Literal["interrupted", "out_of_memory", "gpu_failed", "node_failed"]
 
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
 _LONGEST_CHOICE_LIST = 20
+_LONGEST_TEXT = 300
+_LONGEST_MESSAGE = 10_000  # that is looked through for what it tells
 
 # After these nothing works any more until the process has been started anew (CUDA C++
 # Programming Guide, Error Checking: such errors are "sticky").
@@ -45,7 +47,7 @@ def _explained(body: Json) -> WorkflowRejected:
     if not isinstance(error, dict):
         error = {"message": error}
     words = [error.get("message"), error.get("details")]
-    text = ": ".join(dict.fromkeys(str(word) for word in words if word))
+    text = ": ".join(dict.fromkeys(_short(word) for word in words if word))
     return WorkflowRejected(f"ComfyUI refused the workflow: {_scrub(text) or 'no reason given'}")
 
 
@@ -54,9 +56,10 @@ def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
     name = extra.get("input_name")
     choices = _choices(extra)
     if fault.get("type") == "value_not_in_list":
-        problem = f"ComfyUI does not have {extra.get('received_value')!r}"
+        problem = f"ComfyUI does not have {_short(repr(extra.get('received_value')))}"
     else:
-        problem = f"{fault.get('message')} ({class_type}: {_scrub(str(fault.get('details')))})"
+        message, details = _short(fault.get("message")), _scrub(_short(fault.get("details")))
+        problem = f"{message} ({_short(class_type)}: {details})"
     return WorkflowRejected(
         problem,
         node_id=node_id,
@@ -68,7 +71,7 @@ def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
 def _choices(extra: Json) -> list[str]:
     declared = extra.get("input_config") or [None]
     listed = declared[0] if isinstance(declared[0], list) else []
-    return [str(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
+    return [_short(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
 
 
 def failure(messages: list[tuple[str, Json]]) -> Failure:
@@ -76,14 +79,20 @@ def failure(messages: list[tuple[str, Json]]) -> Failure:
     name, data = messages[-1] if messages else ("", {})
     if name == "execution_interrupted":
         return Failure("interrupted", "the run was interrupted in ComfyUI")
-    kind, text = str(data.get("exception_type", "")), str(data.get("exception_message", ""))
+    kind, text = _short(data.get("exception_type", "")), str(data.get("exception_message", ""))
+    text = text[:_LONGEST_MESSAGE]
     if "OutOfMemory" in kind or "out of memory" in text.lower():
         return Failure("out_of_memory", "the GPU ran out of memory")
     if _GPU_FAULT.search(text):
         return Failure("gpu_failed", "the GPU reported a fault")
-    first_line = _scrub(text.strip().partition("\n")[0])[:300]
-    node = data.get("node_type", "an unknown node")
+    first_line = _short(_scrub(text.strip().partition("\n")[0]))
+    node = _short(data.get("node_type", "an unknown node"))
     return Failure("node_failed", f"{node} failed in ComfyUI: {first_line or kind}")
+
+
+def _short(value: object) -> str:
+    """Write a value in so few characters that it can be kept with its job."""
+    return str(value)[:_LONGEST_TEXT]
 
 
 def _scrub(text: str) -> str:

@@ -6,12 +6,39 @@ from time import sleep
 from typing import Any, Self
 from urllib.parse import quote
 
-from websocket import ABNF, WebSocket, WebSocketException, WebSocketTimeoutException
+from websocket import (
+    ABNF,
+    WebSocket,
+    WebSocketException,
+    WebSocketTimeoutException,
+    frame_buffer,
+)
 from websocket import create_connection as connect
 
 Event = tuple[str, dict[str, Any]]
 
 _CONNECT_SECONDS = 2
+_MESSAGE_BYTES = 8 * 1024 * 1024
+
+
+class _Frames(frame_buffer):
+    """Frames of a message, which has no more bytes than it may."""
+
+    _bytes = 0
+
+    def recv_length(self) -> None:
+        super().recv_length()
+        self._bytes += self.length or 0
+        if self._bytes > _MESSAGE_BYTES:
+            raise WebSocketException("the message is too large")
+        if self.header and self.header[0]:  # the last of its message
+            self._bytes = 0
+
+
+class _Socket(WebSocket):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.frame_buffer = _Frames(self._recv, skip_utf8_validation=False)
 
 
 class Events:
@@ -85,6 +112,7 @@ class Events:
             self._socket = connect(
                 self._url,
                 timeout=_CONNECT_SECONDS,
+                class_=_Socket,
                 suppress_origin=True,
                 http_no_proxy=["*"],  # the library would ask the environment
             )

@@ -2,13 +2,14 @@
 
 from hashlib import sha256
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.config import config
-from chalicelib.errors import IdempotencyConflict
+from chalicelib.errors import IdempotencyConflict, Overloaded
 from chalicelib.models.job import Job
+from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import REFUSED, Table, cancellations, transaction, unavailable
 
 
@@ -22,7 +23,7 @@ class AcceptedKey(Table):
 
     id = UnicodeAttribute(hash_key=True)
     fingerprint = UnicodeAttribute()
-    job_ids = JSONAttribute()
+    job_ids = JsonText()
     expires_at = NumberAttribute()
 
 
@@ -52,12 +53,13 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) ->
     when DynamoDB had no time and nothing is stored, and Unanswered when that is not known.
     """
     if not key and len(jobs) == 1:
-        jobs[0].create()  # a transaction would cost twice as much
+        _store_one(jobs[0])
         return jobs
     try:
         with transaction() as writes:
             for job in jobs:
                 writes.save(job, condition=Job.id.does_not_exist())
+                writes.save(job.parameters_item)
             if key:
                 writes.save(_record(key, fingerprint, jobs), condition=_is_unused(now))
     except TransactWriteError as error:
@@ -68,6 +70,20 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) ->
         # Nobody else has these jobs' ids: without a key they were stored, and the answer was lost.
         return _stored_before(jobs, key, fingerprint, now=now) if key else jobs
     return jobs
+
+
+def _store_one(job: Job) -> None:
+    """Store a job without a transaction, which would cost twice as much.
+
+    Its parameters come first: without the job nobody reads them, and they expire.
+    """
+    try:
+        job.parameters_item.save()
+    except PutError as error:
+        if unavailable(error):
+            raise Overloaded("the database is overloaded; nothing was stored") from error
+        raise
+    job.create()
 
 
 def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -> list[Job]:

@@ -36,6 +36,7 @@ class ApiKey(Table):
     scopes: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
     requests_per_minute = NumberAttribute()
     images_per_day = NumberAttribute()
+    megapixel_steps_per_day = NumberAttribute()
     created_at = NumberAttribute()
     expires_at = NumberAttribute(null=True)
     revoked_at = NumberAttribute(null=True)

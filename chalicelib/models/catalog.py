@@ -18,15 +18,25 @@ CATALOGS = (SETTINGS, STYLES, FORMATS, PROMPT_EXAMPLES)
 
 def is_new() -> bool:
     """Tell whether the table never had its first items."""
-    return next(Entry.query(_SEEDED, limit=1, consistent_read=True), None) is None
+    return _seeded() is None
 
 
-def begin_with(first: dict[str, list[Fields]]) -> None:
+def began_at() -> float | None:
+    """Return when the deployment began, in seconds since the epoch; None if it did not yet."""
+    seeded = _seeded()
+    return float(seeded.began_at) if seeded and seeded.began_at is not None else None
+
+
+def _seeded() -> Entry | None:
+    return next(Entry.query(_SEEDED, limit=1, consistent_read=True), None)
+
+
+def begin_with(first: dict[str, list[Fields]], *, now: float) -> None:
     """Store the first items of every catalog, all or none, unless that was done before."""
     unused = Entry.catalog.does_not_exist()
     try:
         with transaction() as writes:
-            writes.save(Entry(_SEEDED, "once"), condition=unused)
+            writes.save(Entry(_SEEDED, "once", began_at=now), condition=unused)
             for catalog in CATALOGS:
                 for entry in catalog.entries(first[catalog.name]):
                     writes.save(entry, condition=unused)

@@ -23,6 +23,10 @@ class Entry(Table):
     key = UnicodeAttribute(range_key=True)
     fields: MapAttribute[str, Any] = MapAttribute(null=True)
     last_id = NumberAttribute(null=True)
+    began_at = NumberAttribute(null=True)
+
+
+_LAST = ":"  # behind all digits
 
 
 def key_of(item_id: int) -> str:
@@ -38,7 +42,7 @@ class Catalog(Struct, frozen=True):
 
     def items(self, after: int = 0) -> Iterator[tuple[int, Fields]]:
         """Yield items in id order, those above `after`, reading on only as they are consumed."""
-        rest = Entry.key > key_of(after)
+        rest = Entry.key.between(key_of(after + 1), _LAST)
         for entry in Entry.query(self.name, rest, consistent_read=True):
             yield int(entry.key), entry.fields.as_dict()
 

@@ -18,8 +18,8 @@ BOOTING, BUSY, IDLE = KINDS = ("booting", "busy", "idle")
 class DayUsage(Table):
     """The time of all instances on one day in UTC, in seconds and dollars, beside the jobs.
 
-    `starts` is how often an instance was seen to come on. `unpriced_seconds` have no cost, as the
-    price of their instance was not known.
+    `starts` is how often an instance was seen to come on. `exhausted_budget` is the budget in
+    dollars that was used up on this day, if one was.
     """
 
     class Meta:
@@ -32,10 +32,27 @@ class DayUsage(Table):
     booting_seconds = NumberAttribute(default=0)
     busy_seconds = NumberAttribute(default=0)
     idle_seconds = NumberAttribute(default=0)
-    unpriced_seconds = NumberAttribute(default=0)
     booting_cost = NumberAttribute(default=0)
     busy_cost = NumberAttribute(default=0)
     idle_cost = NumberAttribute(default=0)
+    exhausted_budget = NumberAttribute(null=True)
+
+    @classmethod
+    def on(cls, day: date) -> "DayUsage":
+        """Return a day, on which nothing may have been booked yet."""
+        try:
+            return cls.get(_id(day), consistent_read=True)
+        except cls.DoesNotExist:
+            return cls(_id(day))
+
+    @property
+    def cost(self) -> float:
+        """Dollars that were booked."""
+        return float(self.booting_cost + self.busy_cost + self.idle_cost)
+
+    def exhaust(self, dollars: float) -> None:
+        """Note that a budget is used up, for the rest of the day."""
+        self.update([DayUsage.exhausted_budget.set(dollars)])
 
     @classmethod
     def of(cls, days: Iterable[date]) -> "dict[date, DayUsage]":

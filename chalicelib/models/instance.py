@@ -6,7 +6,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
 from chalicelib.models.instance_item import InstanceItem
-from chalicelib.models.table import was_refused
+from chalicelib.models.table import set_or_remove, was_refused
 
 # Longer than the keeper's period: what was not seen for so long may have been off meanwhile.
 GAP_SECONDS = 200
@@ -133,7 +133,9 @@ class InstanceRecord(InstanceItem):
         record = InstanceRecord
         free = record.jobs.does_not_exist() | (size(record.jobs) < config.gpu_seats)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
-        allowed = (free & stays) | record.jobs.contains(job_id)
+        ends_at = record.budget_ends_at
+        paid = ends_at.does_not_exist() | (ends_at > now) | (ends_at < now - now % 86_400)
+        allowed = (free & stays & paid) | record.jobs.contains(job_id)
         actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
         return self.update_if(allowed, *actions)
 
@@ -145,6 +147,10 @@ class InstanceRecord(InstanceItem):
     def reclaim(self, *, until: float) -> None:
         """Let no other job have a seat: the instance goes, whatever it does."""
         self.update([InstanceRecord.draining_until.set(until)])
+
+    def pay_until(self, ends_at: float | None) -> None:
+        """Let no job have a seat from a time to the end of its day; None lets all."""
+        self.update([set_or_remove(InstanceRecord.budget_ends_at, ends_at)])
 
     def unseat(
         self,

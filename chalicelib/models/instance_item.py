@@ -6,6 +6,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.config import config
 from chalicelib.models.table import Table
 
+_DAY_SECONDS = 86_400
+
 
 class InstanceItem(Table):
     """An instance's state and since when, and what it serves; times in seconds since the epoch.
@@ -15,7 +17,8 @@ class InstanceItem(Table):
     `used_at`. No other gets a seat before `draining_until`, as the instance is about to stop.
     `suspect` is the attempt whose fate tells that its ComfyUI has to be started anew. It is on
     since `on_since`, has been ready since `ready_at`, and not answered since `silent_since`;
-    `failed_boots` came one after another, and after some it is left alone until
+    no job gets a seat from `budget_ends_at` to the end of that day in UTC, as its time is not
+    paid for. `failed_boots` came one after another, and after some it is left alone until
     `unhealthy_until`. `why` says for people what is wrong with it.
     """
 
@@ -39,6 +42,7 @@ class InstanceItem(Table):
     accounted_at = NumberAttribute(null=True)
     accounted_run_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
+    budget_ends_at = NumberAttribute(null=True)
     on_since = NumberAttribute(null=True)
     ready_at = NumberAttribute(null=True)
     silent_since = NumberAttribute(null=True)
@@ -49,6 +53,11 @@ class InstanceItem(Table):
     def seated(self) -> set[str]:
         """The ids of the jobs that have a seat."""
         return set(self.jobs or ())
+
+    def is_unpaid(self, now: float) -> bool:
+        """Tell whether the budget of the day is used up, as far as the record says."""
+        ends_at = self.budget_ends_at
+        return ends_at is not None and now - now % _DAY_SECONDS <= ends_at <= now
 
     @property
     def fell_back(self) -> bool:

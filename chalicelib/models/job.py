@@ -8,8 +8,20 @@ from pynamodb.expressions.condition import size
 from chalicelib.config import config
 from chalicelib.errors import JobBusy, JobFinished, LeaseLost, NotFound
 from chalicelib.models.attempt import Attempt
-from chalicelib.models.job_index import LINE, ByAge, ByOwner, ByPlace, ByPost, ByStatus, shard_of
-from chalicelib.models.job_item import JobItem, set_or_remove
+from chalicelib.models.job_index import (
+    LINE,
+    UNDER_WAY,
+    ByAge,
+    ByOwner,
+    ByOwnerPost,
+    ByOwnerStatus,
+    ByPlace,
+    ByPost,
+    ByStatus,
+    shard_of,
+)
+from chalicelib.models.job_item import JobItem
+from chalicelib.models.job_parameters import JobParameters, id_of, size_of
 from chalicelib.models.job_status import (
     CANCELED,
     FAILED,
@@ -18,7 +30,7 @@ from chalicelib.models.job_status import (
     RUNNING,
     SUCCEEDED,
 )
-from chalicelib.models.table import was_refused
+from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 
 # A message that comes this much before its job is due was overtaken by a later one.
 _EARLY_SECONDS = 1
@@ -29,36 +41,64 @@ class Job(JobItem):
 
     by_age = ByAge()
     by_status = ByStatus()
-    by_post = ByPost()
     by_place = ByPlace()
     by_owner = ByOwner()
+    by_owner_status = ByOwnerStatus()
+    by_post = ByPost()
+    by_owner_post = ByOwnerPost()
 
     @classmethod
-    def new(cls, job_id: str, *, now: float, **known: Any) -> "Job":
-        """Make a queued job, not yet stored; the keeper drives it if nobody else does."""
-        shard = shard_of(job_id)
-        retention_seconds = config.job_retention_days * 86_400
+    def new(
+        cls,
+        job_id: str,
+        *,
+        now: float,
+        parameters: dict[str, Any],
+        wait_seconds: int | None = None,
+        **known: Any,
+    ) -> "Job":
+        """Make a queued job, not yet stored; the keeper drives it if nobody else does.
+
+        It waits for a seat for `wait_seconds`, or as long as the deployment lets it.
+        """
+        waits_until = now + (wait_seconds or config.job_deadline_seconds)
+        kept_seconds = config.run_deadline_seconds + config.job_retention_days * 86_400
         job = cls(
             id=job_id,
-            shard=shard,
-            status_shard=f"{QUEUED}#{shard}",
+            shard=shard_of(job_id),
             created_at=now,
-            expires_at=int(now) + config.job_deadline_seconds + retention_seconds,
+            waits_until=waits_until,
+            expires_at=int(waits_until) + kept_seconds,
+            parameters_bytes=size_of(parameters),
             **known,
         )
-        job._held = job.lease or ""
+        job.owner_shard = f"{job.owner}#{job.shard}"
+        for name, place in {**job._places_of(QUEUED), **job._posted(UNDER_WAY)}.items():
+            setattr(job, name, place)
+        job._held, job._parameters = job.lease or "", parameters
         return job
 
     @classmethod
     def find(cls, job_id: str, *, owner: str | None = None) -> "Job":
         """Return a job, of this owner if one is given, or raise NotFound."""
-        missing = NotFound(f"job {job_id[:64]} does not exist", title="Job not found")
         try:
             job = cls.get(job_id, consistent_read=True)
         except cls.DoesNotExist:
-            raise missing from None
+            raise _missing(job_id) from None
         if owner not in (None, job.owner):
-            raise missing
+            raise _missing(job_id)
+        return job
+
+    @classmethod
+    def show(cls, job_id: str, *, owner: str | None = None) -> "Job":
+        """Return a job and its parameters, read in one call; else do as `find`."""
+        kinds: dict[str, type[Table]] = {job_id: cls, id_of(job_id): JobParameters}
+        found = read_together(kinds, consistent=True)
+        job = found.get(job_id)
+        if not isinstance(job, Job) or owner not in (None, job.owner):
+            raise _missing(job_id)
+        if isinstance(stored := found.get(id_of(job_id)), JobParameters):
+            job._parameters = stored.values
         return job
 
     def claim(self, lease: str, *, now: float, until: float) -> None:
@@ -167,7 +207,8 @@ class Job(JobItem):
 
     def succeed(self, images: list[dict[str, Any]], *, now: float) -> None:
         """Finish with stored images."""
-        ended = self._ended(SUCCEEDED, now, Job.images.set(images), Job.error.remove())
+        made = (Job.images.set(images), Job.image_count.set(len(images)), Job.error.remove())
+        ended = self._ended(SUCCEEDED, now, *made)
         self._change([*ended, *self._runs(), Job.lease.remove()])
 
     def fail(self, error: dict[str, Any], *, now: float) -> None:
@@ -191,3 +232,11 @@ class Job(JobItem):
         """Make a job that nobody drives due now; raise LeaseLost if somebody does after all."""
         unchanged = Job.due_at == self.due_at
         self._write([Job.lease.remove(), Job.due_at.set(now)], unchanged)
+
+
+def _missing(job_id: str) -> NotFound:
+    return NotFound(f"job {job_id[:64]} does not exist", title="Job not found")
+
+
+# Job has the indexes, by which PynamoDB describes the table.
+JobParameters.beside = Job

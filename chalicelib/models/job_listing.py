@@ -1,14 +1,21 @@
 """Reading many jobs: newest first, by status, by post, and those that nobody drives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import merge
-from itertools import islice
+from itertools import accumulate, islice
+from typing import Any
 
 from pynamodb.expressions.condition import Condition
 
+from chalicelib.errors import NotFound
 from chalicelib.models.job import Job
-from chalicelib.models.job_index import SHARDS
-from chalicelib.models.job_status import OPEN, SUCCEEDED
+from chalicelib.models.job_index import MADE, SHARDS, UNDER_WAY
+from chalicelib.models.job_parameters import JobParameters, id_of
+from chalicelib.models.job_status import OPEN
+
+_CHUNK = 50
+# Of parameters that are read at once: a list whose answer is full reads no more than this in vain.
+_CHUNK_BYTES = 256 * 1024
 
 
 def newest(
@@ -17,37 +24,77 @@ def newest(
     owner: str | None = None,
     status: str | None = None,
     before: str | None = None,
-) -> list[Job]:
-    """Return up to `limit` jobs, newest first, those older than the job id `before`."""
+) -> list[str]:
+    """Return the ids of up to `limit` jobs, newest first, those older than the id `before`."""
     older: Condition | None = Job.id < before if before else None
-    if owner is not None:
-        return _of_owner(owner, status, older, limit)
-    pages = [_shard(shard, status, older, limit) for shard in range(SHARDS)]
-    return list(islice(merge(*pages, key=lambda job: job.id, reverse=True), limit))
+    # A shard has its part of them, more or less.
+    how = {"scan_index_forward": False, "page_size": limit // SHARDS + 2}
+    index, prefix = _index(owner, status)
+    pages = [index.query(f"{prefix}{shard}", older, **how) for shard in range(SHARDS)]
+    ids = ((str(each.id) for each in page) for page in pages)
+    return list(islice(merge(*ids, reverse=True), limit))
 
 
-def _shard(shard: int, status: str | None, older: Condition | None, limit: int) -> Iterator[Job]:
+def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
+    """Return the index for a list, and what its keys begin with, before the shard."""
+    if owner is None:
+        return (Job.by_status, f"{status}#") if status else (Job.by_age, "")
     if status:
-        return Job.by_status.query(
-            f"{status}#{shard}", older, scan_index_forward=False, limit=limit
-        )
-    return Job.by_age.query(str(shard), older, scan_index_forward=False, limit=limit)
+        return Job.by_owner_status, f"{owner}#{status}#"
+    return Job.by_owner, f"{owner}#"
 
 
-def _of_owner(owner: str, status: str | None, older: Condition | None, limit: int) -> list[Job]:
-    wanted = Job.status == status if status else None
-    found = Job.by_owner.query(owner, older, wanted, scan_index_forward=False, limit=limit)
-    whole = Job.batch_get([each.id for each in found], consistent_read=True)
-    return sorted(whole, key=lambda job: str(job.id), reverse=True)
+def shown(ids: Iterable[str]) -> Iterator[list[Job]]:
+    """Yield the jobs of ids in their order with their parameters, as many at once as is cheap.
+
+    Those that are gone are left out.
+    """
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        known = {str(job.id): job for job in Job.batch_get(chunk)}
+        jobs = [known[each] for each in chunk if each in known]
+        while jobs:
+            some = jobs[: _fitting(jobs)]
+            _read_parameters(some)
+            yield some
+            del jobs[: len(some)]
 
 
-def of_post(post_id: str, *, owner: str | None = None, after: str | None = None) -> Iterator[Job]:
-    """Yield a post's jobs that succeeded, oldest first, those younger than the job id `after`."""
+def _fitting(jobs: list[Job]) -> int:
+    """Count the first jobs whose parameters are small enough together; one at least."""
+    sizes = accumulate(int(job.parameters_bytes) for job in jobs)
+    return max(sum(total <= _CHUNK_BYTES for total in sizes), 1)
+
+
+def _read_parameters(jobs: list[Job]) -> None:
+    """Read the parameters of some jobs; what has just been written is read by the job itself."""
+    found = JobParameters.batch_get([id_of(job.id) for job in jobs])
+    stored = {each.id: each.values for each in found}
+    for job in jobs:
+        job._parameters = stored.get(id_of(job.id))
+
+
+def made_for(
+    post_id: str, *, owner: str | None = None, after: str | None = None, limit: int | None = None
+) -> Iterator[str]:
+    """Yield the ids of a post's jobs that succeeded, oldest first, those after the id `after`."""
     younger: Condition | None = Job.id > after if after else None
-    wanted: Condition = Job.status == SUCCEEDED
-    if owner is not None:
-        wanted &= Job.owner == owner
-    return iter(Job.by_post.query(post_id, younger, wanted))
+    return islice(_of_post(f"{post_id}#{MADE}", owner, younger, limit or _CHUNK), limit)
+
+
+def open_for(post_id: str, *, owner: str | None = None, limit: int) -> list[str]:
+    """Return the ids of up to `limit` of a post's jobs that have not ended, oldest first."""
+    return list(islice(_of_post(f"{post_id}#{UNDER_WAY}", owner, None, limit), limit))
+
+
+def _of_post(
+    key: str, owner: str | None, condition: Condition | None, page_size: int
+) -> Iterator[str]:
+    if owner is None:
+        found = Job.by_post.query(key, condition, page_size=page_size)
+    else:
+        found = Job.by_owner_post.query(f"{owner}#{key}", condition, page_size=page_size)
+    return (str(each.id) for each in found)
 
 
 def count_open() -> dict[str, int]:
@@ -62,12 +109,18 @@ def overdue(since: float) -> Iterator[Job]:
     """Yield open jobs that should have been driven before `since`, oldest first per shard."""
     for status in OPEN:
         for shard in range(SHARDS):
-            yield from Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
+            late = Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
+            yield from filter(None, (_read(each.id) for each in late))
+
+
+def _read(job_id: str) -> Job | None:
+    try:
+        return Job.find(job_id)
+    except NotFound:
+        return None
 
 
 def accepted_between(lowest: str, highest: str) -> Iterator[Job]:
     """Yield the jobs of a range of ids, with no more of each than what it cost and for whom."""
-    needed = ["id", "images", "attempts", "style_id", "post_id"]
     for shard in range(SHARDS):
-        in_range = Job.id.between(lowest, highest)
-        yield from Job.by_age.query(str(shard), in_range, attributes_to_get=needed)
+        yield from Job.by_age.query(str(shard), Job.id.between(lowest, highest))

@@ -8,6 +8,8 @@ the past lies in the future when the line has emptied.
 """
 
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from itertools import islice
@@ -20,7 +22,7 @@ from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
 from chalicelib.models.table import Table, sent_once
 
-_FORGOTTEN_SECONDS = 86_400
+_FORGOTTEN_SECONDS = 8 * 86_400  # longer than a job may wait
 _DIGITS = 15
 _RETURNED = 0  # before all turns, which are times, and no measure of time
 
@@ -60,11 +62,12 @@ class CallerTurn(Table):
         return int(record.turn) - count + 1
 
 
-def give_back(job: Job) -> None:
-    """Let the caller of a job that left the line without an image have its turn again."""
-    if job.place and not job.attempts:
+def give_back(jobs: Iterable[Job]) -> None:
+    """Let the callers of jobs that left the line without an image have their turns again."""
+    turns = Counter(str(job.owner) for job in jobs if job.place and not job.attempts)
+    for owner, count in turns.items():
         with suppress(Unanswered, Overloaded), sent_once():
-            CallerTurn(_caller_id(job.owner)).update([CallerTurn.turn.add(-1)])
+            CallerTurn(_caller_id(owner)).update([CallerTurn.turn.add(-count)])
 
 
 def take_places(jobs: list[Job], *, now: float) -> list[str]:
@@ -99,10 +102,22 @@ def length(most: int) -> int:
     return Job.by_place.count(LINE, limit=most)
 
 
-def ranks(places: list[str]) -> list[int]:
-    """Count for each of some places those that stand before it."""
-    line = [each.place for each in Job.by_place.query(LINE, Job.place <= max(places))]
-    return [bisect_left(line, place) for place in places]
+class Ranks:
+    """Counts those that stand before a place, in a line that is read once."""
+
+    def __init__(self) -> None:
+        self._line: list[str] = []
+        self._known = ""  # all places up to this one
+
+    def of(self, places: list[str]) -> list[int]:
+        """Count for each of some places those that stand before it."""
+        if (last := max(places, default="")) > self._known:
+            between = (
+                Job.place.between(f"{self._known}~", last) if self._known else Job.place <= last
+            )
+            self._line += [each.place for each in Job.by_place.query(LINE, between)]
+            self._known = last
+        return [bisect_left(self._line, place) for place in places]
 
 
 def _waiting(job_id: str) -> Job | None:

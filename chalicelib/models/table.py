@@ -1,7 +1,7 @@
 """What all tables share. The one place that touches PynamoDB 6.1.0's private parts."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -50,6 +50,8 @@ _PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
 _PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)  # seconds, each spread by half of it
 # Errors that do not tell whether something was written.
 _BROKEN = ("InternalServerError", "ServiceUnavailable")
+
+_BATCH = 100  # items that DynamoDB reads in one call
 
 _is_sent_once: ContextVar[bool] = ContextVar("is_sent_once", default=False)
 
@@ -171,6 +173,23 @@ class Table(Model):
         return True
 
 
+def read_together(kinds: Mapping[str, type[Table]], *, consistent: bool) -> dict[str, Table]:
+    """Return the items of some ids, each of its kind, that share a table; up to 100 in a call.
+
+    What is not there is left out.
+    """
+    first: Any = next(iter(kinds.values()))
+    keys: Any = [{"id": {"S": each}} for each in kinds]
+    found: dict[str, Table] = {}
+    while keys:
+        page, rest = first._batch_get_page(keys[:_BATCH], consistent or None, None)
+        for raw in page:
+            item_id = raw["id"]["S"]
+            found[item_id] = kinds[item_id].from_raw_data(raw)
+        keys = keys[_BATCH:] + (rest or [])
+    return found
+
+
 @contextmanager
 def sent_once() -> Iterator[None]:
     """Have no write repeated that was not answered: for counters, which count each one.
@@ -221,3 +240,9 @@ def cancellations(error: TransactWriteError) -> list[str]:
 def lost_race(error: TransactWriteError) -> bool:
     """Tell a transaction that others were faster than from a failure of DynamoDB."""
     return not {REFUSED, CONFLICT}.isdisjoint(cancellations(error))
+
+
+def set_or_remove(attribute: Any, value: Any) -> Action:
+    """None is not stored, so that a condition may ask whether there is a value."""
+    action: Action = attribute.remove() if value is None else attribute.set(value)
+    return action

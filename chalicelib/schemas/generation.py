@@ -1,6 +1,6 @@
 """What a caller may ask for, and what a job was finally made with."""
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from chalicelib.errors import InvalidRequest
 from chalicelib.schemas.limits import (
@@ -8,11 +8,16 @@ from chalicelib.schemas.limits import (
     CfgScale,
     Count,
     ItemId,
+    JobIds,
     NegativePrompt,
+    OpenStatus,
     Pixels,
+    PostId,
     Prompt,
+    Requests,
     Seed,
     Steps,
+    WaitSeconds,
 )
 from chalicelib.schemas.parsing import describe
 
@@ -29,6 +34,7 @@ class GenerateRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     seed: Seed | UnsetType = UNSET
     style_id: ItemId | UnsetType = UNSET
     format_id: ItemId | UnsetType = UNSET
+    expires_in_seconds: WaitSeconds | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.seed is not UNSET and not -1 <= self.seed <= SEED_MAX:
@@ -39,6 +45,27 @@ class PostRequest(GenerateRequest, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/v1/posts/{post_id}/generate_images`: `count` images of one request."""
 
     count: Count = 1
+
+
+class BatchRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/images/jobs/batch`; each request is read by itself."""
+
+    requests: Requests
+
+
+class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/images/jobs/cancel`: which jobs, in one of three ways."""
+
+    status: OpenStatus | UnsetType = UNSET
+    post_id: PostId | UnsetType = UNSET
+    ids: JobIds | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if sum(each is not UNSET for each in structs.astuple(self)) != 1:
+            raise InvalidRequest(
+                "the body must have one of: status, post_id, ids",
+                suggestion="Send only the field that says which jobs to cancel",
+            )
 
 
 class Parameters(Struct, kw_only=True, frozen=True):

@@ -1,13 +1,14 @@
 """The types of single fields; each `description` completes "<field> must be …"."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 SEED_MAX = 2**64 - 1
 
 # At least one visible character, and no NUL, which neither ComfyUI nor S3 metadata survives.
-_WRITTEN = r"^[^\x00]*[^\s\x00][^\x00]*\Z"
+# Each part ends where the next begins, so that it takes time by the length of the text alone.
+_WRITTEN = r"^\s*[^\s\x00][^\x00]*\Z"
 _NO_NUL = r"^[^\x00]*\Z"
 
 Prompt = Annotated[
@@ -43,6 +44,29 @@ Seed = Annotated[
     int, Meta(description=f"a whole number from 0 to {SEED_MAX}, or -1 for a random one")
 ]
 Count = Annotated[int, Meta(ge=1, le=8, description="a whole number from 1 to 8")]
+WaitSeconds = Annotated[
+    int, Meta(ge=60, le=604_800, description="a whole number of seconds from 60 to 604800")
+]
+PostId = Annotated[
+    str,
+    Meta(
+        max_length=128,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:~-]*\Z",
+        description="1 to 128 letters, digits and _.:~-, a letter or digit first",
+    ),
+]
+JobIds = Annotated[
+    list[Annotated[str, Meta(max_length=40)]],
+    Meta(min_length=1, max_length=100, description="a list of 1 to 100 ids of jobs"),
+]
+OpenStatus = Annotated[
+    Literal["queued", "starting", "running"],
+    Meta(description="one of: queued, starting, running"),
+]
+Requests = Annotated[
+    list[Raw],
+    Meta(min_length=1, max_length=100, description="a list of 1 to 100 bodies of generate"),
+]
 ItemId = Annotated[int, Meta(ge=1, le=10**12, description="the id of an existing item")]
 Name = Annotated[
     str,

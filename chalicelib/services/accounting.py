@@ -80,11 +80,7 @@ def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:
     amounts: dict[str, float] = {}
     for kind, seconds in spent.items():
         amounts[f"{kind}_seconds"] = round(seconds, 3)
-        cost = cost_of(instance_type, seconds)
-        if cost is None:
-            amounts["unpriced_seconds"] = amounts.get("unpriced_seconds", 0) + round(seconds, 3)
-        else:
-            amounts[f"{kind}_cost"] = cost
+        amounts[f"{kind}_cost"] = cost_of(instance_type, seconds) or 0
     return amounts
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import JobFinished
+from msgspec import Struct
+
+from chalicelib.errors import JobFinished, NotFound
 from chalicelib.models import line
 from chalicelib.models.job import Job
 from chalicelib.models.job_status import CANCELED
 from chalicelib.services import telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from chalicelib.services.clearing import Clearing
     from chalicelib.services.waking import Waker
+
+log = logging.getLogger("darkroom.canceling")
+
+_AT_ONCE = 8
 
 _ERROR = {
     "code": "canceled",
@@ -22,6 +31,14 @@ _ERROR = {
     "suggestion": "Send the request again, with another Idempotency-Key if it had one",
     "field": None,
 }
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one of many jobs: the job if it is canceled, and if it is so since now."""
+
+    job: Job | None = None
+    is_new: bool = False
+    is_left: bool = False
 
 
 class Cancellation:
@@ -38,6 +55,43 @@ class Cancellation:
         Raise NotFound, or JobFinished when the job succeeded or failed before.
         """
         job = Job.find(job_id)
+        has_ended = self._end(job)
+        self._clearing.ended(job)
+        if has_ended:
+            line.give_back([job])
+        return job
+
+    def cancel_all(
+        self, job_ids: Iterable[str], *, owner: str | None, until: float
+    ) -> tuple[list[str], bool]:
+        """End jobs of an owner, or of anybody, some at a time.
+
+        Return the ids of those that are canceled now, and whether some were left: after `until`
+        none is begun. Those that are missing, or succeeded or failed before, are neither.
+        """
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            outcomes = list(pool.map(partial(self._try, owner=owner, until=until), job_ids))
+            jobs = [each.job for each in outcomes if each.job]
+            # What waited for a GPU leaves nothing of its own: one look at the line does for all.
+            waited = [job for job in jobs if not job.attempts][:1]
+            list(pool.map(self._clearing.ended, [job for job in jobs if job.attempts] + waited))
+        line.give_back(each.job for each in outcomes if each.job and each.is_new)
+        return [str(job.id) for job in jobs], any(each.is_left for each in outcomes)
+
+    def _try(self, job_id: str, *, owner: str | None, until: float) -> Outcome:
+        if self._clock() > until:
+            return Outcome(is_left=True)
+        try:
+            job = Job.find(job_id, owner=owner)
+            return Outcome(job, is_new=self._end(job))
+        except (NotFound, JobFinished):
+            return Outcome()
+        except Exception:
+            log.exception("not canceled", extra={"job_id": job_id})
+            return Outcome(is_left=True)
+
+    def _end(self, job: Job) -> bool:
+        """End a job; false if it was canceled before. Raise JobFinished if it ended otherwise."""
         if job.is_open and (job.lease or job.attempts):
             # Should this process die, or a driver submit now who does not know yet: the message
             # comes when his lease has ended, and a worker clears up.
@@ -47,9 +101,6 @@ class Cancellation:
         except JobFinished:
             if job.status != CANCELED:
                 raise
-            self._clearing.ended(job)
-        else:
-            telling.ended(job)
-            self._clearing.ended(job)
-            line.give_back(job)
-        return job
+            return False
+        telling.ended(job)
+        return True

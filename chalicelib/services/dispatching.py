@@ -96,6 +96,8 @@ class Dispatch:
         records = InstanceRecord.all()
         for record in records:
             self._reclaim(record)
+        if any(record.is_unpaid(self._clock()) for record in records):
+            return  # nobody would have a seat today
         taken = sum(len(record.seated) for record in records)
         self._call(line.ahead(None, max(config.gpu_seats * len(records) - taken, 1)))
 

@@ -14,11 +14,12 @@ from chalicelib.errors import (
     GpuNotReady,
     LeaseLost,
     NotItsTurn,
+    OutOfBudget,
     Stalled,
     StoreFailed,
 )
 from chalicelib.models import line
-from chalicelib.models.job_status import QUEUED, STARTING
+from chalicelib.models.job_status import BUDGET_EXHAUSTED, QUEUED, STARTING
 from chalicelib.services import telling
 from chalicelib.services.attempts import begin, lost, note_run, submit
 from chalicelib.services.failures import (
@@ -84,10 +85,7 @@ class Driver:
         try:
             self._drive(job, until)
         except NotItsTurn as wait:
-            place = line.take_place(job, now=self._clock())
-            job.put_back(QUEUED, str(wait), due_at=job.deadline_at, place=place)
-            self._dispatch.look_again()
-            self._dispatch.grow()
+            self._line_up(job, wait)
         except GpuNotReady as wait:
             place = line.take_place(job, now=self._clock())
             due_at = self._due_at(job, wait.retry_seconds)
@@ -111,6 +109,15 @@ class Driver:
             reason = "an internal error; it is tried again"
             self._put_back(job, reason, _RETRY_SECONDS, INTERNAL_ERROR)
             raise
+
+    def _line_up(self, job: Job, wait: NotItsTurn) -> None:
+        """Have a job wait in the line until it is called."""
+        place = line.take_place(job, now=self._clock())
+        why = BUDGET_EXHAUSTED if isinstance(wait, OutOfBudget) else None
+        job.put_back(QUEUED, str(wait), due_at=job.deadline_at, waits_for=why, place=place)
+        if why is None:
+            self._dispatch.look_again()
+            self._dispatch.grow()
 
     def _put_back(
         self,

@@ -8,12 +8,15 @@ from chalicelib.schemas.catalogs import DEFAULTS
 from chalicelib.services.starting import refusal_of
 from chalicelib.workflows import Template
 
-# What keeps a job from its end; at the deadline the code of its failure.
+# The code of a job that had no seat by the end of its wait.
+EXPIRED = "expired"
+
+# What keeps a job from its end; those that keep it on a GPU are the code of its failure, too.
 GPU_NOT_READY = "gpu_unavailable"
 COMFYUI_UNREACHABLE = "comfyui_unreachable"
 STORE_FAILED = "store_failed"
 INTERNAL_ERROR = "internal_error"
-_CODES = (GPU_NOT_READY, COMFYUI_UNREACHABLE, STORE_FAILED, INTERNAL_ERROR)
+_CODES = (COMFYUI_UNREACHABLE, STORE_FAILED, INTERNAL_ERROR)
 
 
 def rejected(refusal: WorkflowRejected, template: Template) -> GenerationFailed:
@@ -36,17 +39,27 @@ def _remedy(field: str | None, suggestion: str) -> str:
 
 
 def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
-    """Say for how long a job was tried, and what it last waited for."""
-    is_latest = job.deadline_at == job.created_at + config.job_deadline_seconds
-    seconds = config.job_deadline_seconds if is_latest else config.run_deadline_seconds
-    where = "" if is_latest else " on a GPU"
-    # Who stands in the line does not look for a GPU; those before it do.
-    refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_line else None
-    last_seen = refusal or job.status_reason
-    reason = f"; last seen: {last_seen}" if last_seen else ""
-    waits_for = GPU_NOT_READY if refusal else job.waits_for
-    code = waits_for if waits_for in _CODES else "deadline_exceeded"
-    return GenerationFailed(f"not done within {seconds // 60} minutes{where}{reason}", code=code)
+    """Say for how long a job waited for a GPU or had one, and what it last waited for."""
+    if not job.is_seated:
+        # Who stands in the line does not look for a GPU; those before it do.
+        refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_line else None
+        waited = _span(int(job.waits_until - job.created_at))
+        last_seen = _last_seen(refusal or job.status_reason)
+        return GenerationFailed(f"it had no GPU within {waited}{last_seen}", code=EXPIRED)
+    code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
+    span, last_seen = _span(config.run_deadline_seconds), _last_seen(job.status_reason)
+    return GenerationFailed(f"not done within {span} on a GPU{last_seen}", code=code)
+
+
+def _last_seen(reason: str | None) -> str:
+    return f"; last seen: {reason}" if reason else ""
+
+
+def _span(seconds: int) -> str:
+    """Write a time in the largest unit that it is a multiple of."""
+    units = ((3600, "hour"), (60, "minute"), (1, "second"))
+    count, name = next((seconds // size, name) for size, name in units if seconds % size == 0)
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def described(failure: GenerationFailed) -> dict[str, str | None]:

@@ -10,11 +10,13 @@ from chalicelib.errors import (
     ComfyUIUnavailable,
     GpuNotReady,
     NoCapacity,
+    OutOfBudget,
     StartFailed,
     StillStopping,
 )
 from chalicelib.models import line
 from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.key_start import KeyStart
 from chalicelib.models.start_series import StartSeries
 from chalicelib.services.instance_state import (
     COMING,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from chalicelib.gateways.comfyui import ComfyUI
     from chalicelib.gateways.gpu_fleet import GpuFleet, Instance, StaticFleet
+    from chalicelib.services.budget import Budget
     from chalicelib.services.readiness import Readiness
     from chalicelib.services.scaling import Limits
     from chalicelib.services.starting import Starter
@@ -55,11 +58,13 @@ class Fleet(Survey):
         readiness: Readiness,
         starter: Starter,
         limits: Limits,
+        budget: Budget,
         clock: Callable[[], float],
     ) -> None:
         super().__init__(gateway, connect, readiness, clock)
         self._starter = starter
         self._limits = limits
+        self._budget = budget
         self._grown_at = float("-inf")
 
     def ready(self) -> list[Server]:
@@ -70,17 +75,31 @@ class Fleet(Survey):
             return servers
         raise self._not_ready()
 
-    def start(self) -> None:
-        """Have an instance running; harmless when one is. Raise StartFailed if EC2 refuses."""
+    def start(self, key_id: str | None) -> None:
+        """Have an instance running; harmless when one is.
+
+        Raise TooManyRequests if a key has started one less than an hour ago; None may always.
+        Raise StartFailed if EC2 refuses, and BudgetExhausted if nothing is left to spend today.
+        """
         members = self._some(max_age_seconds=0)
         if any(each.state in ("running", "pending") for each in members):
             return
-        if not (self._startable(self.survey())):
+        startable, count = self._affordable(self.survey(), 1)
+        if not startable:
             raise StartFailed("all GPU instances are unhealthy, and are left alone for an hour")
+        if not count:
+            raise self._budget.exhausted()
+        start = KeyStart.take(key_id, now=self._clock()) if key_id else None
         try:
-            started = self._starter.start(
-                lambda: (self._startable(self.survey(max_age_seconds=0)), 1)
-            )
+            self._start_one()
+        except StartFailed:
+            if start:
+                start.give_back()
+            raise
+
+    def _start_one(self) -> None:
+        try:
+            started = self._start(lambda seen: self._affordable(seen, 1))
         except GpuNotReady as wait:  # somebody else is at it
             if why := refusal_of(StartSeries.read(now=self._clock())):
                 raise NoCapacity(why) from wait
@@ -96,11 +115,18 @@ class Fleet(Survey):
         if missing <= 0 or not stopped:
             return
         try:
-            # Anew for the only one who starts: much may have been started meanwhile.
-            self._starter.start(lambda: self._due(self.survey(max_age_seconds=0), least_jobs))
+            self._start(lambda seen: self._due(seen, least_jobs))
         except (GpuNotReady, StartFailed) as refusal:
             log.info("no more GPUs: %s", refusal)
         self._described_at = float("-inf")
+
+    def _start(self, due: Callable[[list[Seen]], tuple[list[Seen], int]]) -> int:
+        """Start what is due, and write down how long the budget lasts then."""
+        # Anew for the only one who starts: much may have been started meanwhile.
+        started = self._starter.start(lambda: due(self.survey(max_age_seconds=0)))
+        if started:
+            self._budget.announce(self.survey(max_age_seconds=0))
+        return started
 
     def _due(self, seen: list[Seen], least_jobs: int) -> tuple[list[Seen], int]:
         """Say which instances may be started, and how many of them should be."""
@@ -108,7 +134,12 @@ class Fleet(Survey):
         open_jobs = max(line.length(_MOST_COUNTED) + seated, least_jobs)
         want = wanted(open_jobs, run_seconds(seen), self._limits)
         missing = want - sum(each.state in COMING for each in seen)
-        return self._startable(seen), max(missing, 0)
+        return self._affordable(seen, max(missing, 0))
+
+    def _affordable(self, seen: list[Seen], count: int) -> tuple[list[Seen], int]:
+        """Say which instances may be started, and how many of them the budget allows."""
+        startable = self._startable(seen)
+        return startable, self._budget.affordable(seen, startable[:count])
 
     def grow(self) -> None:
         """Do the same for a job that waits for its turn; many may ask, and often."""
@@ -144,4 +175,7 @@ class Fleet(Survey):
         except ComfyUIUnavailable as never:
             return never
         self.scale(least_jobs=1)
-        return progress(self.survey(), self._clock())
+        seen = self.survey()
+        if self._budget.forecast(seen).is_exhausted:
+            return OutOfBudget(self._budget.reason)
+        return progress(seen, self._clock())

@@ -21,7 +21,9 @@ from chalicelib.errors import (
 )
 from chalicelib.models import line
 from chalicelib.models.acceptance import accept, replay
-from chalicelib.models.catalog import FORMATS, SETTINGS, STYLES
+from chalicelib.models.allowance import Work
+from chalicelib.models.budget_mark import settings_and_mark
+from chalicelib.models.catalog import FORMATS, STYLES
 from chalicelib.models.catalog_item import Catalog
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
@@ -34,7 +36,8 @@ from chalicelib.services.driving import LEASE_GRACE_SECONDS, Driver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.models.daily_images import Allowance
+    from chalicelib.models.allowance import Allowance
+    from chalicelib.services.budget import Budget
     from chalicelib.services.fleet import Fleet
     from chalicelib.services.waking import Waker
 
@@ -43,6 +46,8 @@ _LEAST_WAIT_SECONDS = 0.5  # with less left there is no use in beginning here
 # Between looks for the job of a twin, before a request with an Idempotency-Key is refused.
 _LOOK_SECONDS = (0, 0.1, 0.2, 0.3, 0.4)
 
+Defaults = dict[str, Any]
+
 log = logging.getLogger("darkroom.generation")
 
 
@@ -50,6 +55,7 @@ class Order(Struct, frozen=True):
     """A valid request and how its caller wants it served.
 
     The caller waits for the image until `wait_until`, in seconds since the epoch; 0 is not at all.
+    Requests that come together share `defaults`, so that they are read once.
     """
 
     request: GenerateRequest
@@ -58,6 +64,7 @@ class Order(Struct, frozen=True):
     owner: str = "nobody"
     allowance: Allowance | None = None
     key: str | None = None
+    defaults: Defaults | None = None
     count: int = 1
     post_id: str | None = None
 
@@ -70,6 +77,7 @@ class Generation:
         fleet: Fleet,
         driver: Driver,
         waker: Waker,
+        budget: Budget,
         *,
         checkpoint: str,
         clock: Callable[[], float],
@@ -79,6 +87,7 @@ class Generation:
         self._fleet = fleet
         self._driver = driver
         self._waker = waker
+        self._budget = budget
         self._checkpoint = checkpoint
         self._clock = clock
         self._pause = pause
@@ -87,8 +96,9 @@ class Generation:
     def accept(self, order: Order) -> list[Job]:
         """Store the jobs of an order, or find those that its key accepted before.
 
-        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, ComfyUIUnavailable, or
-        Overloaded: then nothing was accepted. Raise Unanswered if that is not known.
+        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, BudgetExhausted, Forbidden,
+        ComfyUIUnavailable, or Overloaded: then nothing was accepted. Raise Unanswered if that is
+        not known.
         """
         if (jobs := self._accepted_before(order)) is not None:
             return jobs
@@ -120,6 +130,7 @@ class Generation:
         """Make the jobs of an order: to be driven here if its caller waits, else to be queued."""
         now = self._clock()
         is_driven = order.wait_until - now >= _LEAST_WAIT_SECONDS
+        request = order.request
         inline = {"lease": uuid4().hex, "due_at": order.wait_until + LEASE_GRACE_SECONDS}
         return [
             Job.new(
@@ -127,7 +138,8 @@ class Generation:
                 now=now,
                 owner=order.owner,
                 post_id=order.post_id,
-                style_id=None if order.request.style_id is UNSET else order.request.style_id,
+                style_id=_given(request.style_id),
+                wait_seconds=_given(request.expires_in_seconds),
                 parameters=structs.asdict(parameters),
                 **(inline if is_driven else {"due_at": now, "line": LINE}),
             )
@@ -138,38 +150,45 @@ class Generation:
         request = order.request
         style = _chosen(STYLES, request.style_id, "style_id")
         size = _chosen(FORMATS, request.format_id, "format_id")
-        settings = (fields for _, fields in SETTINGS.items())
-        defaults = {"checkpoint": self._checkpoint, **defaults_from(settings)}
+        defaults = order.defaults or self.defaults()
         return [
             compose(request, style=style, size=size, defaults=defaults, seed=seed)
             for seed in seeds(request.seed, order.count, self._random_seed())
         ]
 
+    def defaults(self) -> Defaults:
+        """Read what is used where a request says nothing; raise BudgetExhausted if it is."""
+        settings, mark = settings_and_mark()
+        if mark and mark.is_exhausted(self._budget.dollars, self._clock()):
+            raise self._budget.exhausted()
+        return {"checkpoint": self._checkpoint, **defaults_from(settings)}
+
     def _accept(self, order: Order, made: list[Job]) -> list[Job]:
         """Store what was made, or find what the same key stored a moment earlier."""
         now = self._clock()
-        if twins := self._count(order, now):
+        work = _work_of(made)
+        if twins := self._count(order, work, now):
             return twins
         try:
             _queue(made, now)
         except Exception:
-            _give_back(order, now)
+            _give_back(order, work, now)
             raise
         try:
             jobs = accept(made, order.key, order.fingerprint, now=now)
         except (IdempotencyConflict, Overloaded):
-            _give_back(order, now)
+            _give_back(order, work, now)
             raise
-        # After any other error nobody knows whether they are stored: the images stay counted.
+        # After any other error nobody knows whether they are stored: the work stays counted.
         if jobs is not made:
-            _give_back(order, now)
+            _give_back(order, work, now)
         return jobs
 
-    def _count(self, order: Order, now: float) -> list[Job] | None:
-        """Count the images, or return the jobs of the twin that had the last ones of the day."""
+    def _count(self, order: Order, work: Work, now: float) -> list[Job] | None:
+        """Count the work, or return the jobs of the twin that had the last of the day."""
         try:
             if order.allowance:
-                order.allowance.take(order.count, now=now)
+                order.allowance.take(work, now=now)
         except TooManyRequests:
             if twins := self._accepted_meanwhile(order):
                 return twins
@@ -219,9 +238,19 @@ class Generation:
             self._waker.wake(job.id, at=job.due_at)
 
 
-def _give_back(order: Order, now: float) -> None:
+def _given(value: int | UnsetType) -> int | None:
+    return None if value is UNSET else value
+
+
+def _give_back(order: Order, work: Work, now: float) -> None:
     if order.allowance:
-        order.allowance.give_back(order.count, now=now)
+        order.allowance.give_back(work, now=now)
+
+
+def _work_of(jobs: list[Job]) -> Work:
+    known = [job.parameters for job in jobs]
+    pixel_steps = sum(each["width"] * each["height"] * each["steps"] for each in known)
+    return Work(len(jobs), pixel_steps)
 
 
 def _queue(jobs: list[Job], now: float) -> None:

@@ -44,10 +44,10 @@ class Period(Struct, frozen=True):
         lowest, highest = str(ULID.from_datetime(begin)), str(ULID.from_datetime(end))
         return f"{lowest[:10]}{'0' * 16}", f"{highest[:10]}{'Z' * 16}"
 
-    def seconds_until(self, now: float) -> float:
-        """Return how much of the period has passed."""
+    def seconds_until(self, now: float, *, since: date) -> float:
+        """Return how much of the period has passed since a day began."""
         end = min(now, _begin(self.last + _DAY).timestamp())
-        return max(end - _begin(self.first).timestamp(), 0)
+        return max(end - _begin(max(self.first, since)).timestamp(), 0)
 
 
 def day_of(job_id: str) -> date:

@@ -1,5 +1,7 @@
 """What EC2 asks for GPU instances, as far as we know."""
 
+import logging
+
 from chalicelib.config import config
 
 # Dollars an hour, on demand, Linux, us-east-1. `make prices` asks AWS for those of today.
@@ -14,6 +16,8 @@ ON_DEMAND = {
     "g6e.xlarge": 1.861,
     "p3.2xlarge": 3.06,
 }
+
+log = logging.getLogger("darkroom.prices")
 
 _HOUR_SECONDS = 3600
 _DIGITS = 9  # of a stored cost; DynamoDB adds decimals exactly
@@ -39,11 +43,18 @@ _PRICES = ON_DEMAND | read_prices(config.gpu_prices)
 
 
 def hourly_price(instance_type: str | None) -> float | None:
-    """Return dollars an hour; None if the price is not known."""
-    return _PRICES.get(instance_type or "")
+    """Return dollars an hour; None if there is no instance.
+
+    A type whose price is not known counts as the dearest that is.
+    """
+    if not instance_type:
+        return None
+    if instance_type not in _PRICES:
+        log.warning("GPU_PRICES lacks %s; it counts as the dearest type", instance_type)
+    return _PRICES.get(instance_type, max(_PRICES.values()))
 
 
 def cost_of(instance_type: str | None, seconds: float) -> float | None:
-    """Return what seconds of an instance cost, in dollars; None if its price is not known."""
+    """Return what seconds of an instance cost, in dollars; None if there is none."""
     price = hourly_price(instance_type)
     return None if price is None else round(seconds * price / _HOUR_SECONDS, _DIGITS)

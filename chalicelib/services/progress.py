@@ -69,7 +69,8 @@ class Reporter:
         is_soon = now - self._written_at < _SECONDS
         if (is_known and is_held) or (is_soon and not begins):
             return
-        until = max(self._job.due_at, now + LEASE_SECONDS)
+        # Only when it is needed: the index by status has the end of each lease.
+        until = self._job.due_at if is_held else now + LEASE_SECONDS
         self._job.report(progress, queue_position=position, now=self._heard_at, until=until)
         self._written_at = now
         self._position, self._progress = position, progress

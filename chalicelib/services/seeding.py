@@ -8,7 +8,7 @@ from chalicelib.models.catalog import begin_with, is_new
 _FIRST_ITEMS = Path(__file__).with_name("first_items.json")
 
 
-def seed_once() -> None:
+def seed_once(*, now: float) -> None:
     """Write the first items unless that was ever done before."""
     if is_new():
-        begin_with(json.loads(_FIRST_ITEMS.read_text()))
+        begin_with(json.loads(_FIRST_ITEMS.read_text()), now=now)

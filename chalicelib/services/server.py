@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.config import config
+from chalicelib.services.instance_state import STARTING
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui import ComfyUI
@@ -39,3 +40,8 @@ class Seen(NamedTuple):
     record: InstanceRecord
     server: Server | None
     state: str
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is paid for: also one that was just started, which EC2 tells later."""
+        return self.instance.state in ("running", "pending") or self.state == STARTING

@@ -23,13 +23,12 @@ class Spending(Struct):
     @classmethod
     def on(cls, day: DayUsage) -> Spending:
         """Return what was booked on a day."""
-        is_priced = not day.unpriced_seconds
         return cls(
             booting_seconds=float(day.booting_seconds),
             busy_seconds=float(day.busy_seconds),
             idle_seconds=float(day.idle_seconds),
-            busy_cost=float(day.busy_cost) if is_priced else None,
-            standing_cost=float(day.booting_cost + day.idle_cost) if is_priced else None,
+            busy_cost=float(day.busy_cost),
+            standing_cost=float(day.booting_cost + day.idle_cost),
         )
 
     @property

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from chalicelib.models import budget_mark
 from chalicelib.models.job_listing import count_open
 from chalicelib.models.start_series import StartSeries
 from chalicelib.services import instance_state
 from chalicelib.services.starting import refusal_of
 
 if TYPE_CHECKING:
+    from chalicelib.services.budget import Budget
     from chalicelib.services.fleet import Fleet
     from chalicelib.services.server import Seen
 
@@ -39,10 +41,13 @@ class Status(Struct, frozen=True):
     message: str
 
 
-def comfyui_status(fleet: Fleet, now: float) -> Status:
+def comfyui_status(fleet: Fleet, budget: Budget, now: float) -> Status:
     """Ask the fleet and the job table; never raises for a GPU that is off or gone."""
     seen = fleet.survey(max_age_seconds=2)  # people watch a GPU start
     status = _status(seen)
+    mark = budget_mark.read()
+    if mark and mark.is_exhausted(budget.dollars, now):
+        return Status(status, f"{_sentence(budget.reason)}. {_backlog()}.")
     return Status(status, f"{_SENTENCES[status]}{_why(status, seen, now)}. {_backlog()}.")
 
 
@@ -56,6 +61,10 @@ def _why(status: str, seen: list[Seen], now: float) -> str:
         return f": {refusal_of(StartSeries.read(now=now))}"
     reasons = {each.record.why for each in seen if each.state == status and each.record.why}
     return f": {'; '.join(sorted(reasons))}" if reasons else ""
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _backlog() -> str:

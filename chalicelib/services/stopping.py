@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from chalicelib import metrics
 from chalicelib.config import config
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job_listing import count_open
@@ -14,7 +15,6 @@ from chalicelib.services.instance_state import (
     COMING,
     DRAINING,
     READY,
-    STARTING,
     UNHEALTHY,
 )
 from chalicelib.services.scaling import may_stop
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.services.accounting import Accounting
+    from chalicelib.services.budget import Budget
     from chalicelib.services.fleet import Fleet
     from chalicelib.services.server import Seen
 
@@ -41,6 +42,7 @@ class Stopping:
         self,
         fleet: Fleet,
         accounting: Accounting,
+        budget: Budget,
         *,
         idle_stop_seconds: int,
         boot_timeout_seconds: int,
@@ -49,6 +51,7 @@ class Stopping:
     ) -> None:
         self._fleet = fleet
         self._accounting = accounting
+        self._budget = budget
         self._idle_seconds = idle_stop_seconds
         self._boot_seconds = boot_timeout_seconds
         self._run_seconds = max_run_seconds
@@ -62,10 +65,10 @@ class Stopping:
         seen = self._fleet.survey()
         open_jobs = sum(count_open().values())
         on = sum(each.state in COMING for each in seen)
-        failed: Exception | None = None
+        is_paid, failed = self._look_at_budget(seen)
         for each in seen:
             try:
-                on -= self._judge(each, on=on, open_jobs=open_jobs)
+                on -= self._judge(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
             except Exception as error:
                 log.exception("not stopped", extra={"instance_id": each.instance.id})
                 failed = error
@@ -73,19 +76,34 @@ class Stopping:
         if failed:
             raise failed
 
-    def _judge(self, seen: Seen, *, on: int, open_jobs: int) -> bool:
+    def _look_at_budget(self, seen: list[Seen]) -> tuple[bool, Exception | None]:
+        """Tell whether the budget lasts, and everybody else until when; and what went wrong.
+
+        This comes before anything is booked: what is booked is read with what is not yet.
+        """
+        try:
+            forecast = self._budget.announce(seen)
+            self._budget.tell(forecast)
+            if self._budget.dollars is not None and any(each.is_on for each in seen):
+                percent = self._budget.percent(forecast)
+                metrics.tell("budget", {"BudgetPercent": percent}, dollars=round(forecast.spent, 6))
+        except Exception as error:
+            log.exception("the budget is not known")
+            return True, error
+        return not forecast.is_exhausted, None
+
+    def _judge(self, seen: Seen, *, on: int, open_jobs: int, is_paid: bool) -> bool:
         """Note the state of an instance; tell whether it was one that comes and is stopped."""
         record, now = seen.record, self._clock()
-        is_on = seen.instance.state in ("running", "pending") or seen.state == STARTING
         # Nothing is known to use what is silent for a moment.
         is_idle = seen.state in (READY, DRAINING, UNHEALTHY) or (
             seen.state == BUSY and seen.server is None
         )
         launched_at = seen.instance.launched_at
         since = record.note(
-            seen.state, now=now, is_on=is_on, is_idle=is_idle, launched_at=launched_at
+            seen.state, now=now, is_on=seen.is_on, is_idle=is_idle, launched_at=launched_at
         )
-        if is_on:
+        if seen.is_on:
             self._account(seen)
         if record.suspect and seen.server and not seen.server.is_sick:
             record.trust()
@@ -93,6 +111,9 @@ class Stopping:
             return False
         if seen.instance.is_kept:
             return False
+        if not is_paid and record.drain(until=now + _DRAIN_SECONDS):
+            self._stop(seen, self._budget.reason)
+            return seen.state in COMING
         if seen.state == READY:
             return self._stop_idle(seen, on=on, open_jobs=open_jobs)
         return self._stop_useless(seen, since) or self._stop_old(seen)

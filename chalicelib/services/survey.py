@@ -142,5 +142,6 @@ class Survey:
             self._silent_at[instance.id] = self._clock()
             InstanceRecord(instance.id).fall_silent(now=self._clock())
             return None
-        is_draining = (record.draining_until or 0) > self._clock()
+        now = self._clock()
+        is_draining = (record.draining_until or 0) > now or record.is_unpaid(now)
         return Server(instance, comfyui, queue_length, record, is_sick, is_draining, is_ready)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from chalicelib.config import config
 from chalicelib.errors import FleetUnreachable
+from chalicelib.models.catalog import began_at
 from chalicelib.models.day_usage import DayUsage
 from chalicelib.models.job_listing import accepted_between
 from chalicelib.services.periods import Period, day_of, today
@@ -62,7 +63,8 @@ class Usage:
     def _always_on_cost(self, period: Period) -> float | None:
         """Price one instance that was never off, of the type that is preferred."""
         instance_type = next(iter(config.preferred_types), None) or self._first_type()
-        seconds = period.seconds_until(self._clock())
+        began = today(began_at() or self._clock())
+        seconds = period.seconds_until(self._clock(), since=began)
         return cost_of(instance_type, seconds) if instance_type else None
 
     def _first_type(self) -> str | None:
@@ -85,8 +87,8 @@ def _by_key(period: Period, key_of: Callable[[Job], Key]) -> dict[Key, Spending]
     groups: dict[Key, Spending] = {}
     for job in accepted_between(*period.job_ids):
         group = groups.setdefault(key_of(job), Spending())
-        group.images += len(job.images)
-        group.busy_seconds += job.gpu_seconds
+        group.images += int(job.image_count or 0)
+        group.busy_seconds += float(job.gpu_seconds or 0)
         group.busy_cost = add(group.busy_cost, job.gpu_cost)
     return groups
 

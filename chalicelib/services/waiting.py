@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job_status import QUEUED, RUNNING
-from chalicelib.models.line import ranks
+from chalicelib.models.line import Ranks
 
 if TYPE_CHECKING:
     from chalicelib.models.job import Job
@@ -22,27 +23,43 @@ class Wait(Struct, frozen=True):
     seconds: int | None = None
 
 
-def waits(jobs: list[Job]) -> dict[str, Wait]:
-    """Estimate the waits of jobs by the recent runs on all GPUs; of those that wait for one."""
-    waiting = [job for job in jobs if job.status == QUEUED]
-    known = {job.id: Wait(0) for job in jobs if job.status == RUNNING}
-    if not waiting:
-        return known
-    records = InstanceRecord.all()
-    positions = _positions(waiting, sum(len(record.seated) for record in records))
-    pace = _pace(records)
-    return known | {
-        job_id: Wait(position, ceil(position * pace) if pace else None)
-        for job_id, position in positions.items()
-    }
+class Waits:
+    """Estimates waits by the recent runs on all GPUs, as all was when it was first asked."""
+
+    def __init__(self) -> None:
+        self._line = Ranks()
+
+    def of(self, jobs: list[Job]) -> dict[str, Wait]:
+        """Estimate the waits of those that wait for a GPU, or have one."""
+        waiting = [job for job in jobs if job.status == QUEUED]
+        known = {job.id: Wait(0) for job in jobs if job.status == RUNNING}
+        if not waiting:
+            return known
+        positions = self._positions(waiting)
+        pace = _pace(self._records)
+        return known | {
+            job_id: Wait(position, ceil(position * pace) if pace else None)
+            for job_id, position in positions.items()
+        }
+
+    @cached_property
+    def _records(self) -> list[InstanceRecord]:
+        return InstanceRecord.all()
+
+    def _positions(self, jobs: list[Job]) -> dict[str, int]:
+        seated = sum(len(record.seated) for record in self._records)
+        lined = [job for job in jobs if job.line and job.place]
+        found = self._line.of([str(job.place) for job in lined])
+        in_line = {job.id: seated + rank for job, rank in zip(lined, found, strict=True)}
+        on_gpu = {job.id: int(job.queue_position) for job in jobs if job.queue_position is not None}
+        return on_gpu | in_line
 
 
-def _positions(jobs: list[Job], seated: int) -> dict[str, int]:
-    lined = [job for job in jobs if job.line and job.place]
-    found = ranks([str(job.place) for job in lined]) if lined else []
-    in_line = {job.id: seated + rank for job, rank in zip(lined, found, strict=True)}
-    on_gpu = {job.id: int(job.queue_position) for job in jobs if job.queue_position is not None}
-    return on_gpu | in_line
+class NoWaits(Waits):
+    """Estimates nothing but that who runs waits no more, for which nothing is read."""
+
+    def of(self, jobs: list[Job]) -> dict[str, Wait]:
+        return super().of([job for job in jobs if job.status == RUNNING])
 
 
 def _pace(records: list[InstanceRecord]) -> float | None:

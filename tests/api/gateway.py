@@ -15,6 +15,7 @@ AUTHORIZED = {
     "owner": "tests",
     "scopes": '["admin"]',
     "images_per_day": "1000",
+    "megapixel_steps_per_day": "100000",
 }
 
 Event = dict[str, Any]

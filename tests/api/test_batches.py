@@ -107,14 +107,14 @@ def test_where_all_succeed_there_are_no_errors(http: TestHTTPClient, comfyui: st
 CODES = ["out_of_memory", "node_failed", "gpu_failed", "no_image", "deadline_exceeded"]
 
 
-@pytest.mark.parametrize("code", [*CODES, "gpu_unavailable", "store_failed", "attempts_exhausted"])
+@pytest.mark.parametrize("code", [*CODES, "expired", "store_failed", "attempts_exhausted"])
 def test_the_code_of_a_failure_is_told(http: TestHTTPClient, comfyui: str, code: str) -> None:
     body: dict[str, Any] = {"prompt": "x"}
     how = {"idempotency_key": "one"}
     path = "/api/images/generate"
     accepted = send(http, "POST", path, body, prefer="respond-async", **how)
     end(accepted.json_body["id"], code)
-    status = 503 if code == "gpu_unavailable" else 500
+    status = 503 if code == "expired" else 500
     details = check_error(send(http, "POST", path, body, **how), status)
     assert details["code"] == code
     assert "field" not in details

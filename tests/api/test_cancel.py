@@ -50,8 +50,7 @@ def asked(http: TestHTTPClient, gpu: ComfyUI, **how: str) -> Iterator[Any]:
     with threaded(lambda: answers.append(generate_slowly(http, **how))) as thread:
         # The application holds one request at a time, as in Lambda: it is not asked meanwhile.
         eventually(thread, lambda: gpu.get("/queue").json()["queue_running"])
-        [job] = newest(1, status="running")
-        answers.append(job.id)
+        answers += newest(1, status="running")
         yield answers
 
 
@@ -62,9 +61,9 @@ def threaded(work: Callable[[], Any]) -> Iterator[Thread]:
     try:
         yield thread
     finally:  # A test that failed leaves nothing that works on in the next.
-        for job in [*newest(9, status="running"), *newest(9, status="queued")]:
+        for job_id in [*newest(9, status="running"), *newest(9, status="queued")]:
             with suppress(JobFinished):
-                wiring.cancellation().cancel(job.id)
+                wiring.cancellation().cancel(job_id)
         thread.join()
 
 

@@ -48,7 +48,8 @@ def test_a_key_is_told_to_the_api_and_its_secret_is_not(aws: None) -> None:
     decided = decide(f"Bearer {token}")
     assert decided.pop("effect") == "Allow"
     assert decided.pop("key_id") == parts(token)[0]
-    assert decided == {"owner": "ada", "scopes": '["read", "generate"]', "images_per_day": 7}
+    limits = {"images_per_day": 7, "megapixel_steps_per_day": 72_000}
+    assert decided == {"owner": "ada", "scopes": '["read", "generate"]'} | limits
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER  {} "])

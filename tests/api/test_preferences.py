@@ -20,6 +20,7 @@ JOB_KEYS = {
     "queue_position",
     "estimated_wait_seconds",
     "created_at",
+    "expires_at",
     "started_at",
     "finished_at",
     "attempts",

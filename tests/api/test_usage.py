@@ -14,7 +14,8 @@ from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.services.accounting import Accounting
 from chalicelib.services.prices import cost_of
-from tests.api.calls import JOBS, generate, put_setting, send
+from chalicelib.services.seeding import seed_once
+from tests.api.calls import JOBS, generate, next_path, put_setting, send
 from tests.api.contract import check_error
 
 USAGE = "/api/images/usage"
@@ -47,13 +48,16 @@ def noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
-def a_job(day: date, seconds: float, *, images: int = 1, cost: float = 0.01, **known: Any) -> None:
+def a_job(
+    day: date, seconds: float, *, images: int = 1, cost: float | None = 0.01, **known: Any
+) -> None:
     """Store a job that had a GPU for so many seconds."""
     attempt = Attempt(
         id="a", instance_id="i-1", started_at=0, reason="first", run_seconds=seconds, cost=cost
     )
     job = Job.new(str(ULID.from_datetime(noon(day))), now=0, parameters={}, due_at=0, **known)
-    job.attempts, job.images = [attempt], [{"id": "x", "key": "x"}] * images
+    job.attempts, job.image_count = [attempt], images
+    job.note_run(seconds, cost)
     job.save()
 
 
@@ -138,14 +142,11 @@ def test_posts_have_their_images_and_failed_runs_their_seconds(http: TestHTTPCli
     assert found["b"]["gpu_seconds"]["busy"] == 10
 
 
-def test_a_cost_that_is_not_known_is_null_and_never_nothing(http: TestHTTPClient) -> None:
+def test_a_type_without_a_price_costs_as_much_as_the_dearest(http: TestHTTPClient) -> None:
     day = date(2026, 3, 1)
     an_instance(day, booting=80, busy=40, idle=40, type_="x9.huge")
-    a_job(day, 30)
-    for group_by in ("day", "post"):
-        found = read(http, f"from={day}&to={day}&group_by={group_by}")
-        for each in (found["total"], *found["groups"]):
-            assert (each["cost"], each["cost_per_image"]) == (None, None)
+    found = read(http, f"from={day}&to={day}")
+    assert found["total"]["cost"] == pytest.approx(160 * 3.06 / 3600, abs=2e-6)
 
 
 def test_an_instance_that_is_always_on_costs_what_has_passed(
@@ -156,9 +157,42 @@ def test_an_instance_that_is_always_on_costs_what_has_passed(
     passed = datetime.now(UTC) - noon(today()) + timedelta(hours=12)
     cost = read(http, f"from={today()}&to={today()}")["total"]["always_on_cost"]
     assert cost == pytest.approx(passed.total_seconds() * 1.006 / 3600, abs=0.01)
-    assert read(http, "from=2026-03-01&to=2026-03-02")["total"]["always_on_cost"] == 48 * 1.006
+    assert read(http, "from=2026-03-01&to=2026-03-02")["total"]["always_on_cost"] == 0
     later = today() + timedelta(days=5)
     assert read(http, f"from={later}&to={later}")["total"]["always_on_cost"] == 0
+
+
+def test_what_is_always_on_counts_from_the_day_on_which_the_stack_began(
+    http: TestHTTPClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet: Any = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
+    monkeypatch.setattr(wiring, "fleet", lambda: fleet)
+    seed_once(now=datetime(2026, 3, 2, 18, tzinfo=UTC).timestamp())
+    for first in ("2026-02-01", "2026-03-02"):
+        found = read(http, f"from={first}&to=2026-03-03")
+        assert found["total"]["always_on_cost"] == 48 * 1.006
+
+
+def test_posts_come_in_pages_of_the_same_order(http: TestHTTPClient) -> None:
+    day = date(2026, 3, 1)
+    for number in range(7):
+        a_job(day, 10 + number % 3, post_id=f"post-{number}")
+    query = f"from={day}&to={day}&group_by=post"
+    whole = read(http, query)
+    assert len(whole["groups"]) == 7
+    path, seen = f"{USAGE}?{query}&limit=3", []
+    while path:
+        response = http.get(path)
+        seen.append(response.json_body["groups"])
+        assert response.json_body["total"] == whole["total"]
+        path = next_path(response) or ""
+    assert [len(each) for each in seen] == [3, 3, 1]
+    assert [group for groups in seen for group in groups] == whole["groups"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "LTE", "MS41", "OTk5OTk5OTk5OTk5"])
+def test_a_cursor_that_no_page_gave_out_is_refused(http: TestHTTPClient, cursor: str) -> None:
+    check_error(http.get(f"{USAGE}?group_by=post&cursor={cursor}"), 400, "cursor")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The real gateway to ComfyUI, over a wire on which requests and messages get lost."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Self
 
@@ -19,12 +20,11 @@ class Answer:
 
     def __init__(self, body: Any, status_code: int = 200) -> None:
         self.status_code = status_code
-        self._body = body
-        self.raw = BytesIO(body if isinstance(body, bytes) else b"")
+        self.raw = BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         self.headers = {"Content-Length": str(len(self.raw.getvalue()))}
 
-    def json(self) -> Any:
-        return self._body
+    def iter_content(self, chunk_size: int) -> Iterator[bytes]:
+        return iter(lambda: self.raw.read(chunk_size), b"")
 
     def __enter__(self) -> Self:
         return self

@@ -132,7 +132,9 @@ class _Once:
 
 
 def _named(operation: str, parameters: dict[str, Any]) -> str:
-    key: dict[str, dict[str, str]] = parameters.get("Key", {})
+    put = parameters.get("Item", {})
+    put = {name: value for name, value in parameters.get("Item", {}).items() if name == "id"}
+    key: dict[str, dict[str, str]] = parameters.get("Key", put)
     where = parameters.get("IndexName") or parameters.get("TableName", "")
     item = " ".join(value for each in key.values() for value in each.values())
     return f"{operation} {where} {item} {parameters.get('UpdateExpression', '')[:60]}".rstrip()

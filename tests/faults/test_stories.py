@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.models.daily_images import DailyImages
 from chalicelib.models.job import Job
 from tests.faults.dynamodb import Wire
 from tests.faults.rest import come_to_rest
 from tests.faults.scheduler import Fate, Process
 from tests.faults.truths import Truths
 from tests.faults.world import World
+from tests.models.allowances import counted
 
-DAY = 86_400
+_END = "the end"
 
 
 class Story:
@@ -22,11 +22,12 @@ class Story:
         self.world, self.truths = world, truths
         self.scheduler = world.scheduler
 
-    def run(self, process: Process, to: str = "the end") -> None:
-        """Let a process go on until it is about to make a call."""
+    def run(self, process: Process, to: str = _END) -> None:
+        """Let a process go on until it is about to make a call; it fails if it never is."""
         while process.is_live and to not in process.at:
             self.scheduler.resume(process, Fate.DONE)
             self.truths.check_always()
+        assert process.is_live or to == _END, f"it ended without {to}"
 
     def next(self, process: Process, fate: Fate) -> None:
         """Have the call go so that a process is about to make."""
@@ -40,7 +41,7 @@ class Story:
         return self.truths.jobs()
 
     def counted(self, owner: str) -> int:
-        return int(DailyImages.get(f"images:{owner}:{int(self.scheduler.now // DAY)}").images)
+        return counted(owner, self.scheduler.now)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def story(aws: None, same_every_time: None) -> Iterator[Story]:
 
 def test_a_creation_that_is_repeated_after_the_job_was_finished(story: Story) -> None:
     caller = story.world.request(caller="a", key=None, wait=0)
-    story.run(caller, to="PutItem jobs")
+    story.run(caller, to="PutItem jobs 01")
     story.next(caller, Fate.REPEATED)
     story.scheduler.advance_to(story.scheduler.now + 12)
     story.run(story.world.keep())  # finds that nobody drives the job
@@ -75,7 +76,7 @@ def test_a_twin_that_lost_the_race_gives_its_images_back(story: Story, fate: Fat
         story.run(each, to="TransactWriteItems begins")
     assert story.counted("key2") == 4
     story.run(first)
-    story.run(second, to="UpdateItem jobs images:key2")
+    story.run(second, to="UpdateItem jobs work:key2")
     story.next(second, fate)
     story.run(second)
     assert story.counted("key2") == 2

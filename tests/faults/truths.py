@@ -9,7 +9,6 @@ from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
 
 from chalicelib.config import config
 from chalicelib.errors import FleetUnreachable, JobFinished, Overloaded, TooManyRequests, Unanswered
-from chalicelib.models.daily_images import DailyImages
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.models.job_index import LINE
@@ -20,6 +19,7 @@ from tests.faults.dynamodb import Wire
 from tests.faults.scheduler import Died, Process
 from tests.faults.stored import check_stored
 from tests.faults.world import World, limit_of
+from tests.models.allowances import counted as counted_of
 
 _INJECTED = (
     ClientError
@@ -31,7 +31,7 @@ _INJECTED = (
 )
 
 # How jobs fail that run out of time, and the time that is enough for a stall and two boots.
-_LATE = ("deadline_exceeded", "gpu_unavailable", "comfyui_unreachable", "internal_error")
+_LATE = ("deadline_exceeded", "expired", "comfyui_unreachable", "internal_error")
 _ENOUGH_SECONDS = 800
 
 # The time-out, two periods of the keeper and one of the line's, and what EC2 takes to stop one.
@@ -190,7 +190,15 @@ class Truths:
         if has_ended:
             self._ended[job_id] = item
         if status == SUCCEEDED:
-            check_stored(item, self._world.bucket.objects)
+            check_stored(item, self._asked(job_id), self._world.bucket.objects)
+
+    def _asked(self, job_id: str) -> Item:
+        """Return the item with a job's parameters."""
+        key = {"id": {"S": f"parameters:{job_id}"}}
+        found: Item = self._wire._make_api_call(
+            "GetItem", {"TableName": config.jobs_table, "Key": key}
+        )["Item"]
+        return found
 
     def _check_keys(self) -> None:
         used: dict[str, list[str]] = {}
@@ -198,9 +206,7 @@ class Truths:
             if key:
                 assert used.setdefault(key, answered) == answered, f"{key} made two sets of jobs"
         made = Counter(
-            json.loads(item["parameters"]["S"])["prompt"]
-            for item in self._items()
-            if "parameters" in item
+            json.loads(item["values"]["S"])["prompt"] for item in self._items() if "values" in item
         )
         for key in [prompt for prompt in made if prompt.startswith("key")]:
             assert made[key] == int(key[-1]), f"{key} made {made[key]} jobs"
@@ -208,9 +214,8 @@ class Truths:
     def _check_limits(self) -> None:
         """No owner has more images than it may ask for, and each of them is counted."""
         made = Counter(item["owner"]["S"] for item in self._items() if "owner" in item)
-        day = int(self._world.scheduler.now // 86_400)
         for owner, count in made.items():
-            counted = int(DailyImages.get(f"images:{owner}:{day}").images)
+            counted = counted_of(owner, self._world.scheduler.now)
             assert count <= counted <= limit_of(owner), f"{owner}: {count} made, {counted} counted"
 
     def _check_errors(self) -> None:

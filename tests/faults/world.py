@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from chalicelib.config import config
-from chalicelib.models.daily_images import Allowance
 from chalicelib.models.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.accounting import Accounting
+from chalicelib.services.budget import Budget
 from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
@@ -29,6 +29,7 @@ from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
 from tests.faults.comfyui import ERRORS, ComfyUI, Run
 from tests.faults.comfyui_wire import Http, WiredComfyUI
 from tests.faults.scheduler import Process, Scheduler
+from tests.models.allowances import allowance_of
 from tests.services.fakes import submit
 
 TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "stopped")
@@ -49,11 +50,13 @@ class Function:
         clock, gateways = world.scheduler.clock, (world.ec2, world.connect)
         queue: Any = world.queue
         images: Any = world.bucket
+        budget = Budget(world.dollars, (), clock)
         fleet = Fleet(
             *gateways,  # type: ignore[arg-type]
             Readiness(None, clock),
             Starter(world.ec2, (), clock, lambda: 0.5),  # type: ignore[arg-type]
             Limits(world.fleet_max, 60, config.idle_stop_seconds),
+            budget,
             clock,
         )
         waker = Waker(queue, clock)
@@ -65,6 +68,7 @@ class Function:
             fleet,
             driver,
             waker,
+            budget,
             checkpoint="a.safetensors",
             clock=clock,
             pause=world.scheduler.pause,
@@ -79,6 +83,7 @@ class Function:
             Stopping(
                 fleet,
                 Accounting(clock),
+                budget,
                 idle_stop_seconds=config.idle_stop_seconds,
                 boot_timeout_seconds=config.boot_timeout_seconds,
                 max_run_seconds=config.max_run_seconds,
@@ -109,6 +114,7 @@ class World:
         self.on_start: Callable[[Process], None] = lambda process: None
         self.on_clean_end: Callable[[Process], None] = lambda process: None
         self.fleet_max = 1
+        self.dollars: float | None = None
         self.skew = 0  # of the clock of whoever comes next
         self._names = 0
 
@@ -129,7 +135,7 @@ class World:
             wait_until,
             f"{key}",
             owner=owner,
-            allowance=Allowance(owner, limit_of(owner)),
+            allowance=allowance_of(owner, limit_of(owner)),
             key=key,
             count=count,
         )

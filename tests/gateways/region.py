@@ -14,6 +14,7 @@ from chalicelib.errors import (
 )
 from chalicelib.gateways.comfyui_state import State, Waiting
 from chalicelib.gateways.gpu_fleet import Instance
+from chalicelib.services.budget import Budget
 from chalicelib.services.fleet import Fleet
 from chalicelib.services.readiness import Readiness
 from chalicelib.services.scaling import Limits
@@ -120,6 +121,7 @@ def fleet_of(
     fleet_max: int = 1,
     checkpoint: str | None = None,
     clock: Any = None,
+    dollars: float | None = None,
 ) -> Fleet:
     """Make the fleet of a region, by the region's clock; chance is always at its least."""
     clock = clock or (lambda: region.now)
@@ -129,6 +131,7 @@ def fleet_of(
         Readiness(checkpoint, clock),
         Starter(region, types, clock, lambda: 0),
         Limits(fleet_max, 180, 300),
+        Budget(dollars, types, clock),
         clock,
     )
 

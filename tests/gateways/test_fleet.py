@@ -137,7 +137,7 @@ def test_a_start_that_ec2_refuses_is_waited_out_and_told() -> None:
 def test_an_instance_that_was_just_started_is_looked_at_anew() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
-    fleet.start()
+    fleet.start(None)
     region.states["i-0"], region.queues["i-0"] = "running", 0
     assert acquire(fleet).instance.id == "i-0"
     assert region.started == ["i-0"]

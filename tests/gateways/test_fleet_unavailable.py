@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 USES: dict[str, Callable[[Fleet], object]] = {
     "acquire": acquire,
     "check": Fleet.check,
-    "start": Fleet.start,
+    "start": lambda fleet: fleet.start(None),
 }
 
 
@@ -42,11 +42,11 @@ def test_a_fixed_address_that_answers_will_do(use: Callable[[Fleet], object]) ->
 def test_an_operator_is_told_that_an_instance_is_still_stopping() -> None:
     region = Region("stopping")
     with pytest.raises(StillStopping) as refusal:
-        fleet_of(region).start()
+        fleet_of(region).start(None)
     assert refusal.value.suggestion == "Try again in a minute"
     region.states["i-0"] = "stopped"
     region.now += 5
-    fleet_of(region).start()
+    fleet_of(region).start(None)
     assert region.states["i-0"] == "pending"
 
 
@@ -69,7 +69,7 @@ def test_a_check_passes_and_starts_nothing_while_an_instance_may_serve(state: st
 )
 def test_a_start_has_one_instance_running(states: tuple[str, ...], started: list[str]) -> None:
     region = Region(*states)
-    fleet_of(region).start()
+    fleet_of(region).start(None)
     assert region.started == started
 
 
@@ -79,7 +79,7 @@ def test_a_start_looks_at_the_state_of_now() -> None:
     fleet.check()
     region.states["i-0"] = "stopped"
     region.now += 1
-    fleet.start()
+    fleet.start(None)
     assert region.started == ["i-0"]
 
 
@@ -87,4 +87,4 @@ def test_a_start_that_ec2_refuses_fails() -> None:
     region = Region("stopped")
     region.refusal = StartFailed("EC2 has no GPU capacity")
     with pytest.raises(StartFailed):
-        fleet_of(region).start()
+        fleet_of(region).start(None)

@@ -16,6 +16,7 @@ def test_a_key_alone_may_read_and_generate_for_an_owner_of_its_name(aws: None) -
     key = ApiKey.get(parts(create("shop"))[0])
     assert (key.owner, list(key.scopes), key.expires_at) == ("shop", ["read", "generate"], None)
     assert (key.requests_per_minute, key.images_per_day) == (3000, 1000)
+    assert key.megapixel_steps_per_day == 72_000
 
 
 def test_no_two_keys_are_alike(aws: None) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -10,6 +11,7 @@ from msgspec import structs
 from chalicelib import wiring
 from chalicelib.config import config
 from chalicelib.models import table
+from chalicelib.models.day_usage import DayUsage
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from infra.template import declared
@@ -141,8 +143,8 @@ def rescue(deployment: Deployment) -> None:
     begun(lost, deployment.gpu)
     begun(old, deployment.gpu)
     begun(late, deployment.gpu, Job.find(done["id"]).attempts[-1].id)  # whose image is ready
-    Job(old).update([Job.created_at.set(1)])
-    Job(late).update([Job.created_at.set(time.time() - config.job_deadline_seconds - 5)])
+    Job(old).update([Job.waits_until.set(1)])
+    Job(late).update([Job.waits_until.set(time.time() - 5)])
     InstanceRecord("i-gone").note("stopped", now=1, is_on=False)
     for _ in range(3):
         deployment.keep()
@@ -150,10 +152,17 @@ def rescue(deployment: Deployment) -> None:
     deployment.keep()
 
 
+def run_out_of_budget(deployment: Deployment) -> None:
+    deployment.turn("on")
+    DayUsage.on(datetime.now(UTC).date()).exhaust(10**6)
+    deployment.keep()
+
+
 @pytest.fixture
 def calls(deployment: Deployment) -> dict[str, Calls]:
     for scenario in (serve_catalogs, serve_images, cancel, rescue, start_from_off):
         scenario(deployment)
+    run_out_of_budget(deployment)
     deployment.reclaim()
     return deployment.recorder.calls
 

@@ -1,13 +1,16 @@
 """API keys: how often one may be used."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import TooManyRequests, Unauthenticated
+from chalicelib.errors import Forbidden, TooManyRequests, Unauthenticated
+from chalicelib.models.allowance import MEGA, Work
 from chalicelib.models.api_key import ApiKey, parts
-from chalicelib.models.daily_images import Allowance
 from infra.keys import create
+from tests.models.allowances import allowance_of, counted
 
 MINUTE = 60.0
 NOON = 43_200.0
@@ -70,27 +73,59 @@ def test_a_key_can_be_revoked_once(aws: None) -> None:
 
 @given(counts=st.lists(st.integers(1, 8), max_size=20), limit=st.integers(1, 20))
 def test_no_day_has_more_images_than_the_limit(aws: None, counts: list[int], limit: int) -> None:
-    allowance, taken = Allowance(create("ci")[3:15], limit), 0
+    allowance, taken = allowance_of(create("ci")[3:15], limit), 0
     for count in counts:
         if taken + count <= limit:
-            allowance.take(count, now=NOON)
+            allowance.take(Work(count, 1), now=NOON)
             taken += count
-        else:
+        elif count <= limit:
             with pytest.raises(TooManyRequests) as refused:
-                allowance.take(count, now=NOON)
+                allowance.take(Work(count, 1), now=NOON)
             assert refused.value.retry_seconds == NOON + 1
+        else:
+            with pytest.raises(Forbidden):  # which no other day would change
+                allowance.take(Work(count, 1), now=NOON)
+
+
+@given(
+    works=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 10**9)), max_size=20),
+    images=st.integers(1, 20),
+    pixel_steps=st.integers(1, 3 * 10**9),
+)
+def test_no_day_has_more_of_either_than_the_limit(
+    aws: None, works: list[tuple[int, int]], images: int, pixel_steps: int
+) -> None:
+    key_id, sums = create("ci")[3:15], [0, 0]
+    allowance = allowance_of(key_id, images, pixel_steps / 10**6)
+    for count, steps in works:
+        fits = sums[0] + count <= images and sums[1] + steps <= pixel_steps
+        with nullcontext() if fits else pytest.raises((TooManyRequests, Forbidden)):
+            allowance.take(Work(count, steps), now=NOON)
+        sums = [sums[0] + count * fits, sums[1] + steps * fits]
+    if sums[0]:
+        assert counted(key_id, NOON) == sums[0]
+
+
+def test_a_refusal_names_the_limit_that_is_reached(aws: None) -> None:
+    allowance = allowance_of("a", 5, 100)
+    allowance.take(Work(1, 90 * MEGA), now=NOON)
+    with pytest.raises(TooManyRequests, match="may ask for 100 megapixel-steps a day"):
+        allowance.take(Work(1, 11 * MEGA), now=NOON)
+    allowance.take(Work(4, 1), now=NOON)
+    with pytest.raises(TooManyRequests, match="may ask for 5 images a day"):
+        allowance.take(Work(1, 1), now=NOON)
 
 
 def test_the_next_day_begins_anew(aws: None) -> None:
-    allowance = Allowance("a", 1)
+    allowance = allowance_of("a", 1)
     for now in (NOON, NOON + DAY):
-        allowance.take(1, now=now)
+        allowance.take(Work(1, 1), now=now)
 
 
 def test_images_that_were_not_accepted_are_given_back(aws: None) -> None:
-    allowance = Allowance("a", 2)
-    allowance.take(2, now=NOON)
-    allowance.give_back(1, now=NOON)
-    allowance.take(1, now=NOON)
+    allowance = allowance_of("a", 2)
+    allowance.take(Work(2, 1), now=NOON)
+    allowance.give_back(Work(1, 1), now=NOON)
+    allowance.take(Work(1, 1), now=NOON)
     with pytest.raises(TooManyRequests):
-        allowance.take(1, now=NOON)
+        allowance.take(Work(1, 1), now=NOON)

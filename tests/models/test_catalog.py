@@ -133,7 +133,7 @@ def test_a_refused_item_leaves_a_gap_in_the_ids_and_nothing_else(aws: None) -> N
 
 
 def test_ids_are_in_order_of_number_beyond_any_count_of_digits(aws: None) -> None:
-    begin_with({**FIRST, "styles": []})
+    begin_with({**FIRST, "styles": []}, now=1.0)
     ids = [STYLES.create({"name": str(number)}) for number in range(101)]
     assert [item_id for item_id, _ in STYLES.items()] == ids == list(range(1, 102))
     assert [item_id for item_id, _ in STYLES.items(after=99)] == [100, 101]
@@ -141,8 +141,8 @@ def test_ids_are_in_order_of_number_beyond_any_count_of_digits(aws: None) -> Non
 
 def test_of_two_processes_that_begin_at_once_one_writes(aws: None) -> None:
     assert is_new()
-    begin_with(FIRST)
-    begin_with({name: [{"name": "second"}, {"name": "third"}] for name in FIRST})
+    begin_with(FIRST, now=1.0)
+    begin_with({name: [{"name": "second"}, {"name": "third"}] for name in FIRST}, now=1.0)
     assert not is_new()
     for catalog in CATALOGS:
         assert list(catalog.items()) == [(1, {"name": "first"})]

@@ -99,7 +99,7 @@ def test_a_single_image_stands_behind_the_head_of_a_burst() -> None:
     [single] = come("b", now=1010)
     assert order()[:3] == [burst[5], single.id, burst[6]]
     assert line.ahead(single.place, 10)[0].id == burst[5]
-    assert line.ranks([str(single.place)]) == [1]
+    assert line.Ranks().of([str(single.place)]) == [1]
 
 
 def test_turns_of_the_past_are_no_punishment() -> None:
@@ -124,7 +124,7 @@ def test_turns_that_were_canceled_are_no_punishment() -> None:
     come("b", 20, now=1000)
     for job in come("a", 20, now=1001):
         job.cancel({"code": "canceled"}, now=1002)
-        line.give_back(job)
+        line.give_back([job])
     [again] = come("a", now=1003)
     assert order().index(again.id) <= 2
 

@@ -22,7 +22,7 @@ def test_a_rank_is_the_number_of_those_before(counts: list[int], seed: Any) -> N
         pass
     jobs = [job for caller, count in enumerate(counts) for job in come(f"{caller}", count)]
     seed.shuffle(jobs)
-    ranks = line.ranks([str(job.place) for job in jobs])
+    ranks = line.Ranks().of([str(job.place) for job in jobs])
     assert [order()[rank] for rank in ranks] == [job.id for job in jobs]
 
 

@@ -108,5 +108,5 @@ def test_a_turn_is_given_back_once() -> None:
     job = come(caller := f"caller {next(_callers)}", now=1000)[0]
     [last] = take(CallerTurn, caller, 1, 0)
     with unheard("UpdateItem"):
-        line.give_back(job)
+        line.give_back([job])
     assert take(CallerTurn, caller, 1, 0) == [last]

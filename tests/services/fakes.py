@@ -11,6 +11,7 @@ from chalicelib.gateways.comfyui_state import Finished, ImageFile, Software, Sta
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
 from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.services.budget import Budget
 from chalicelib.services.canceling import Cancellation
 from chalicelib.services.clearing import Clearing
 from chalicelib.services.dispatching import Dispatch
@@ -158,14 +159,22 @@ def submit(generation: Generation, order: Order) -> list[Job]:
 class Parts:
     """The use cases, wired as in a function, with everything around them in reach."""
 
-    def __init__(self, *comfyuis: FakeComfyUI, clock: Any = None, fleet: Any = None) -> None:
-        self.clock, self.queue, self.images = clock or Clock(), FakeQueue(), FakeImages()
+    def __init__(
+        self,
+        *comfyuis: FakeComfyUI,
+        clock: Any = None,
+        fleet: Any = None,
+        queue: Any = None,
+        dollars: float | None = None,
+    ) -> None:
+        self.clock, self.queue, self.images = clock or Clock(), queue or FakeQueue(), FakeImages()
         self.comfyui, *others = comfyuis or (FakeComfyUI(),)
         fleet = fleet or FakeFleet(self.comfyui, *others)
         queue: Any = self.queue
         images: Any = self.images
         self.fleet = fleet
         self.waker = Waker(queue, self.clock)
+        self.budget = Budget(dollars, (), self.clock)
         self.dispatch = Dispatch(fleet, self.waker, self.clock)
         self.clearing = Clearing(fleet, self.dispatch, images, self.clock)
         self.storing = Storing(images)
@@ -175,6 +184,7 @@ class Parts:
             fleet,
             self.driver,
             self.waker,
+            self.budget,
             checkpoint="a.safetensors",
             clock=self.clock,
             pause=self.clock.advance,

@@ -5,6 +5,7 @@ from typing import Any
 
 from chalicelib.gateways.comfyui_state import Finished, State, Waiting
 from chalicelib.models.instance import InstanceRecord
+from chalicelib.schemas.generation import GenerateRequest
 from tests.services.fakes import SAVED, Clock, FakeComfyUI, Parts
 
 
@@ -85,6 +86,11 @@ def seated(instance_id: str = "i-1") -> set[str]:
 def late(parts: Parts, count: int = 1, **how: Any) -> list[str]:
     """Have jobs accepted asynchronously; return their ids."""
     return [job.id for job in parts.submit(wait_seconds=0, count=count, **how)]
+
+
+def waiting_for(seconds: int) -> GenerateRequest:
+    """Return a request for a job that waits so long for a seat."""
+    return GenerateRequest(prompt="a fox", expires_in_seconds=seconds)
 
 
 def work_all(parts: Parts, job_ids: list[str]) -> list[str]:

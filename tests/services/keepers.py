@@ -39,9 +39,9 @@ class Gpus(Region):
 
 def keeper_of(gpus: Region, parts: Parts, **how: Any) -> Keeper:
     """Wire a keeper by the clock of `parts`; their jobs go to ComfyUIs of their own."""
-    fleet = fleet_of(gpus, clock=parts.clock, **how)
+    fleet = fleet_of(gpus, clock=parts.clock, dollars=parts.budget.dollars, **how)
     limits = {"idle_stop_seconds": 300, "boot_timeout_seconds": 900, "max_run_seconds": 43_200}
-    stopping = Stopping(fleet, Accounting(parts.clock), clock=parts.clock, **limits)
+    stopping = Stopping(fleet, Accounting(parts.clock), parts.budget, clock=parts.clock, **limits)
     return Keeper(fleet, parts.dispatch, parts.driver, parts.waker, stopping, parts.clock)
 
 

@@ -83,14 +83,14 @@ def test_seconds_have_their_price(books: Books) -> None:
     found = usage()
     costs = [found.booting_cost, found.busy_cost, found.idle_cost]
     assert costs == pytest.approx([100 * 1.006 / 3600, 30 * 1.006 / 3600, 70 * 1.006 / 3600])
-    assert found.unpriced_seconds == 0
 
 
-def test_seconds_of_an_unknown_type_are_booked_as_such() -> None:
+def test_seconds_of_an_unknown_type_count_as_those_of_the_dearest() -> None:
     books = Books(instance_type="x9.huge")
     books.after(0)
     books.after(60, ran=10)
-    assert (usage().unpriced_seconds, usage().busy_cost) == (60, 0)
+    costs = [usage().busy_cost, usage().idle_cost]
+    assert costs == pytest.approx([10 * 3.06 / 3600, 50 * 3.06 / 3600])
 
 
 def test_an_instance_that_was_off_begins_anew(books: Books) -> None:

@@ -3,16 +3,18 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from chalicelib.config import config
 from chalicelib.errors import GpuNotReady
 from chalicelib.gateways.comfyui_state import State, Waiting
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
+from chalicelib.schemas.generation import GenerateRequest
 from tests.services.fakes import Parts
-from tests.services.gpus import SlowComfyUI, late, seated, take_seat, work_all
+from tests.services.gpus import SlowComfyUI, late, seated, take_seat, waiting_for, work_all
 
-RUN, ALL = config.run_deadline_seconds, config.job_deadline_seconds
+RUN, ALL = config.run_deadline_seconds, 3600
 BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 
@@ -136,7 +138,7 @@ def test_the_time_on_a_gpu_begins_anew_when_another_is_waited_for(aws: None) -> 
 
 
 def test_a_job_whose_turn_never_comes_fails_in_the_end(parts: Parts, gpu: HungComfyUI) -> None:
-    ids = late(parts, config.gpu_seats + 1)
+    ids = late(parts, config.gpu_seats + 1, request=waiting_for(ALL))
     work_all(parts, ids)
     for job_id in ids[:-1]:
         InstanceRecord("i-1").unseat(job_id)
@@ -144,10 +146,43 @@ def test_a_job_whose_turn_never_comes_fails_in_the_end(parts: Parts, gpu: HungCo
         Job.new(f"other {job_id}", now=parts.clock(), **known).save()
         take_seat(f"other {job_id}")
     job = work_on(parts, ids[-1], seconds=ALL)
-    assert (job.status, job.error["code"]) == ("failed", "deadline_exceeded")
-    assert f"{ALL // 60} minutes" in job.error["message"]
-    assert "on a GPU" not in job.error["message"]
+    assert (job.status, job.error["code"]) == ("failed", "expired")
+    assert "no GPU within 1 hour;" in job.error["message"]
     assert "waiting for its turn" in job.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(UNSET, config.job_deadline_seconds), (60, 60), (604_800, 604_800)]
+)
+def test_a_job_waits_for_a_seat_for_as_long_as_its_request_says(
+    parts: Parts, asked: Any, seconds: int
+) -> None:
+    parts.fleet.refusal = BOOTING
+    [job_id] = late(parts, request=GenerateRequest(prompt="a fox", expires_in_seconds=asked))
+    parts.clock.advance(seconds - 1)
+    assert parts.work(job_id).is_open
+    parts.clock.advance(2)
+    assert parts.work(job_id).error["code"] == "expired"
+
+
+def test_a_job_that_has_its_seat_in_time_is_bounded_by_the_runs_deadline_alone(
+    parts: Parts,
+) -> None:
+    [job_id] = late(parts, request=waiting_for(60))
+    parts.clock.advance(59)
+    assert work_on(parts, job_id, seconds=RUN - 1).status == "running"
+    assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
+
+
+def test_a_job_that_loses_its_seat_after_it_could_wait_has_the_time_of_a_run(
+    parts: Parts,
+) -> None:
+    [job_id] = late(parts, request=waiting_for(60))
+    parts.work(job_id)
+    parts.clock.advance(100)
+    parts.fleet.refusal = BOOTING
+    assert work_on(parts, job_id, seconds=RUN - 101).status == "starting"
+    assert work_on(parts, job_id, seconds=1).error["code"] == "expired"
 
 
 def test_a_run_that_cannot_be_stopped_at_its_deadline_shows_that_comfyui_is_broken(

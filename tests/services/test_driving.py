@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.config import config
 from chalicelib.errors import (
     ComfyUIUnreachable,
     GpuNotReady,
@@ -13,6 +14,7 @@ from chalicelib.errors import (
 )
 from chalicelib.gateways.comfyui_errors import Failure
 from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
+from chalicelib.models.acceptance import accept
 from chalicelib.models.job import Job
 from chalicelib.services.driving import Driver
 from tests.services.bucket import FakeImages
@@ -67,7 +69,7 @@ def driver(parts: Parts) -> Driver:
 @pytest.fixture
 def job(clock: Clock) -> Job:
     job = Job.new("01J", now=clock(), due_at=clock(), parameters=PARAMETERS)
-    job.save()
+    accept([job], None, "f", now=clock())
     return job
 
 
@@ -282,9 +284,9 @@ def test_a_job_fails_when_its_deadline_has_passed(
 ) -> None:
     fleet.refusal = GpuNotReady("the GPU instance is booting", retry_seconds=2)
     advance()
-    clock.advance(3601)
+    clock.advance(config.job_deadline_seconds + 1)
     job = advance()
-    assert (job.status, job.error["code"]) == ("failed", "gpu_unavailable")
+    assert (job.status, job.error["code"]) == ("failed", "expired")
     assert "booting" in job.error["message"]
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from chalicelib.config import config
-from chalicelib.models.daily_images import Allowance
 from chalicelib.models.job import Job
+from tests.models.allowances import allowance_of
 from tests.services.fakes import Parts
 from tests.virtual.accepting import CALL_SECONDS, accept_at_once
 from tests.virtual.clock import VirtualClock
@@ -47,7 +47,7 @@ def test_an_asynchronous_accept_takes_five_calls(
     parts = Parts(clock=clock)
     for owner in others:
         parts.submit(wait_seconds=0, owner=owner)
-    wanted = {"owner": "me", "key": "a", "allowance": Allowance("one", 9)}
+    wanted = {"owner": "me", "key": "a", "allowance": allowance_of("one", 9)}
     with VirtualDynamoDB(clock, call_seconds=CALL_SECONDS) as dynamodb:
         parts.submit(wait_seconds=0, **wanted)
     assert dynamodb.calls == {

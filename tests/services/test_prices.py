@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.config import Config
-from chalicelib.services.prices import cost_of, hourly_price, read_prices
+from chalicelib.services.prices import ON_DEMAND, cost_of, hourly_price, read_prices
 
 
 def test_known_types_have_the_price_of_an_hour() -> None:
@@ -12,8 +12,13 @@ def test_known_types_have_the_price_of_an_hour() -> None:
     assert cost_of("g4dn.xlarge", 10) == pytest.approx(0.526 / 360)
 
 
-@pytest.mark.parametrize("instance_type", ["x9.huge", "", None])
-def test_an_unknown_type_has_no_price_rather_than_none_to_pay(instance_type: str | None) -> None:
+def test_an_unknown_type_counts_as_the_dearest_that_is_known() -> None:
+    assert hourly_price("x9.huge") == max(ON_DEMAND.values())
+    assert cost_of("x9.huge", 3600) == max(ON_DEMAND.values())
+
+
+@pytest.mark.parametrize("instance_type", ["", None])
+def test_what_is_no_instance_of_ours_has_no_price(instance_type: str | None) -> None:
     assert hourly_price(instance_type) is None
     assert cost_of(instance_type, 10) is None
 

@@ -89,7 +89,7 @@ def test_a_warm_up_that_somebody_interrupted_will_do(fleet: Fleet, region: Regio
 def test_how_long_it_booted_is_measured(region: Region) -> None:
     region.states["i-0"] = "stopped"
     fleet = fleet_of(region)
-    fleet.start()
+    fleet.start(None)
     region.states["i-0"], region.now = "running", region.now + 73
     acquire(fleet)
     assert InstanceRecord.read("i-0").boot_seconds == 73

@@ -82,8 +82,8 @@ def test_a_run_that_is_looked_at_twice_counts_once(parts: Parts) -> None:
     assert (job.status, parts.images.puts, job.gpu_seconds) == ("succeeded", 3, 2.5)
 
 
-def test_a_run_whose_instance_has_no_known_price_has_no_known_cost(parts: Parts) -> None:
-    parts.fleet.type = "x9.huge"
+def test_a_run_on_what_is_no_instance_of_ours_has_no_known_cost(parts: Parts) -> None:
+    parts.fleet.type = ""
     job = ended(parts, DONE)
     assert (job.gpu_seconds, job.gpu_cost) == (2.5, None)
 

@@ -125,7 +125,7 @@ def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_t
     fleet = fleet_of(region)
     for _ in range(3):
         with pytest.raises(NoCapacity, match="EC2 has none right now"):
-            fleet.start()
+            fleet.start(None)
         region.now += 1
     assert len(region.started) == 1
 
@@ -290,5 +290,5 @@ def test_an_operator_is_told_that_all_instances_are_ill() -> None:
     for _ in range(3):
         InstanceRecord.read("i-0").boot_failed("broken", now=region.now)
     with pytest.raises(StartFailed, match="unhealthy"):
-        fleet_of(region).start()
+        fleet_of(region).start(None)
     assert region.started == []

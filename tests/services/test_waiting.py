@@ -10,7 +10,7 @@ from chalicelib.config import config
 from chalicelib.errors import GpuNotReady
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
-from chalicelib.services.waiting import Wait, waits
+from chalicelib.services.waiting import Wait, Waits
 from tests.services.fakes import Parts
 from tests.services.gpus import SlowComfyUI, late, work_all
 
@@ -23,7 +23,7 @@ def parts(aws: None) -> Parts:
 
 
 def of(*ids: str) -> list[Wait | None]:
-    known = waits([Job.find(job_id) for job_id in ids])
+    known = Waits().of([Job.find(job_id) for job_id in ids])
     return [known.get(job_id) for job_id in ids]
 
 
@@ -113,7 +113,7 @@ def test_a_gpu_without_work_makes_nothing_faster(parts: Parts) -> None:
 
 
 def test_no_jobs_no_waits(aws: None) -> None:
-    assert waits([]) == {}
+    assert Waits().of([]) == {}
 
 
 @settings(max_examples=10)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from chalicelib.errors import TooManyRequests
 from chalicelib.models import table
-from chalicelib.models.daily_images import Allowance
+from tests.models.allowances import allowance_of
 from tests.services.fakes import Parts
 from tests.virtual.clock import VirtualClock
 from tests.virtual.dynamodb import VirtualDynamoDB
@@ -33,7 +33,7 @@ def accept_at_once(
     def accept() -> None:
         began = clock()
         with suppress(TooManyRequests):
-            parts.submit(wait_seconds=0, owner="one", allowance=Allowance("one", limit))
+            parts.submit(wait_seconds=0, owner="one", allowance=allowance_of("one", limit))
             taken.append(clock() - began)
 
     with asleep_on(clock), VirtualDynamoDB(clock, call_seconds=CALL_SECONDS) as dynamodb:

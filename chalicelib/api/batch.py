@@ -1,0 +1,118 @@
+"""Many requests in one: `POST /api/images/jobs/batch`."""
+
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from time import time
+from typing import Any
+
+from chalice import Response
+from chalice.app import Request
+from msgspec import Raw, structs
+
+from chalicelib import logs, wiring
+from chalicelib.api.deadline import Deadline, deadline
+from chalicelib.api.errors import answer, internal
+from chalicelib.api.generate import order
+from chalicelib.api.job_resource import job_resource
+from chalicelib.api.paging import RESPONSE_LIMIT_BYTES
+from chalicelib.api.preferences import followed
+from chalicelib.api.routes import Routes
+from chalicelib.errors import BudgetExhausted, DarkroomError, Overloaded
+from chalicelib.models.api_key import GENERATE
+from chalicelib.models.job import Job
+from chalicelib.schemas.generation import BatchRequest, GenerateRequest
+from chalicelib.schemas.parsing import parse
+from chalicelib.services.generation import Defaults
+from chalicelib.services.waiting import NoWaits
+
+log = logging.getLogger("darkroom.api")
+
+batch_routes = Routes(__name__, before=wiring.seed_catalogs)
+
+_BODY_BYTES = 1024 * 1024
+_AT_ONCE = 8
+# An entry that is not begun by then is left: DynamoDB may take so long over one.
+_ACCEPT_SECONDS = 8.0
+
+Result = dict[str, Any]
+
+
+@batch_routes.post(
+    "/api/images/jobs/batch", body=BatchRequest, body_bytes=_BODY_BYTES, scope=GENERATE
+)
+def accept_batch(body: BatchRequest) -> Response:
+    """Accept each request by itself, and say for each what `generate` would answer at once."""
+    request = batch_routes.current_request
+    batch = Batch(request, deadline(request, now=time()))
+    results = _fitted(batch.accept(body.requests))
+    logs.about(job_ids=[each["job"]["id"] for each in results if "job" in each])
+    return Response({"results": results}, followed(request))
+
+
+class Batch:
+    """Requests that come together."""
+
+    def __init__(self, request: Request, by: Deadline) -> None:
+        self._request = request
+        self._begin_until = by.answer_at - _ACCEPT_SECONDS
+        self._by = Deadline(0, by.answer_at)
+        self._link = wiring.images().url
+
+    def accept(self, bodies: list[Raw]) -> list[Result]:
+        """Accept some at a time; return their results in their order."""
+        defaults = _defaults()
+        tasks: list[Callable[[], Result]] = [
+            partial(copy_context().run, self._result, body, index, defaults)
+            for index, body in enumerate(bodies)
+        ]
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            return list(pool.map(lambda task: task(), tasks))
+
+    def _result(self, body: Raw, index: int, defaults: Defaults | None) -> Result:
+        try:
+            job = self._accept(body, index, defaults)
+            return {"status": 202, "job": job_resource(job, self._link, NoWaits())}
+        except DarkroomError as error:
+            return _refused(error)
+        except Exception:
+            log.exception("unexpected error in a batch")
+            return _refused(internal())
+
+    def _accept(self, body: Raw, index: int, defaults: Defaults | None) -> Job:
+        if time() > self._begin_until:
+            raise Overloaded("there was no time for this request; nothing was stored")
+        one = order(self._request, parse(bytes(body), GenerateRequest), self._by)
+        # A header has no line break: such a key is that of no other request.
+        key = f"{one.key}\n{index}" if one.key else None
+        [job] = wiring.generation().accept(structs.replace(one, key=key, defaults=defaults))
+        return job
+
+
+def _defaults() -> Defaults | None:
+    """Read what all requests share; without it each says by itself what is wrong."""
+    try:
+        return wiring.generation().defaults()
+    except BudgetExhausted:
+        return None
+
+
+def _refused(error: DarkroomError) -> Result:
+    answered = answer(error)
+    result: Result = {"status": answered.status_code, "error": answered.body}
+    if wait := answered.headers.get("Retry-After"):
+        result["retry_after_seconds"] = int(str(wait))
+    return result
+
+
+def _fitted(results: list[Result]) -> list[Result]:
+    """Leave the metadata of the last jobs out, if the answer would be too large with them."""
+    size = 0
+    for result in results:
+        size += len(json.dumps(json.dumps(result)))
+        if size > RESPONSE_LIMIT_BYTES and "job" in result:
+            result["job"]["metadata"] = None
+    return results
