@@ -135,9 +135,8 @@ class Budget:
 
     def percent(self, forecast: Forecast) -> float:
         """Return how much of the budget is spent."""
-        is_over = forecast.is_exhausted or not self.dollars
-        used = 100.0 if is_over else 100 * forecast.spent / (self.dollars or 1)
-        return round(max(used, 100 * is_over), 1)
+        used = 100 * forecast.spent / self.dollars if self.dollars else 100.0
+        return round(max(used, 100.0) if forecast.is_exhausted else used, 1)
 
     def _lasts(self, forecast: Forecast, started: Sequence[Seen]) -> bool:
         boots = [float(each.record.boot_seconds or _USUAL_BOOT_SECONDS) for each in started]
