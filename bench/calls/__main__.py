@@ -19,6 +19,7 @@ from chalicelib import wiring
 from chalicelib.config import config
 from chalicelib.models import table
 from chalicelib.models.api_key import ApiKey
+from chalicelib.models.attempt import Attempt
 from chalicelib.models.job import Job
 from local.comfyui.background import serve
 from tests.conftest import CHECKPOINT, empty_aws
@@ -28,7 +29,7 @@ from tests.virtual.accepting import CALL_SECONDS, accept_at_once
 from tests.virtual.clock import VirtualClock
 
 PARALLEL, QUEUED = 1000, 10_000
-GENERATE = "/api/images/generate"
+GENERATE, JOBS = "/api/images/generate", "/api/images/jobs"
 SHOWN = {**SMALL, "negative_prompt": "", "cfg_scale": 7.0, "seed": 1}
 
 Costs = dict[str, dict[str, Any]]
@@ -44,65 +45,86 @@ def main() -> None:
 
 def operations() -> Costs:
     """Return the costs of the operations, on a GPU that is on, before an empty queue."""
-    with deployment() as (deployed, meter):
-        deployed.call("POST", GENERATE, SMALL)  # makes the clients and the first items
-        costs: Costs = {}
-
-        def note(name: str, act: Callable[[], Any]) -> Any:
-            meter.take()
-            result = act()
-            costs[name] = summary(meter.take())
-            return result
-
-        _images(deployed, note)
-        _jobs(deployed, note)
-        _many(deployed, note)
-        return costs
+    with deployment() as costs:
+        _images(costs)
+        _jobs(costs)
+        _many(costs, others=500)
+        return costs.noted
 
 
-def _images(deployed: Deployment, note: Callable[[str, Callable[[], Any]], Any]) -> None:
+def many(others: int) -> Costs:
+    """Return the costs of what must not grow with a request's texts, or with others' jobs."""
+    with deployment() as costs:
+        _many(costs, others=others)
+        return costs.noted
+
+
+class Noted:
+    """Acts on a deployment, and notes what each act costs."""
+
+    def __init__(self, deployed: Deployment, meter: Meter) -> None:
+        self.deployed = deployed
+        self.noted: Costs = {}
+        self._meter = meter
+
+    def note(self, name: str, act: Callable[[], Any]) -> Any:
+        self._meter.take()
+        result = act()
+        self.noted[name] = summary(self._meter.take())
+        return result
+
+    def call(self, name: str, method: str, path: str, body: object = None, **how: Any) -> Any:
+        return self.note(name, lambda: self.deployed.call(method, path, body, **how).json_body)
+
+
+def _images(costs: Noted) -> None:
     later, key = {"prefer": "respond-async"}, {"idempotency_key": "a"}
-    small, both = {**SMALL, "style_id": 1, "format_id": 1}, {**later, **key}
-    note("generate, warm", lambda: deployed.call("POST", GENERATE, SMALL))
-    note("generate, asynchronous", lambda: deployed.call("POST", GENERATE, SMALL, **later))
-    note("… with Idempotency-Key", lambda: deployed.call("POST", GENERATE, SMALL, **both))
-    note("… the same again", lambda: deployed.call("POST", GENERATE, SMALL, **both))
-    note("… with style and format", lambda: deployed.call("POST", GENERATE, small, **later))
+    both, styled = {**later, **key}, {**SMALL, "style_id": 1, "format_id": 1}
+    costs.call("generate, warm", "POST", GENERATE, SMALL)
+    costs.call("generate, asynchronous", "POST", GENERATE, SMALL, **later)
+    costs.call("… with Idempotency-Key", "POST", GENERATE, SMALL, **both)
+    costs.call("… the same again", "POST", GENERATE, SMALL, **both)
+    costs.call("… with style and format", "POST", GENERATE, styled, **later)
     eight = {**SMALL, "count": 8}
-    post = "/api/v1/posts/7/generate_images"
-    note("eight images of a post", lambda: deployed.call("POST", post, eight, **later))
+    costs.call("eight images of a post", "POST", _post("7"), eight, **later)
 
 
-def _jobs(deployed: Deployment, note: Callable[[str, Callable[[], Any]], Any]) -> None:
-    jobs = "/api/images/jobs"
+def _jobs(costs: Noted) -> None:
+    deployed = costs.deployed
     job_id = deployed.accepted()
-    note("a queued job", lambda: deployed.call("GET", f"{jobs}/{job_id}"))
-    note("50 jobs", lambda: deployed.call("GET", jobs))
-    note("canceling a queued job", lambda: deployed.call("POST", f"{jobs}/{job_id}/cancel"))
-    job_id = str(deployed.call("GET", f"{jobs}?status=queued").json_body[-1]["id"])
-    note("a worker and its image", lambda: deployed.work(job_id))
-    note("a finished job", lambda: deployed.call("GET", f"{jobs}/{job_id}"))
-    note("a catalog", lambda: deployed.call("GET", "/api/images/styles"))
-    note("a path that is not served", lambda: deployed.call("GET", "/nothing"))
+    costs.call("a queued job", "GET", f"{JOBS}/{job_id}")
+    costs.call("50 jobs", "GET", JOBS)
+    costs.call("canceling a queued job", "POST", f"{JOBS}/{job_id}/cancel")
+    job_id = str(deployed.call("GET", f"{JOBS}?status=queued").json_body[-1]["id"])
+    costs.note("a worker and its image", lambda: deployed.work(job_id))
+    costs.call("a finished job", "GET", f"{JOBS}/{job_id}")
+    costs.call("a catalog", "GET", "/api/images/styles")
+    costs.call("a path that is not served", "GET", "/nothing")
 
 
-def _many(deployed: Deployment, note: Callable[[str, Callable[[], Any]], Any]) -> None:
+def _many(costs: Noted, *, others: int) -> None:
     """Measure what must not grow: with the texts of a request, and with others' jobs."""
     for key in ApiKey.scan():
         key.update([ApiKey.images_per_day.set(10**6)])
     emoji = "\N{FOX FACE}" * 10_000
     largest = {**SMALL, "prompt": emoji, "negative_prompt": emoji}
-    job_id = deployed.accepted(**largest)
-    with deployed.recorder.during("Worker"):
-        note("the progress of the largest request", lambda: _report(job_id))
-    batch = {"requests": [SMALL] * 100}
-    note("a batch of 100", lambda: deployed.call("POST", "/api/images/jobs/batch", batch))
+    accepted = costs.deployed.call("POST", _post("p" * 128), largest, prefer="respond-async")
+    job = _running(accepted.json_body["jobs"][0]["id"])
+    with costs.deployed.recorder.during("Worker"):
+        costs.note("the progress of the largest request", lambda: _report(job))
+    job.cancel({"code": "canceled", "message": ""}, now=time.time())
+    costs.call("a batch of 100", "POST", f"{JOBS}/batch", {"requests": [SMALL] * 100})
     for post_id in ("8", "9"):
-        _make_for("somebody else", post_id, 500)
-    note("1,000 jobs", lambda: deployed.call("GET", "/api/images/jobs?limit=1000"))
+        _make_for("somebody else", post_id, others)
+    shown = costs.call("1,000 jobs", "GET", f"{JOBS}?status=succeeded&limit=1000")
+    costs.noted["1,000 jobs"]["shown"] = len(shown)
     _make_for("read-generate", "8", 2)
     images = "/api/v1/posts/8/images"
-    note("a post beside 500 of another", lambda: deployed.call("GET", images, admin=False))
+    costs.call("a post beside those of another", "GET", images, admin=False)
+
+
+def _post(post_id: str) -> str:
+    return f"/api/v1/posts/{post_id}/generate_images"
 
 
 def _make_for(owner: str, post_id: str, count: int) -> None:
@@ -116,23 +138,35 @@ def _make_for(owner: str, post_id: str, count: int) -> None:
         job.succeed([{"id": f"{job.id}-0", "key": f"images/{job.id}/0.png"}], now=now)
 
 
-def _report(job_id: str) -> None:
-    """Write an image's progress down, as its driver does each second."""
+def _running(job_id: str) -> Job:
+    """Have a job run, and report once."""
     job, now = Job.find(job_id), time.time()
     job.claim("driver", now=now, until=now + 30)
+    where = {"instance_id": "i-0123456789abcdef0", "instance_type": "g6.xlarge"}
+    made = Attempt(id=f"{job_id}-1", started_at=now, reason="first", **where)
+    job.begin_attempt(made, queue_position=0)
+    _report(job)
+    return job
+
+
+def _report(job: Job) -> None:
+    """Write an image's progress down, as its driver does each second, and renew the lease."""
+    now = time.time()
     progress = {"value": 1, "max": 20, "node": "KSampler"}
     job.report(progress, queue_position=0, now=now, until=now + 60)
 
 
 @contextmanager
-def deployment() -> Iterator[tuple[Deployment, Meter]]:
-    """All functions over a GPU that is on, in process, with every call noted."""
+def deployment() -> Iterator[Noted]:
+    """All functions over a GPU that is on, in process, with their clients and first items made."""
     wiring.config = structs.replace(config, comfyui_url="", warm_up=0)
     table._shared.cache_clear()
     meter = Meter()
     with tempfile.TemporaryDirectory() as made, empty_aws(), serve(Path(made), CHECKPOINT) as url:
         try:
-            yield Deployment(meter, url), meter
+            deployed = Deployment(meter, url)
+            deployed.call("POST", GENERATE, SMALL)
+            yield Noted(deployed, meter)
         finally:
             meter.end()
             wiring.config = config

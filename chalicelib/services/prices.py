@@ -1,6 +1,7 @@
 """What EC2 asks for GPU instances, as far as we know."""
 
 import logging
+from functools import cache
 
 from chalicelib.config import config
 
@@ -42,6 +43,7 @@ def _price(entry: str) -> tuple[str, float]:
 _PRICES = ON_DEMAND | read_prices(config.gpu_prices)
 
 
+@cache
 def hourly_price(instance_type: str | None) -> float | None:
     """Return dollars an hour; None if there is no instance.
 

@@ -1,6 +1,7 @@
 """Every limit of a generation request, at both edges, and what is no number at all."""
 
 import json
+from time import process_time
 
 import pytest
 from chalice.test import TestHTTPClient
@@ -19,6 +20,7 @@ LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "seed": ([-1, 0, 2**63, 2**64 - 1], [-2, 2**64, -(2**63), -(2**64), 10**30]),
     "style_id": ([1], [0, -1, 10**12 + 1, 2**64]),
     "format_id": ([1], [0, -1, 10**12 + 1, 2**64]),
+    "expires_in_seconds": ([60, 604_800], [59, 604_801, 0, -60]),
 }
 # JSON that is none of the type that every numeric field has.
 NO_NUMBERS = [
@@ -88,6 +90,14 @@ def test_a_blank_prompt_is_refused(http: TestHTTPClient) -> None:
     for prompt in (" ", "\n\t", "\u00a0", "\u2028", "\u3000", "\0"):
         body = {"prompt": prompt}
         check_error(send(http, "POST", "/api/images/generate", body), 400, "prompt")
+
+
+def test_a_text_of_nothing_but_blanks_is_refused_in_time(http: TestHTTPClient) -> None:
+    """A pattern that tries every way to split the blanks would take minutes."""
+    for prompt in (" " * 10_000, "\t " * 5_000, " " * 9_999 + "\0"):
+        began = process_time()
+        check_error(send(http, "POST", "/api/images/generate", {"prompt": prompt}), 400, "prompt")
+        assert process_time() - began < 5
 
 
 def test_a_number_that_json_does_not_have_is_refused(http: TestHTTPClient) -> None:

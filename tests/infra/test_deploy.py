@@ -74,6 +74,18 @@ def test_a_region_without_the_preferred_type_is_told_with_what_it_has() -> None:
         choose(g5_xlarge="a", g6_xlarge="L")
 
 
+def test_a_type_without_a_price_is_refused_as_the_budget_needs_it() -> None:
+    with pytest.raises(DeploymentFailed, match="GpuPrices=g9.xlarge=DOLLARS_AN_HOUR"):
+        choose({"GpuTypes": "g6.xlarge,g9.xlarge"}, g6_xlarge="ab")
+    priced = {"GpuTypes": "g9.xlarge", "GpuPrices": "g9.xlarge=1.5"}
+    assert choose(priced, g9_xlarge="ab")["GpuPrices"] == "g9.xlarge=1.5"
+
+
+@pytest.mark.parametrize("none", [{"FleetSize": "0"}, {"ComfyUIUrl": "https://comfyui.example"}])
+def test_without_instances_no_price_is_needed(none: dict[str, str]) -> None:
+    assert choose({**none, "GpuTypes": "g9.xlarge"}, g9_xlarge="ab")["GpuTypes"] == "g9.xlarge"
+
+
 def test_a_parameter_that_there_is_not_is_refused_and_an_old_one_forgotten() -> None:
     with pytest.raises(DeploymentFailed, match="no parameter FleetMaximum"):
         choose({"FleetMaximum": "2"})

@@ -10,6 +10,7 @@ from chalicelib.errors import BudgetExhausted
 from chalicelib.models.job import Job
 from chalicelib.services.budget import DAY_SECONDS, day_start
 from chalicelib.services.prices import cost_of
+from tests.conftest import empty_aws
 from tests.services.fakes import FakeQueue
 from tests.virtual.accepting import asleep_on
 from tests.virtual.clock import VirtualClock
@@ -18,11 +19,11 @@ from tests.virtual.region import BOOT_SECONDS, PaidRegion
 
 GPUS, CALLERS, RUN_SECONDS = 4, 40, 20.0
 TYPE, DOLLARS = "p3.2xlarge", 1.0
-MIDNIGHT_SECONDS, END_SECONDS = 600, 840
+MIDNIGHT_SECONDS, END_SECONDS = 480, 680
 
 
 class Day:
-    """Callers, workers and the keeper, from a quarter of an hour before midnight."""
+    """Callers, workers and the keeper, from eight minutes before midnight."""
 
     def __init__(self) -> None:
         start = day_start(1_800_000_000.0) + DAY_SECONDS - MIDNIGHT_SECONDS
@@ -89,8 +90,6 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    from tests.conftest import empty_aws
-
     with empty_aws():
         day = Day()
         day.live()

@@ -1,0 +1,29 @@
+"""What an operation costs grows neither with a request's texts nor with others' jobs."""
+
+import pytest
+
+from bench.calls.__main__ import Costs, many
+
+
+@pytest.fixture(scope="module")
+def costs() -> Costs:
+    return many(others=60)
+
+
+def test_a_progress_write_of_the_largest_request_takes_at_most_three_units(costs: Costs) -> None:
+    report = costs["the progress of the largest request"]
+    assert (report["dynamodb_calls"], report["read_units"]) == (1, 0)
+    assert 1 <= report["write_units"] <= 3
+
+
+def test_a_list_of_jobs_reads_no_more_than_it_shows(costs: Costs) -> None:
+    """Of each shown job its two items, of less than 4 KB each, eventually consistent."""
+    listed = costs["1,000 jobs"]
+    assert listed["shown"] >= 120
+    assert listed["read_units"] <= 1.3 * listed["shown"]
+
+
+def test_another_owners_jobs_cost_a_list_nothing(costs: Costs) -> None:
+    with_few, with_many = many(others=1), costs
+    name = "a post beside those of another"
+    assert with_few[name] == with_many[name]
