@@ -75,7 +75,7 @@ def test_a_region_without_the_preferred_type_is_told_with_what_it_has() -> None:
 
 
 def test_a_type_without_a_price_is_refused_as_the_budget_needs_it() -> None:
-    with pytest.raises(DeploymentFailed, match="GpuPrices=g9.xlarge=DOLLARS_AN_HOUR"):
+    with pytest.raises(DeploymentFailed, match=r"GpuPrices=g9\.xlarge=DOLLARS_AN_HOUR"):
         choose({"GpuTypes": "g6.xlarge,g9.xlarge"}, g6_xlarge="ab")
     priced = {"GpuTypes": "g9.xlarge", "GpuPrices": "g9.xlarge=1.5"}
     assert choose(priced, g9_xlarge="ab")["GpuPrices"] == "g9.xlarge=1.5"
