@@ -33,6 +33,8 @@ SERVED = {
     "/api/v1/posts/1/generate_images": ["POST"],
     "/api/v1/posts/1/images": ["GET"],
     "/api/images/jobs": ["GET"],
+    "/api/images/jobs/batch": ["POST"],
+    "/api/images/jobs/cancel": ["POST"],
     "/api/images/jobs/1": ["GET"],
     "/api/images/jobs/1/cancel": ["POST"],
     "/api/images/files/1": ["GET"],
