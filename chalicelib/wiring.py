@@ -106,7 +106,7 @@ def waker() -> Waker:
 
 @cache
 def dispatch() -> Dispatch:
-    return Dispatch(fleet(), waker(), time.time)
+    return Dispatch(fleet(), waker(), budget(), time.time)
 
 
 @cache

@@ -50,7 +50,7 @@ def accept_batch(body: BatchRequest) -> Response:
     batch = Batch(request, deadline(request, now=time()))
     results = _fitted(batch.accept(body.requests))
     logs.about(job_ids=[each["job"]["id"] for each in results if "job" in each])
-    return Response({"results": results}, followed(request))
+    return Response({"results": results}, followed(request, waits=False))
 
 
 class Batch:

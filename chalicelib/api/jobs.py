@@ -1,5 +1,6 @@
 """Jobs, and durable links to their images."""
 
+from itertools import islice
 from time import time
 from typing import Any
 
@@ -35,13 +36,18 @@ _CLEARING_SECONDS = 12.0  # a ComfyUI takes 5 s at most to stop a run, and there
 def list_jobs() -> Response:
     """List jobs, newest first."""
     request, link = job_routes.current_request, wiring.images().url
-    asked = requested(request)
-    page = Page(asked.limit or _DEFAULT_LIMIT, asked.after)
-    asked_for = {"status": _status(request), "before": page.after}
-    ids = newest((page.limit or 0) + 1, owner=identity(request).sees, **asked_for)
+    asked, status = requested(request), _status(request)
+    limit = asked.limit or _DEFAULT_LIMIT
+    ids = newest(limit + 1, owner=identity(request).sees, status=status, before=asked.after)
     waits = Waits()
-    resources = (each for jobs in shown(ids) for each in job_resources(jobs, link, waits))
-    return respond(request, resources, page, lambda each: each["id"], filters=("status",))
+    found = (
+        each
+        for jobs in shown(ids, at_once=limit + 1)
+        for each in job_resources(jobs, link, waits)
+        if status in (None, each["status"])  # an index is late
+    )
+    page = Page(limit, asked.after)
+    return respond(request, found, page, lambda each: each["id"], filters=("status",))
 
 
 @job_routes.get("/api/images/jobs/{job_id}")
@@ -114,7 +120,8 @@ def _wanted(body: CancelRequest) -> list[str]:
         return list(dict.fromkeys(each.upper() for each in body.ids if _may_be(each)))
     if body.post_id is not UNSET:
         return open_for(body.post_id, owner=_sees(), limit=_MOST_CANCELED + 1)
-    return newest(_MOST_CANCELED + 1, owner=_sees(), status=str(body.status))
+    most = _MOST_CANCELED + 1
+    return list(islice(newest(most, owner=_sees(), status=str(body.status)), most))
 
 
 def _find(job_id: str) -> Job:

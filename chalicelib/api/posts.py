@@ -54,10 +54,9 @@ def list_post_images(post_id: str) -> Response:
     """List the images of a post, oldest first."""
     request, link = post_routes.current_request, wiring.images().url
     page = requested(request)
-    limit = page.limit + 1 if page.limit else None
-    owner, after = identity(request).sees, page.after
-    ids = made_for(_valid(post_id), owner=owner, after=after, limit=limit)
-    images = (each for jobs in shown(ids) for job in jobs for each in post_images(job, link))
+    owner, how = identity(request).sees, {"at_once": page.limit + 1} if page.limit else {}
+    found = shown(made_for(_valid(post_id), owner=owner, after=page.after, **how), **how)
+    images = (each for jobs in found for job in jobs for each in post_images(job, link))
     return respond(request, images, page, lambda image: image["job_id"])
 
 

@@ -24,11 +24,11 @@ def wait_seconds(request: Request) -> int:
     return 0 if _ASYNC.search(prefer) else longest
 
 
-def followed(request: Request) -> Headers:
-    """Return headers that say which wishes were followed."""
+def followed(request: Request, *, waits: bool = True) -> Headers:
+    """Return headers that say which wishes were followed, by a route that waits or does not."""
     prefer = request.headers.get("prefer", "")
     wishes = ["respond-async"] if _ASYNC.search(prefer) else []
-    if _WAIT.search(prefer):
+    if waits and _WAIT.search(prefer):
         wishes.append(f"wait={wait_seconds(request)}")
     headers: Headers = {"Preference-Applied": ", ".join(wishes)} if wishes else {}
     if key := idempotency_key(request):

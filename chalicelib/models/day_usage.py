@@ -86,6 +86,7 @@ def book(
         if not lost_race(error):
             raise
         return False
+    record.accounted_at, record.accounted_run_seconds = now, run_seconds
     return True
 
 

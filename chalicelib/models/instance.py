@@ -69,8 +69,8 @@ class InstanceRecord(InstanceItem):
     def _is_another_start(self, now: float, launched_at: float | None) -> bool:
         if self.on_since is None:
             return True
-        if launched_at is not None and launched_at > self.on_since + _START_SECONDS:
-            return True
+        if launched_at is not None:
+            return bool(launched_at > self.on_since + _START_SECONDS)
         # Nobody looked for so long that it may have been off and on again.
         return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
 
@@ -79,7 +79,8 @@ class InstanceRecord(InstanceItem):
         record, on_since, fell_back = InstanceRecord, self.on_since, self.fell_back
         if on_since is None and self.ready_at is None:
             return
-        gone: list[Action] = [record.on_since.remove(), record.ready_at.remove()]
+        past = (record.on_since, record.ready_at, record.budget_ends_at)
+        gone: list[Action] = [each.remove() for each in past]
         unchanged = (
             record.on_since.does_not_exist() if on_since is None else record.on_since == on_since
         )

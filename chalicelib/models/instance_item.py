@@ -62,7 +62,8 @@ class InstanceItem(Table):
     @property
     def fell_back(self) -> bool:
         """Whether it was started, and is found off without anybody having stopped it."""
-        return self.on_since is not None and self.ready_at is None and not self.why
+        was_booting = self.on_since is not None and self.ready_at is None
+        return was_booting and not self.why and self.draining_until is None
 
     def _on_from(self, now: float) -> list[Action]:
         record = InstanceItem

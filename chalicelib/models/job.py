@@ -94,11 +94,12 @@ class Job(JobItem):
         """Return a job and its parameters, read in one call; else do as `find`."""
         kinds: dict[str, type[Table]] = {job_id: cls, id_of(job_id): JobParameters}
         found = read_together(kinds, consistent=True)
-        job = found.get(job_id)
-        if not isinstance(job, Job) or owner not in (None, job.owner):
+        job, stored = found.get(job_id), found.get(id_of(job_id))
+        if not (isinstance(job, Job) and isinstance(stored, JobParameters)):
             raise _missing(job_id)
-        if isinstance(stored := found.get(id_of(job_id)), JobParameters):
-            job._parameters = stored.values
+        if owner not in (None, job.owner):
+            raise _missing(job_id)
+        job._parameters = stored.values
         return job
 
     def claim(self, lease: str, *, now: float, until: float) -> None:

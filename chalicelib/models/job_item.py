@@ -13,7 +13,6 @@ from chalicelib.errors import LeaseLost
 from chalicelib.models.attempt import Attempt
 from chalicelib.models.job_index import MADE, UNDER_WAY
 from chalicelib.models.job_parameters import JobParameters
-from chalicelib.models.job_parameters import id_of as parameters_id
 from chalicelib.models.job_status import BUDGET_EXHAUSTED, OPEN, QUEUED, RUNNING, SUCCEEDED
 from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, set_or_remove, was_refused
@@ -103,8 +102,7 @@ class JobItem(Table):
     @property
     def parameters_item(self) -> JobParameters:
         """The item that has the parameters of a new job."""
-        name = parameters_id(self.id)
-        return JobParameters(name, values=self.parameters, expires_at=self.expires_at)
+        return JobParameters.new(self.id, self.parameters, job_expires_at=int(self.expires_at))
 
     def note_run(self, seconds: float, cost: float | None) -> None:
         """Remember the last attempt's run; it is written together with the attempt's end."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import accumulate, islice
-from typing import Any
+from typing import Any, TypeVar
 
 from pynamodb.expressions.condition import Condition
 
@@ -13,26 +13,31 @@ from chalicelib.models.job_index import MADE, SHARDS, UNDER_WAY
 from chalicelib.models.job_parameters import JobParameters, id_of
 from chalicelib.models.job_status import OPEN
 
+T = TypeVar("T", Job, JobParameters)
+
 _CHUNK = 50
 # Of parameters that are read at once: a list whose answer is full reads no more than this in vain.
 _CHUNK_BYTES = 256 * 1024
 
 
 def newest(
-    limit: int,
+    at_once: int,
     *,
     owner: str | None = None,
     status: str | None = None,
     before: str | None = None,
-) -> list[str]:
-    """Return the ids of up to `limit` jobs, newest first, those older than the id `before`."""
+) -> Iterator[str]:
+    """Yield the ids of jobs, newest first, those older than the id `before`.
+
+    They are read some more than `at_once` at a time.
+    """
     older: Condition | None = Job.id < before if before else None
     # A shard has its part of them, more or less.
-    how = {"scan_index_forward": False, "page_size": limit // SHARDS + 2}
+    how = {"scan_index_forward": False, "page_size": at_once // SHARDS + 2}
     index, prefix = _index(owner, status)
     pages = [index.query(f"{prefix}{shard}", older, **how) for shard in range(SHARDS)]
     ids = ((str(each.id) for each in page) for page in pages)
-    return list(islice(merge(*ids, reverse=True), limit))
+    return merge(*ids, reverse=True)
 
 
 def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
@@ -44,19 +49,18 @@ def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
     return Job.by_owner, f"{owner}#"
 
 
-def shown(ids: Iterable[str]) -> Iterator[list[Job]]:
+def shown(ids: Iterable[str], *, at_once: int = _CHUNK) -> Iterator[list[Job]]:
     """Yield the jobs of ids in their order with their parameters, as many at once as is cheap.
 
-    Those that are gone are left out.
+    Those that are gone are left out. No more than `at_once` ids are taken at a time.
     """
     rest = iter(ids)
-    while chunk := list(islice(rest, _CHUNK)):
-        known = {str(job.id): job for job in Job.batch_get(chunk)}
+    while chunk := list(islice(rest, min(at_once, _CHUNK))):
+        known = _read(Job, chunk)
         jobs = [known[each] for each in chunk if each in known]
         while jobs:
             some = jobs[: _fitting(jobs)]
-            _read_parameters(some)
-            yield some
+            yield _with_parameters(some)
             del jobs[: len(some)]
 
 
@@ -66,20 +70,29 @@ def _fitting(jobs: list[Job]) -> int:
     return max(sum(total <= _CHUNK_BYTES for total in sizes), 1)
 
 
-def _read_parameters(jobs: list[Job]) -> None:
-    """Read the parameters of some jobs; what has just been written is read by the job itself."""
-    found = JobParameters.batch_get([id_of(job.id) for job in jobs])
-    stored = {each.id: each.values for each in found}
-    for job in jobs:
-        job._parameters = stored.get(id_of(job.id))
+def _with_parameters(jobs: list[Job]) -> list[Job]:
+    """Read the parameters of jobs; a job whose parameters have expired is as good as gone."""
+    stored = _read(JobParameters, [id_of(job.id) for job in jobs])
+    there = [job for job in jobs if id_of(job.id) in stored]
+    for job in there:
+        job._parameters = stored[id_of(job.id)].values
+    return there
+
+
+def _read(kind: type[T], ids: list[str]) -> dict[str, T]:
+    """Read items in a batch; a cheap read may lack what has just been written, and is repeated."""
+    found: dict[str, T] = {each.id: each for each in kind.batch_get(ids)}
+    if missing := [each for each in ids if each not in found]:
+        found |= {each.id: each for each in kind.batch_get(missing, consistent_read=True)}
+    return found
 
 
 def made_for(
-    post_id: str, *, owner: str | None = None, after: str | None = None, limit: int | None = None
+    post_id: str, *, owner: str | None = None, after: str | None = None, at_once: int = _CHUNK
 ) -> Iterator[str]:
     """Yield the ids of a post's jobs that succeeded, oldest first, those after the id `after`."""
     younger: Condition | None = Job.id > after if after else None
-    return islice(_of_post(f"{post_id}#{MADE}", owner, younger, limit or _CHUNK), limit)
+    return _of_post(f"{post_id}#{MADE}", owner, younger, at_once)
 
 
 def open_for(post_id: str, *, owner: str | None = None, limit: int) -> list[str]:
@@ -110,14 +123,16 @@ def overdue(since: float) -> Iterator[Job]:
     for status in OPEN:
         for shard in range(SHARDS):
             late = Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
-            yield from filter(None, (_read(each.id) for each in late))
+            yield from filter(None, (_if_overdue(each.id, since) for each in late))
 
 
-def _read(job_id: str) -> Job | None:
+def _if_overdue(job_id: str, since: float) -> Job | None:
+    """Return a job if it is overdue indeed: an index is late, and a driver may have come."""
     try:
-        return Job.find(job_id)
+        job = Job.find(job_id)
     except NotFound:
         return None
+    return job if job.is_open and job.due_at < since else None
 
 
 def accepted_between(lowest: str, highest: str) -> Iterator[Job]:

@@ -8,11 +8,14 @@ from chalicelib.config import config
 from chalicelib.models.json_text import JsonText, as_text
 from chalicelib.models.table import Table
 
+# DynamoDB deletes what has expired within days, and in no order: a job goes before its parameters.
+_STAY_SECONDS = 14 * 86_400
+
 _PREFIX = "parameters:"
 
 
 class JobParameters(Table):
-    """The parameters of a job, which never change; beside the job, and as long as it."""
+    """The parameters of a job, which never change; beside the job, and for longer than it."""
 
     class Meta:
         table_name = config.jobs_table
@@ -20,6 +23,11 @@ class JobParameters(Table):
     id = UnicodeAttribute(hash_key=True)
     values = JsonText()
     expires_at = NumberAttribute()
+
+    @classmethod
+    def new(cls, job_id: str, values: dict[str, Any], *, job_expires_at: int) -> "JobParameters":
+        """Make the parameters of a new job, not yet stored."""
+        return cls(id_of(job_id), values=values, expires_at=job_expires_at + _STAY_SECONDS)
 
     @classmethod
     def of(cls, job_id: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from threading import Lock
 from time import sleep
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
@@ -53,6 +54,7 @@ _BROKEN = ("InternalServerError", "ServiceUnavailable")
 
 _BATCH = 100  # items that DynamoDB reads in one call
 
+_making = Lock()
 _is_sent_once: ContextVar[bool] = ContextVar("is_sent_once", default=False)
 
 
@@ -60,19 +62,23 @@ class _Connection(Connection):
     """A connection with two clients: one repeats what was not answered, the other does not."""
 
     _client_once: Any = None
+    _first_session: Any = None  # each thread has one of its own
 
     @property
     def client(self) -> Any:
         repeating = super().client
+        if self._first_session is None:
+            self._first_session = self.session
         if not _is_sent_once.get():
             return repeating
-        if self._client_once is None:
-            self._client_once = self._made_once(repeating)
+        with _making:
+            if self._client_once is None:
+                self._client_once = self._made_once(repeating)
         return self._client_once
 
     def _made_once(self, repeating: Any) -> Any:
         once = _connection(Connection, retries=0)
-        once._local.session = self.session  # which has read the service's model already
+        once._local.session = self._first_session  # which has read the service's model already
         made: Any = once.client
         # One set of open connections: a read of the same request has shown that they are alive.
         made._endpoint.http_session = repeating._endpoint.http_session

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from chalicelib.gateways.gpu_fleet import Instance
     from chalicelib.models.instance import InstanceRecord
 
-# Three rounds of the keeper: what nobody saw for longer was probably off meanwhile.
+# Three rounds of the keeper: what nobody saw for longer was probably off meanwhile, if EC2 does
+# not say when it started it.
 GAP_SECONDS = 200
+_DAY_SECONDS = 86_400
 
 
 class Accounting:
@@ -32,13 +34,15 @@ class Accounting:
         Call it each minute while the instance is on, and once more when it is stopped.
         """
         now = round(self._clock(), 3)
-        booked_at, on_since = record.accounted_at, record.on_since
-        if on_since is not None and (booked_at is None or booked_at < on_since):
-            self._book(instance, record, float(on_since), now, is_ready=is_ready, starts=1)
-        elif booked_at is None or now - booked_at > GAP_SECONDS:
-            self._book(instance, record, now, now, is_ready=is_ready, starts=1)
-        elif now > booked_at:
-            self._book(instance, record, float(booked_at), now, is_ready=is_ready)
+        since, starts = _unbooked_since(instance, record, now)
+        if since == now and not starts:
+            return
+        while True:
+            until = min(now, _day_ends(since))
+            is_booked = self._book(instance, record, since, until, is_ready=is_ready, starts=starts)
+            if until >= now or not is_booked:
+                return
+            since, starts = until, 0
 
     def _book(
         self,
@@ -48,8 +52,9 @@ class Accounting:
         now: float,
         *,
         is_ready: bool,
-        starts: int = 0,
-    ) -> None:
+        starts: int,
+    ) -> bool:
+        """Book seconds of one day; false if somebody else was faster."""
         elapsed = max(now - since, 0)
         boots_until = float(record.ready_at or since) if is_ready else now
         booting = min(max(boots_until - since, 0), elapsed)
@@ -64,10 +69,23 @@ class Accounting:
             busy = max(ran, busy)  # what ran before it was off is over
         if amounts:
             run_seconds = round(accounted + busy, 3)
-            if book(record, _day(now), amounts, now=now, run_seconds=run_seconds):
-                figures = _figures(spent, amounts)
-                figures["OnSeconds"] = round(now - float(record.on_since or now), 3)
-                metrics.tell("GPU time booked", figures, instance_id=instance.id)
+            if not book(record, _day(since), amounts, now=now, run_seconds=run_seconds):
+                return False
+            figures = _figures(spent, amounts)
+            figures["OnSeconds"] = round(now - float(record.on_since or now), 3)
+            metrics.tell("GPU time booked", figures, instance_id=instance.id)
+        return True
+
+
+def _unbooked_since(instance: Instance, record: InstanceRecord, now: float) -> tuple[float, int]:
+    """Return since when nothing is booked, and 1 if the instance has been started since."""
+    booked_at, on_since = record.accounted_at, record.on_since
+    if on_since is not None and (booked_at is None or booked_at < on_since):
+        return min(float(on_since), now), 1
+    # EC2 tells when it started an instance: then nobody has to guess what was in a gap.
+    if booked_at is None or (now - booked_at > GAP_SECONDS and not instance.launched_at):
+        return now, 1
+    return min(float(booked_at), now), 0
 
 
 def _figures(spent: dict[str, float], amounts: dict[str, float]) -> dict[str, float]:
@@ -82,6 +100,10 @@ def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:
         amounts[f"{kind}_seconds"] = round(seconds, 3)
         amounts[f"{kind}_cost"] = cost_of(instance_type, seconds) or 0
     return amounts
+
+
+def _day_ends(now: float) -> float:
+    return now - now % _DAY_SECONDS + _DAY_SECONDS
 
 
 def _day(now: float) -> date:

@@ -29,7 +29,8 @@ _HOUR_SECONDS = 3600
 
 # The keeper comes every minute: what has no work is on for so long until it is stopped.
 _LAST_IDLE_SECONDS = 60
-_USUAL_BOOT_SECONDS = 120  # of an instance that never booted
+_USUAL_BOOT_SECONDS = 120.0  # of an instance that never booted
+_LONGEST_BOOT_SECONDS = 300.0  # a first set-up takes longer, and does not come again
 _SAME_SECONDS = 1.0
 
 
@@ -74,31 +75,31 @@ class Budget:
         unbooked = sum(rates[each.instance.id] * _unbooked_seconds(each, now) for each in on)
         spent = today.cost + unbooked
         left = self.dollars - spent - rate * _LAST_IDLE_SECONDS
-        is_noted = today.exhausted_budget is not None and today.exhausted_budget >= self.dollars
+        is_noted = _is_exhausted(today, self.dollars)
         if left <= 0 or is_noted:
             return Forecast(spent, now, now, is_noted)
         ends_at = now + left / rate if rate else inf
         return Forecast(spent, ends_at if ends_at < _day_ends(now) else inf, now)
 
-    def affordable(self, seen: list[Seen], candidates: Sequence[Seen]) -> int:
-        """Count the candidates, the first ones, that may start: each has time left when it is up.
+    def affordable(self, seen: list[Seen], startable: Sequence[Seen], wanted: int) -> int:
+        """Count how many of those that may be started the budget pays for, up to `wanted`.
 
-        They count as the dearest type that they may start as. If none may, and none is on, the
-        budget is used up for today.
+        It lasts until they are up, whichever they are: each counts as the dearest type. If none may
+        start, and none is on, the budget is used up for today.
         """
-        for count in range(len(candidates), 0, -1):
-            started = candidates[:count]
-            more = [_dearest(self._types or [each.instance.type]) for each in started]
-            if self._lasts(self.forecast(seen, more=more), started):
+        forecast, count = None, min(wanted, len(startable))
+        while count:
+            forecast = self.forecast(seen, more=[self._dearest(startable)] * count)
+            if forecast.ends_at > forecast.now + _boot_seconds(startable):
                 return count
-        if candidates and not any(each.is_on for each in seen):
-            self.exhaust()
+            count -= 1
+        if forecast and not any(each.is_on for each in seen):
+            self._exhaust(forecast)
         return 0
 
-    def exhaust(self) -> None:
-        """Have nothing start for the rest of the day, unless the budget is raised."""
-        if self.dollars is not None:
-            DayUsage.on(_date(self._clock())).exhaust(self.dollars)
+    def is_noted(self, now: float) -> bool:
+        """Tell whether the budget was noted as used up for the rest of the day."""
+        return self.dollars is not None and _is_exhausted(DayUsage.on(_date(now)), self.dollars)
 
     def announce(self, seen: list[Seen]) -> Forecast:
         """Write into the records of the instances that are on when the budget is used up."""
@@ -122,8 +123,8 @@ class Budget:
         if self.dollars is None:
             return
         known = budget_mark.read()
-        if forecast.is_exhausted and not forecast.is_noted:
-            self.exhaust()
+        if forecast.is_exhausted:
+            self._exhaust(forecast)
         if forecast.is_exhausted and not _is_told(known, self.dollars, forecast.now):
             budget_mark.write(BudgetMark(forecast.now, self.dollars))
         if forecast.is_exhausted:
@@ -138,9 +139,14 @@ class Budget:
         used = 100 * forecast.spent / self.dollars if self.dollars else 100.0
         return round(max(used, 100.0) if forecast.is_exhausted else used, 1)
 
-    def _lasts(self, forecast: Forecast, started: Sequence[Seen]) -> bool:
-        boots = [float(each.record.boot_seconds or _USUAL_BOOT_SECONDS) for each in started]
-        return forecast.ends_at > forecast.now + max(boots)
+    def _exhaust(self, forecast: Forecast) -> None:
+        """Have nothing start for the rest of the forecast's day, unless the budget is raised."""
+        if self.dollars is not None and not forecast.is_noted:
+            DayUsage.on(_date(forecast.now)).exhaust(self.dollars)
+
+    def _dearest(self, startable: Sequence[Seen]) -> str:
+        types = self._types or [each.instance.type for each in startable]
+        return max(types, key=_dollars_a_second)
 
 
 def day_start(now: float) -> float:
@@ -165,8 +171,13 @@ def _dollars_a_second(instance_type: str) -> float:
     return (hourly_price(instance_type) or 0) / _HOUR_SECONDS
 
 
-def _dearest(types: Sequence[str]) -> str:
-    return max(types, key=_dollars_a_second)
+def _boot_seconds(startable: Sequence[Seen]) -> float:
+    boots = [float(each.record.boot_seconds or _USUAL_BOOT_SECONDS) for each in startable]
+    return min(max(boots), _LONGEST_BOOT_SECONDS)
+
+
+def _is_exhausted(day: DayUsage, dollars: float) -> bool:
+    return day.exhausted_budget is not None and day.exhausted_budget >= dollars
 
 
 def _unbooked_seconds(seen: Seen, now: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,12 @@ class Cancellation:
         Return the ids of those that are canceled now, and whether some were left: after `until`
         none is begun. Those that are missing, or succeeded or failed before, are neither.
         """
+        tries = [
+            partial(copy_context().run, self._try, job_id, owner=owner, until=until)
+            for job_id in job_ids
+        ]
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            outcomes = list(pool.map(partial(self._try, owner=owner, until=until), job_ids))
+            outcomes = list(pool.map(lambda each: each(), tries))
             jobs = [each.job for each in outcomes if each.job]
             # What waited for a GPU leaves nothing of its own: one look at the line does for all.
             waited = [job for job in jobs if not job.attempts][:1]

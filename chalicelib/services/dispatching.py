@@ -14,6 +14,7 @@ from chalicelib.models.job_status import STARTING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.services.budget import Budget
     from chalicelib.services.fleet import Fleet
     from chalicelib.services.server import Server
     from chalicelib.services.waking import Waker
@@ -32,9 +33,12 @@ class Dispatch:
     that queue, and more than one, so that the GPU has its next image when it ends one.
     """
 
-    def __init__(self, fleet: Fleet, waker: Waker, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, fleet: Fleet, waker: Waker, budget: Budget, clock: Callable[[], float]
+    ) -> None:
         self._fleet = fleet
         self._waker = waker
+        self._budget = budget
         self._clock = clock
 
     def seat(self, job: Job) -> Server:
@@ -96,7 +100,7 @@ class Dispatch:
         records = InstanceRecord.all()
         for record in records:
             self._reclaim(record)
-        if any(record.is_unpaid(self._clock()) for record in records):
+        if self._budget.is_noted(self._clock()):
             return  # nobody would have a seat today
         taken = sum(len(record.seated) for record in records)
         self._call(line.ahead(None, max(config.gpu_seats * len(records) - taken, 1)))

@@ -92,7 +92,7 @@ class Fleet(Survey):
         start = KeyStart.take(key_id, now=self._clock()) if key_id else None
         try:
             self._start_one()
-        except StartFailed:
+        except Exception:
             if start:
                 start.give_back()
             raise
@@ -139,7 +139,7 @@ class Fleet(Survey):
     def _affordable(self, seen: list[Seen], count: int) -> tuple[list[Seen], int]:
         """Say which instances may be started, and how many of them the budget allows."""
         startable = self._startable(seen)
-        return startable, self._budget.affordable(seen, startable[:count])
+        return startable, self._budget.affordable(seen, startable, count)
 
     def grow(self) -> None:
         """Do the same for a job that waits for its turn; many may ask, and often."""

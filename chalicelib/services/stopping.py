@@ -84,7 +84,8 @@ class Stopping:
         try:
             forecast = self._budget.announce(seen)
             self._budget.tell(forecast)
-            if self._budget.dollars is not None and any(each.is_on for each in seen):
+            is_spent = forecast.is_exhausted or any(each.is_on for each in seen)
+            if self._budget.dollars is not None and is_spent:
                 percent = self._budget.percent(forecast)
                 metrics.tell("budget", {"BudgetPercent": percent}, dollars=round(forecast.spent, 6))
         except Exception as error:

@@ -43,24 +43,42 @@ def limit_of(owner: str) -> int:
     return 4 if owner.startswith("key") else 2
 
 
+def _fleet(world: "World", budget: Budget) -> Fleet:
+    clock = world.scheduler.clock
+    return Fleet(
+        world.ec2,  # type: ignore[arg-type]
+        world.connect,  # type: ignore[arg-type]
+        Readiness(None, clock),
+        Starter(world.ec2, (), clock, lambda: 0.5),  # type: ignore[arg-type]
+        Limits(world.fleet_max, 60, config.idle_stop_seconds),
+        budget,
+        clock,
+    )
+
+
+def _stopping(fleet: Fleet, budget: Budget, clock: Callable[[], float]) -> Stopping:
+    return Stopping(
+        fleet,
+        Accounting(clock),
+        budget,
+        idle_stop_seconds=config.idle_stop_seconds,
+        boot_timeout_seconds=config.boot_timeout_seconds,
+        max_run_seconds=config.max_run_seconds,
+        clock=clock,
+    )
+
+
 class Function:
     """The use cases, wired as in a function that was just loaded."""
 
     def __init__(self, world: "World") -> None:
-        clock, gateways = world.scheduler.clock, (world.ec2, world.connect)
+        clock = world.scheduler.clock
         queue: Any = world.queue
         images: Any = world.bucket
         budget = Budget(world.dollars, (), clock)
-        fleet = Fleet(
-            *gateways,  # type: ignore[arg-type]
-            Readiness(None, clock),
-            Starter(world.ec2, (), clock, lambda: 0.5),  # type: ignore[arg-type]
-            Limits(world.fleet_max, 60, config.idle_stop_seconds),
-            budget,
-            clock,
-        )
+        fleet = _fleet(world, budget)
         waker = Waker(queue, clock)
-        dispatch = Dispatch(fleet, waker, clock)
+        dispatch = Dispatch(fleet, waker, budget, clock)
         clearing = Clearing(fleet, dispatch, images, clock)
         settling = Settling(Storing(images), clearing, clock)
         driver = Driver(dispatch, settling, clearing, clock)
@@ -80,15 +98,7 @@ class Function:
             dispatch,
             driver,
             waker,
-            Stopping(
-                fleet,
-                Accounting(clock),
-                budget,
-                idle_stop_seconds=config.idle_stop_seconds,
-                boot_timeout_seconds=config.boot_timeout_seconds,
-                max_run_seconds=config.max_run_seconds,
-                clock=clock,
-            ),
+            _stopping(fleet, budget, clock),
             clock,
         )
         self.cancellation = Cancellation(clearing, waker, clock)

@@ -175,7 +175,7 @@ class Parts:
         self.fleet = fleet
         self.waker = Waker(queue, self.clock)
         self.budget = Budget(dollars, (), self.clock)
-        self.dispatch = Dispatch(fleet, self.waker, self.clock)
+        self.dispatch = Dispatch(fleet, self.waker, self.budget, self.clock)
         self.clearing = Clearing(fleet, self.dispatch, images, self.clock)
         self.storing = Storing(images)
         settling = Settling(self.storing, self.clearing, self.clock)

@@ -28,7 +28,7 @@ class Books:
 
     def __init__(self, instance_id: str = "i-1", instance_type: str = "g5.xlarge") -> None:
         self.clock = Clock(START)
-        self.instance: Any = SimpleNamespace(id=instance_id, type=instance_type)
+        self.instance: Any = SimpleNamespace(id=instance_id, type=instance_type, launched_at=None)
         self.accounting = Accounting(self.clock)
 
     @property
@@ -117,12 +117,30 @@ def test_a_second_keeper_sees_no_second_start() -> None:
     assert usage().starts == 1
 
 
-def test_seconds_go_to_the_day_on_which_they_are_booked() -> None:
+def test_each_second_goes_to_its_day() -> None:
     books = Books()
     books.after(12 * 3600 - 90)
     books.after(60)
     books.after(60)
-    assert (booked()["idle"], booked(TOMORROW)["idle"]) == (60, 60)
+    assert (booked()["idle"], booked(TOMORROW)["idle"]) == (90, 30)
+    assert (usage().starts, usage(TOMORROW).starts) == (1, 0)
+
+
+def test_time_that_nobody_saw_is_booked_if_ec2_did_not_start_it_anew(books: Books) -> None:
+    books.instance.launched_at = START - 30
+    books.after(60)
+    books.after(12 * 3600)
+    assert (booked()["idle"], booked(TOMORROW)["idle"]) == (12 * 3600, 60)
+    assert usage().starts == 1
+
+
+def test_a_start_that_nobody_saw_is_booked_from_when_it_was_noted(books: Books) -> None:
+    books.after(60)
+    books.clock.advance(3600)
+    books.record.note("ready", now=books.clock(), is_on=True, launched_at=books.clock() - 90)
+    books.after(60)
+    assert booked()["idle"] == 60 + 60
+    assert usage().starts == 2
 
 
 rounds = st.lists(
