@@ -8,7 +8,7 @@ from chalicelib.api import job_resource
 from chalicelib.config import config
 from chalicelib.models import job_item
 from chalicelib.models.job import Job
-from tests.api.calls import JOBS, SMALL, send
+from tests.api.calls import JOBS, SMALL, everything, send
 from tests.api.contract import check_error
 from tests.api.test_files import FILES
 
@@ -77,3 +77,13 @@ def test_after_it_a_repeated_request_is_told_to_take_another_key(
 def test_images_are_kept_for_ever_unless_days_are_set() -> None:
     assert config.image_retention_days == 0
     assert structs.replace(config).image_retention_days == 0
+
+
+def test_pages_of_a_post_go_past_what_is_not_kept(http: TestHTTPClient, comfyui: str) -> None:
+    body = {"prompt": "a barn", **SMALL, "count": 5}
+    assert send(http, "POST", f"{POST}/generate_images", body).status_code == 200
+    ids = sorted(job["id"] for job in http.get(JOBS).json_body)
+    for job in map(Job.find, ids[:3]):
+        job.update([Job.finished_at.set(job.finished_at - DAYS * 86_400)])
+    listed = everything(http, f"{POST}/images?limit=1")
+    assert [image["job_id"] for image in listed] == ids[3:]

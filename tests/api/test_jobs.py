@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from chalice.test import TestHTTPClient
 
+from chalicelib.models.job import Job
+from chalicelib.models.job_parameters import JobParameters
 from tests.api.calls import (
     JOBS,
     but_wait,
@@ -176,3 +178,29 @@ def test_the_record_of_a_key_is_no_job(http: TestHTTPClient, comfyui: str) -> No
     send(http, "POST", "/api/images/generate", body, idempotency_key="foo")
     assert len(http.get(JOBS).json_body) == 1
     check_error(http.get(f"{JOBS}/{UNKNOWN[7]}"), 404)
+
+
+def test_a_job_whose_parameters_have_expired_is_gone_for_everybody(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    """DynamoDB deletes what has expired in no order; here the parameters went first."""
+    ids = accept_many(http, 1)
+    JobParameters(f"parameters:{ids[1]}").delete()
+    listed = everything(http, f"{JOBS}?limit=3")
+    assert [job["id"] for job in listed] == [ids[0], *ids[2:]]
+    check_error(http.get(f"{JOBS}/{ids[1]}"), 404)
+
+
+def test_a_page_that_lost_a_job_leads_on(http: TestHTTPClient, comfyui: str) -> None:
+    ids = accept_many(http, 1)
+    for each in ids[1:3]:
+        JobParameters(f"parameters:{each}").delete()
+    first, *rest = pages(http, f"{JOBS}?limit=2")
+    assert [job["id"] for job in first] == [ids[0], ids[3]]
+    assert [job["id"] for page in rest for job in page] == ids[4:]
+
+
+def test_parameters_are_kept_for_longer_than_their_job(http: TestHTTPClient, comfyui: str) -> None:
+    [job_id] = [generate_later(http).json_body["id"]]
+    stay = JobParameters.get(f"parameters:{job_id}").expires_at - Job.find(job_id).expires_at
+    assert stay >= 7 * 86_400

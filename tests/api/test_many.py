@@ -123,6 +123,13 @@ def test_the_texts_of_a_batch_whose_answer_would_be_too_large_are_left_out(
     assert len(set(ids(results))) == 60
 
 
+def test_a_batch_does_not_say_that_it_waits(http: TestHTTPClient, comfyui: str) -> None:
+    answer = send(http, "POST", BATCH, {"requests": bodies(1)}, prefer="wait=20")
+    assert "Preference-Applied" not in answer.headers
+    answer = send(http, "POST", BATCH, {"requests": bodies(1)}, prefer="respond-async, wait=20")
+    assert answer.headers["Preference-Applied"] == "respond-async"
+
+
 def test_one_key_makes_a_batch_once(http: TestHTTPClient, comfyui: str) -> None:
     first = batch(http, bodies(5), idempotency_key="a")
     again = batch(http, bodies(5), idempotency_key="a")

@@ -40,6 +40,7 @@ class Region:
         self.warm_ups: dict[str, State] = {}
         self.rejects_warm_up = False
         self.kept: set[str] = set()
+        self.launched: dict[str, float] = {}  # EC2 tells when it started an instance
         self.stubborn: set[str] = set()  # those that EC2 does not stop
         self.asked = 0  # for its instances, answered or not
         self.describes = 0
@@ -59,6 +60,7 @@ class Region:
                 type=self.types[id_],
                 can_be_started=self.can_be_started,
                 is_kept=id_ in self.kept,
+                launched_at=self.launched.get(id_),
             )
             for id_, state in self.states.items()
         ]

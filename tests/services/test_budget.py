@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from chalicelib.errors import BudgetExhausted, OutOfBudget
+from chalicelib.errors import BudgetExhausted, NotItsTurn, OutOfBudget
 from chalicelib.models import budget_mark
 from chalicelib.models.day_usage import DayUsage
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
-from chalicelib.services.budget import DAY_SECONDS, day_start
+from chalicelib.services.budget import DAY_SECONDS, Budget, day_start
 from chalicelib.services.keeping import Keeper
 from tests.services.fakes import Parts
 from tests.services.gpus import late, take_seat, waiting_for, work_all
@@ -141,3 +142,99 @@ def test_without_a_budget_nothing_is_told(start: Start, caplog: pytest.LogCaptur
     keep(keeper, parts, minutes=200)
     assert not [each for each in caplog.records if hasattr(each, "BudgetPercent")]
     assert (gpus.stopped, budget_mark.read()) == ([], None)
+
+
+def test_an_end_of_before_does_not_keep_jobs_waiting(start: Start) -> None:
+    """An instance that stopped hours ago had its budget until now; another one has it today."""
+    keeper, parts, gpus = start(HOUR, gpus=2)
+    keep(keeper, parts, minutes=2)
+    InstanceRecord("i-2").unseat("job of i-2")
+    gpus.turn_off("i-2")
+    InstanceRecord("i-2").pay_until(parts.clock())
+    parts.fleet.refusal = NotItsTurn("later")
+    [waiting] = late(parts, request=waiting_for(604_800))
+    sent = len(parts.queue.sent)
+    parts.clock.advance(60)
+    parts.dispatch.repair()
+    assert [job_id for job_id, _ in parts.queue.sent[sent:]] == [waiting]
+
+
+def test_an_instance_that_is_off_has_no_end_of_the_budget(start: Start) -> None:
+    keeper, parts, gpus = start(HOUR)
+    keep(keeper, parts, minutes=1)
+    InstanceRecord("i-1").unseat("job of i-1")
+    gpus.turn_off("i-1")
+    keep(keeper, parts, minutes=1)
+    assert InstanceRecord.read("i-1").budget_ends_at is None
+
+
+def test_what_is_decided_before_midnight_is_noted_for_that_day(start: Start) -> None:
+    """Time passes between two looks at the clock."""
+    _, parts, _ = start(0.01)
+    midnight = day_start(parts.clock.now) + DAY_SECONDS
+    times = iter([midnight - 0.01, midnight + 0.01, midnight + 0.02])
+    budget = Budget(0.01, (), lambda: next(times))
+    assert budget.affordable([], [stopped("i-9")], 1) == 0
+    days = [datetime.fromtimestamp(each, UTC).date() for each in (midnight - 1, midnight + 1)]
+    assert [DayUsage.on(day).exhausted_budget for day in days] == [0.01, None]
+
+
+def test_that_it_is_used_up_is_written_once(start: Start) -> None:
+    _, parts, _ = start(0.01)
+    today = datetime.fromtimestamp(parts.clock(), UTC).date()
+    DayUsage.on(today).exhaust(0.02)  # by who had more to spend
+    assert parts.budget.affordable([], [stopped("i-9")], 1) == 0
+    assert DayUsage.on(today).exhausted_budget == pytest.approx(0.02)
+
+
+def test_a_boot_is_paid_whichever_instance_starts(start: Start) -> None:
+    """The starter goes on to the next one where EC2 has no capacity for the first."""
+    _, _, _ = start(None)
+    cheap, dear = stopped("i-1", "g4dn.xlarge"), stopped("i-2", "p3.2xlarge")
+    budget = Budget(0.1, (), lambda: 1_800_000_000.0)  # enough for 180 s of the cheap one
+    assert budget.affordable([], [cheap], 1) == 1
+    assert budget.affordable([], [cheap, dear], 1) == 0
+
+
+def test_a_long_set_up_does_not_keep_an_instance_from_starting_again(start: Start) -> None:
+    _, _, _ = start(None)
+    budget = Budget(0.2, (), lambda: 1_800_000_000.0)
+    assert budget.affordable([], [stopped("i-1", boot_seconds=1500)], 1) == 1
+
+
+def test_the_alarm_rings_though_the_last_instance_has_gone(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper, parts, gpus = start(HOUR)
+    keep(keeper, parts, minutes=60)
+    InstanceRecord("i-1").unseat("job of i-1")
+    gpus.turn_off("i-1")
+    keep(keeper, parts, minutes=1)
+    caplog.clear()
+    keep(keeper, parts, minutes=1)
+    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert told
+    assert min(told) >= 100
+
+
+def test_an_instance_that_boots_when_the_money_ends_has_not_failed(start: Start) -> None:
+    keeper, parts, gpus = start(0.02)
+    InstanceRecord("i-1").unseat("job of i-1")
+    gpus.queues.clear()  # ComfyUI does not answer yet
+    keep(keeper, parts, minutes=5)
+    assert gpus.stopped == ["i-1"]
+    assert InstanceRecord.read("i-1").failed_boots == 0
+
+
+def test_a_keeper_that_was_away_books_what_was_on(start: Start) -> None:
+    keeper, parts, gpus = start(HOUR)
+    gpus.launched = dict.fromkeys(gpus.states, parts.clock())
+    keep(keeper, parts, minutes=2)
+    parts.clock.advance(2000)
+    keep(keeper, parts, minutes=1)
+    assert booked(parts) == pytest.approx(2120 * HOUR / 3600, rel=0.01)
+
+
+def stopped(name: str, type_: str = "g5.xlarge", boot_seconds: float | None = None) -> Any:
+    record = InstanceRecord(name, boot_seconds=boot_seconds)
+    return SimpleNamespace(is_on=False, instance=SimpleNamespace(type=type_), record=record)

@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.models.instance import InstanceRecord
 from chalicelib.models.job import Job
+from chalicelib.models.job_listing import overdue
 from chalicelib.services.keeping import Keeper
 from tests.services.fakes import Clock, Parts
 from tests.services.keepers import Gpus, keeper_of
@@ -153,3 +154,16 @@ def test_idleness_before_an_instance_was_off_does_not_count(
     gpus.turn_on("i-1")
     minutes(keeper, clock, 5)
     assert gpus.stopped == []
+
+
+def test_a_driver_that_came_since_the_index_was_read_keeps_its_lease(clock: Clock) -> None:
+    jobs = [Job.new(f"01J{n}", now=clock(), parameters={}, due_at=clock()) for n in range(40)]
+    for job in jobs:
+        job.save()
+    clock.advance(60)
+    late = overdue(clock() - 10)
+    first = next(late)  # a page of the index is read
+    for job in jobs:
+        job.claim("driver", now=clock(), until=clock() + 30)
+    assert list(late) == []
+    assert Job.find(first.id).lease == "driver"
