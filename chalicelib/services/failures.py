@@ -12,7 +12,7 @@ from chalicelib.workflows import Template
 EXPIRED = "expired"
 
 # What keeps a job from its end; those that keep it on a GPU are the code of its failure, too.
-GPU_NOT_READY = "gpu_unavailable"
+GPU_NOT_READY = "gpu_not_ready"
 COMFYUI_UNREACHABLE = "comfyui_unreachable"
 STORE_FAILED = "store_failed"
 INTERNAL_ERROR = "internal_error"

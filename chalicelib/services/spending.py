@@ -18,7 +18,7 @@ class Spending(Struct):
     busy_seconds: float = 0
     idle_seconds: float = 0
     busy_cost: float | None = 0
-    standing_cost: float | None = 0
+    standing_cost: float = 0
 
     @classmethod
     def on(cls, day: DayUsage) -> Spending:
@@ -45,8 +45,7 @@ class Spending(Struct):
         """Take a share, from 0 to 1, of the time in which the GPUs were on and did not work."""
         self.booting_seconds = share * total.booting_seconds
         self.idle_seconds = share * total.idle_seconds
-        known = total.standing_cost
-        self.standing_cost = None if known is None else share * known
+        self.standing_cost = share * total.standing_cost
 
     def __add__(self, other: Spending) -> Spending:
         return Spending(
@@ -55,7 +54,7 @@ class Spending(Struct):
             self.busy_seconds + other.busy_seconds,
             self.idle_seconds + other.idle_seconds,
             add(self.busy_cost, other.busy_cost),
-            add(self.standing_cost, other.standing_cost),
+            self.standing_cost + other.standing_cost,
         )
 
 
