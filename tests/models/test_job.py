@@ -170,7 +170,7 @@ def test_a_job_is_listed_under_the_status_it_has(accepted: None) -> None:
     ):
         change()
         for other in (QUEUED, STARTING, RUNNING, SUCCEEDED, FAILED):
-            assert len(newest(5, status=other)) == (other == status), (status, other)
+            assert len([*newest(5, status=other)]) == (other == status), (status, other)
 
 
 def test_a_job_that_was_never_accepted_is_not_found(aws: None) -> None:

@@ -36,7 +36,7 @@ def test_what_cannot_be_served_is_not_accepted(parts: Parts) -> None:
     parts.fleet.check = refuse
     with pytest.raises(ComfyUIUnavailable):
         parts.submit()
-    assert (newest(10), parts.queue.sent) == ([], [])
+    assert ([*newest(10)], parts.queue.sent) == ([], [])
 
 
 @pytest.mark.parametrize("wait_seconds", [0, 25])
@@ -112,7 +112,7 @@ def test_the_same_key_finds_the_same_job_for_its_whole_life(parts: Parts) -> Non
     [once_more] = parts.submit(wait_seconds=0, key="k")
     assert first.id == again.id == once_more.id
     assert once_more.status == "succeeded"
-    assert len(newest(10)) == 1
+    assert len([*newest(10)]) == 1
 
 
 def test_who_repeats_a_request_waits_for_the_driver_that_has_it(parts: Parts) -> None:
