@@ -3,7 +3,8 @@
 import pytest
 
 from chalicelib.config import Config
-from chalicelib.services.prices import ON_DEMAND, cost_of, hourly_price, read_prices
+from chalicelib.services.price_list import ON_DEMAND, read_prices
+from chalicelib.services.prices import cost_of, hourly_price
 
 
 def test_known_types_have_the_price_of_an_hour() -> None:

@@ -1,0 +1,12 @@
+"""Who deploys gives functions their environment: tools must not read it as their own."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("tool", ["infra.deploy", "infra.prices", "bench.overhead"])
+def test_a_tool_does_not_read_the_configuration_of_functions(tool: str) -> None:
+    check = f"import sys, {tool}; sys.exit('chalicelib.config' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
