@@ -44,7 +44,7 @@ deploy: staged $(VENV)/local ## deploy to AWS, or what changed; STAGE=prod PARAM
 	@$(BIN)/python -m infra.deploy $(STACK) --parameters "$$PARAMETERS" --accept "$$ACCEPT"
 
 destroy: staged $(VENV)/local ## delete a deployment, and with DATA=delete its tables and images; STAGE=
-	@$(BIN)/python -m infra.destroy $(STACK) --data $(or $(DATA),keep)
+	@$(BIN)/python -m infra.deploy.destroy $(STACK) --data $(or $(DATA),keep)
 
 staged:
 	@$(if $(STAGE),,$(error STAGE is missing, as in `make $(MAKECMDGOALS) STAGE=prod`))

@@ -5,7 +5,7 @@ from typing import Any
 from chalice import Rate
 from chalice.app import CloudWatchEvent, SQSEvent
 
-from chalicelib import logs, wiring
+from chalicelib import logs
 from chalicelib.api.application import Application
 from chalicelib.api.authorizer import authorize, authorizers
 from chalicelib.api.batch import batch_routes
@@ -15,6 +15,7 @@ from chalicelib.api.generate import generate_routes
 from chalicelib.api.jobs import job_routes
 from chalicelib.api.posts import post_routes
 from chalicelib.api.usage import usage_routes
+from chalicelib.bootstrap import services
 
 logs.configure()
 
@@ -45,7 +46,7 @@ def work(event: SQSEvent) -> None:
     for message in event:
         logs.about(job_id=message.body)
         seconds = context.get_remaining_time_in_millis() / 1000
-        wiring.worker().work(message.body, remaining_seconds=seconds)
+        services().worker.work(message.body, remaining_seconds=seconds)
 
 
 @app.on_cw_event(
@@ -54,10 +55,10 @@ def work(event: SQSEvent) -> None:
 )
 def reclaim(event: CloudWatchEvent) -> None:
     logs.begin(event.context)
-    wiring.fleet().reclaim(event.detail["instance-id"])
+    services().fleet.reclaim(event.detail["instance-id"])
 
 
-@app.schedule(Rate(1, unit=Rate.MINUTES), name="keeper")
-def keep(event: CloudWatchEvent) -> None:
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconciler")
+def reconcile(event: CloudWatchEvent) -> None:
     logs.begin(event.context)
-    wiring.keeper().keep()
+    services().reconciler.reconcile()

@@ -11,7 +11,7 @@ from typing import Any
 from bench.cold_start import import_times
 from bench.overhead import overhead
 from infra.package import package
-from local.processes import ROOT
+from local.stack.processes import ROOT
 
 RESULTS = ROOT / "bench" / "results.json"
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from local.api import Api
+from local.stack.api import Api
 
 COUNT, ROUNDS = 40, 4
 BODY = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 1}

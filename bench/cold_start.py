@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from local.processes import ROOT
+from local.stack.processes import ROOT
 
 ROUNDS = 21
 STATEMENTS = {

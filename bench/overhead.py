@@ -16,10 +16,10 @@ import websocket
 
 from bench.at_once import at_once
 from infra.package import package
-from local.api import Api, new_key
 from local.comfyui.background import serve
-from local.deploy import STACK, deploy
-from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
+from local.stack.api import Api, new_key
+from local.stack.deploy import STACK, deploy
+from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
 
 ROUNDS = 40
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"

@@ -1,10 +1,14 @@
 """The deployment's configuration, read from the environment once and nowhere else."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from msgspec import Struct
-from msgspec.structs import fields
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.structs import FieldInfo, fields
+
+Whole = Annotated[int, Meta(ge=0)]
+Number = Annotated[float, Meta(ge=0)]
 
 
 class Config(Struct, frozen=True):
@@ -17,30 +21,30 @@ class Config(Struct, frozen=True):
     jobs_queue_url: str = ""
     images_bucket: str = "darkroom-images"
     fleet_tag: str = "darkroom"
-    dual_stack: int = 0
+    dual_stack: Whole = 0
     comfyui_url: str = ""
-    comfyui_port: int = 8188
+    comfyui_port: Whole = 8188
     checkpoint: str = "v1-5-pruned-emaonly-fp16.safetensors"
     api_url: str = ""
     image_base_url: str = ""
-    image_url_seconds: int = 3600
-    longest_wait_seconds: int = 25
-    small_account: int = 0
-    job_deadline_seconds: int = 86_400
-    run_deadline_seconds: int = 900
-    stall_seconds: int = 300
-    gpu_seats: int = 3
+    image_url_seconds: Whole = 3600
+    longest_wait_seconds: Whole = 25
+    small_account: Whole = 0
+    job_deadline_seconds: Whole = 86_400
+    run_deadline_seconds: Whole = 900
+    stall_seconds: Whole = 300
+    slots_per_gpu: Whole = 3
     gpu_prices: str = ""
-    daily_budget: float = 10.0  # dollars
-    job_retention_days: int = 90
-    image_retention_days: int = 0  # for ever
-    gpu_types: str = ""
-    fleet_max: int = 1
-    scale_wait_seconds: int = 180
-    warm_up: int = 1
-    idle_stop_seconds: int = 300
-    max_run_seconds: int = 43_200
-    boot_timeout_seconds: int = 900
+    daily_budget: Number = 10.0  # dollars
+    job_retention_days: Whole = 90
+    image_retention_days: Whole = 0  # for ever
+    gpu_types: str = "g6.xlarge,g5.xlarge"  # empty: each keeps its own
+    fleet_max: Whole = 1
+    scale_wait_seconds: Whole = 180
+    warm_up: Whole = 1
+    idle_stop_seconds: Whole = 300
+    max_on_seconds: Whole = 43_200
+    boot_timeout_seconds: Whole = 1800
     allowed_origin: str = "*"
     log_level: str = "INFO"
 
@@ -61,31 +65,24 @@ class Config(Struct, frozen=True):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
-        """Take what is set and not empty; raise ValueError that names a malformed variable."""
-        found: dict[str, str | float] = {}
+        """Take what is set; an empty number is not. Raise ValueError that names a bad one."""
+        found: dict[str, Any] = {}
         for field in fields(cls):
-            name = field.name.upper()
-            if text := environment.get(name):
-                found[field.name] = _READ[field.type](name, text)
-        return cls(**found)  # type: ignore[arg-type]  # field.type decides, mypy cannot see it
+            text = environment.get(field.name.upper())
+            if text or (text is not None and field.type is str):
+                found[field.name] = _read(field, text)
+        return cls(**found)
 
 
-def _text(_: str, text: str) -> str:
-    return text
+def _read(field: FieldInfo, text: str) -> Any:
+    try:
+        return convert(text, field.type, strict=False)
+    except ValidationError as error:
+        raise ValueError(
+            f"environment variable {field.name.upper()} must be {_KINDS[field.type]}, not {text!r}"
+        ) from error
 
 
-def _number(name: str, text: str) -> float:
-    if not (text.isascii() and text.replace(".", "", 1).isdigit()):
-        raise ValueError(f"environment variable {name} must be a number, not {text!r}")
-    return float(text)
-
-
-def _whole(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise ValueError(f"environment variable {name} must be a whole number, not {text!r}")
-    return int(text)
-
-
-_READ: dict[type, Callable[[str, str], str | float]] = {int: _whole, float: _number, str: _text}
+_KINDS = {Whole: "a whole number", Number: "a number"}
 
 config = Config.from_environment(os.environ)

@@ -171,7 +171,7 @@ class JobCanceled(GenerationFailed):
 
 
 class JobExpired(GenerationFailed):
-    """A job ended without an image because it had no seat on a GPU in time."""
+    """A job ended without an image because it had no slot on a GPU in time."""
 
     title = "Job expired"
     suggestion = "Send the request again, with another Idempotency-Key if it had one"
@@ -220,51 +220,8 @@ class WorkflowRejected(DarkroomError):
         self.input_name = input_name
 
 
-class JobBusy(DarkroomError):
-    """Another driver holds the job's lease, or the job is not due yet."""
-
-
 class JobFinished(DarkroomError):
     """The job is in a terminal status, which never changes."""
 
     title = "Job already finished"
     suggestion = "There is nothing to cancel"
-
-
-class LeaseLost(DarkroomError):
-    """This driver no longer holds the job's lease and may change nothing."""
-
-
-class NotItsTurn(DarkroomError):
-    """The job waits in the line for a seat on a GPU."""
-
-
-class OutOfBudget(NotItsTurn):
-    """The job waits in the line until the next day, as the daily budget is used up."""
-
-
-class Stalled(DarkroomError):
-    """A run shows no progress: its ComfyUI answers and does not work.
-
-    `attempt_id` is that run's, which may be another's than the one that waits for it.
-    """
-
-    def __init__(self, error: str, *, attempt_id: str) -> None:
-        super().__init__(error)
-        self.attempt_id = attempt_id
-
-
-class AttemptOver(DarkroomError):
-    """The job's attempt is over for this reason; another is due in `retry_seconds`."""
-
-    def __init__(self, error: str, *, retry_seconds: int) -> None:
-        super().__init__(error)
-        self.retry_seconds = retry_seconds
-
-
-class StoreFailed(DarkroomError):
-    """S3 did not do it; an image that it did not take is still in ComfyUI, and not made again."""
-
-
-class QueueUnavailable(DarkroomError):
-    """SQS did not take a message; the keeper finds the job later."""

@@ -16,7 +16,7 @@ _UNITS = {"Seconds": "Seconds", "Dollars": "None", "Percent": "Percent"}
 log = logging.getLogger("darkroom.metrics")
 
 
-def tell(event: str, figures: dict[str, float], **about: Any) -> None:
+def emit(event: str, figures: dict[str, float], **about: Any) -> None:
     """Log what happened, with figures by their CloudWatch names and whatever tells what about.
 
     Names that end in `Seconds`, `Dollars` or `Percent` are that, all others are counts.

@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 
-from chalicelib.models.api_key import SCOPES, ApiKey, hash_of, token_of
+from chalicelib.models.keys.api_key import SCOPES, ApiKey, hash_of, token_of
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}")

@@ -14,12 +14,12 @@ from typing import NoReturn
 import requests
 
 from infra.package import package
-from local.api import Api, new_key
-from local.deploy import STACK, deploy
-from local.emulator import Emulator
 from local.first_image import FirstImage, first_image
-from local.gpu import Gpu
-from local.processes import ROOT
+from local.stack.api import Api, new_key
+from local.stack.deploy import STACK, deploy
+from local.stack.emulator import Emulator
+from local.stack.gpu import Gpu
+from local.stack.processes import ROOT
 
 DIRECTORY = ROOT / ".local"
 PACKAGE = ROOT / "build" / "package"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from local.api import Api
+from local.stack.api import Api
 
 PROMPT = "a lighthouse on a cliff at dawn, calm sea, soft light"
 

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from infra.package import package
-from local.api import Api, new_key
-from local.deploy import STACK, deploy
-from local.emulator import Emulator
-from local.gpu import Gpu
-from local.processes import ROOT, wait_until
+from local.stack.api import Api, new_key
+from local.stack.deploy import STACK, deploy
+from local.stack.emulator import Emulator
+from local.stack.gpu import Gpu
+from local.stack.processes import ROOT, wait_until
 
 # Ports and data beside those of a demo, which may run at the same time.
 DIRECTORY = ROOT / ".local" / "fleet"

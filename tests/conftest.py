@@ -46,6 +46,7 @@ os.environ |= {
     "COMFYUI_URL": f"http://127.0.0.1:{COMFYUI_PORT}",
     "CHECKPOINT": CHECKPOINT,
     "LOG_LEVEL": "ERROR",
+    "GPU_TYPES": "",  # instances keep their types
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
     os.environ.pop(name, None)
@@ -54,7 +55,7 @@ for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
 from chalice.test import Client, TestHTTPClient  # noqa: E402
 
 import app  # noqa: E402
-from chalicelib import wiring  # noqa: E402
+from chalicelib import bootstrap  # noqa: E402
 from infra.template import declared  # noqa: E402
 from local.comfyui.background import serve  # noqa: E402
 from tests.api.keyed import keyed  # noqa: E402
@@ -97,7 +98,7 @@ TABLES = {
 def empty_aws() -> Iterator[None]:
     """Empty tables, bucket and queue, as the template declares them."""
     with moto.mock_aws():
-        forget_wiring()
+        forget_services()
         for resource, table in TABLES.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
         _client("s3").create_bucket(Bucket="images")
@@ -118,11 +119,10 @@ def _create_table(name: str, properties: dict[str, Any]) -> None:
     _client("dynamodb").create_table(TableName=name, **declared)
 
 
-def forget_wiring() -> None:
+def forget_services() -> None:
     """Make everything anew, as a fresh Lambda process would."""
-    for made in vars(wiring).values():
-        if hasattr(made, "cache_clear"):
-            made.cache_clear()
+    bootstrap.services.cache_clear()
+    bootstrap.seed_catalogs.cache_clear()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who may import whom (DESIGN §4)."""
+"""Who may import whom (docs/architecture.md)."""
 
 import ast
 import subprocess
@@ -15,7 +15,17 @@ PACKAGE = ROOT / "chalicelib"
 # anywhere under TYPE_CHECKING, as nothing runs there.
 ALLOWED = {
     "api": (
-        {"api", "services", "models", "wiring", "workflows", "schemas", "errors", "config", "logs"},
+        {
+            "api",
+            "services",
+            "models",
+            "bootstrap",
+            "workflows",
+            "schemas",
+            "errors",
+            "config",
+            "logs",
+        },
         {"chalice", "msgspec"},
     ),
     "services": (
@@ -25,22 +35,29 @@ ALLOWED = {
             "workflows",
             "schemas",
             "errors",
+            "signals",
+            "days",
             "config",
             "metrics",
             "version",
         },
         {"msgspec", "ulid"},
     ),
-    "models": ({"models", "config", "errors"}, {"pynamodb", "msgspec"}),
-    "gateways": ({"gateways", "errors"}, {"botocore", "requests", "websocket", "msgspec"}),
+    "models": ({"models", "config", "errors", "signals", "days"}, {"pynamodb", "msgspec"}),
+    "gateways": (
+        {"gateways", "errors", "signals"},
+        {"botocore", "requests", "websocket", "msgspec"},
+    ),
     "schemas": ({"schemas", "errors"}, {"msgspec"}),
     "workflows": ({"errors"}, {"msgspec"}),
     "config": (set(), {"msgspec"}),
     "errors": (set(), set()),
+    "days": (set(), set()),
+    "signals": (set(), set()),
     "version": (set(), set()),
     "logs": ({"config"}, set()),
     "metrics": ({"config"}, set()),
-    "wiring": ({"gateways", "services", "config"}, {"botocore", "requests"}),
+    "bootstrap": ({"gateways", "services", "config"}, {"botocore", "requests"}),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
@@ -81,9 +98,9 @@ def test_only_the_configuration_reads_the_environment() -> None:
     assert readers == ["config.py"]
 
 
-def test_only_the_wiring_makes_clients() -> None:
+def test_only_the_bootstrap_makes_clients() -> None:
     makers = [source.name for source in SOURCES if "create_client" in source.read_text()]
-    assert makers == ["wiring.py"]
+    assert makers == ["bootstrap.py"]
 
 
 def test_importing_the_application_talks_to_nothing() -> None:

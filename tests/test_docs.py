@@ -10,7 +10,7 @@ from msgspec.structs import fields
 import app
 from chalicelib.config import Config
 from chalicelib.version import VERSION
-from infra.choices import IMAGE
+from infra.deploy.choices import IMAGE
 from tests.conftest import RESOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -107,3 +107,12 @@ def test_the_costs_at_rest_add_up() -> None:
 
 def test_the_readme_of_the_instance_names_the_ami_that_is_deployed() -> None:
     assert IMAGE in (ROOT / "infra/instance/README.md").read_text()
+
+
+def test_documents_that_are_named_are_there() -> None:
+    """Code and docs name only what is in the repository."""
+    for path in (*ROOT.glob("chalicelib/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"):
+        text = path.read_text()
+        assert "§" not in text, path
+        for named in re.findall(r"\bdocs/[\w/.-]+\.md", text):
+            assert (ROOT / named).exists(), (path, named)

@@ -17,7 +17,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 def test_a_line_is_what_cloudwatch_reads(caplog: pytest.LogCaptureFixture) -> None:
-    metrics.tell("something happened", {"WaitSeconds": 1.5, "GpuStarts": 1}, job_id="a")
+    metrics.emit("something happened", {"WaitSeconds": 1.5, "GpuStarts": 1}, job_id="a")
     [line] = lines(caplog)
     [directive] = line["_aws"]["CloudWatchMetrics"]
     assert directive == {

@@ -6,14 +6,14 @@ import pytest
 from aiohttp import web
 
 from chalicelib.config import config
-from chalicelib.gateways.comfyui_state import State
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.job import Job
+from chalicelib.gateways.comfyui.state import State
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
 from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect
 from tests.gateways.talks import PROGRESS
 from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
-from tests.services.gpus import PacedComfyUI, Workers, late, seated
+from tests.services.workers import PacedComfyUI, Workers, late, slot_holders
 
 NEVER = 10**6
 
@@ -74,11 +74,11 @@ class WatchfulFleet(FakeFleet):
     """Asks its ComfyUIs whether they are sick, as the real one does."""
 
     def servers(self) -> list[Any]:
-        return [each for each in super().servers() if not self.is_sick(each)]
+        return [each for each in super().servers() if not self.is_unhealthy(each)]
 
-    def is_sick(self, server: Any) -> bool:
-        suspect = InstanceRecord.read(server.instance.id).suspect
-        return bool(suspect) and bool(server.comfyui.is_sick(suspect))
+    def is_unhealthy(self, server: Any) -> bool:
+        unhealthy_attempt = InstanceRecord.read(server.instance.id).unhealthy_attempt
+        return bool(unhealthy_attempt) and bool(server.comfyui.is_unhealthy(unhealthy_attempt))
 
 
 def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: Parts) -> None:
@@ -96,9 +96,11 @@ def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: 
     assert job.error["code"] in ("deadline_exceeded", "expired")
     assert job.error["message"].startswith("not done within")
     assert job.finished_at - job.created_at <= config.job_deadline_seconds + 300
-    assert InstanceRecord.read("i-1").suspect == f"{job_id}-1"  # so that the instance is restarted
+    assert (
+        InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"
+    )  # so that the instance is restarted
     assert len(job.attempts) == 1
-    assert seated() == set()
+    assert slot_holders() == set()
 
 
 def test_a_job_that_takes_longer_than_a_gateway_waits_is_made_once(aws: None) -> None:

@@ -15,16 +15,16 @@ from msgspec import structs
 from ulid import ULID
 
 from bench.calls.meter import Meter, summary
-from chalicelib import wiring
+from chalicelib import bootstrap
 from chalicelib.config import config
 from chalicelib.models import table
-from chalicelib.models.api_key import ApiKey
-from chalicelib.models.attempt import Attempt
-from chalicelib.models.job import Job
+from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.keys.api_key import ApiKey
 from local.comfyui.background import serve
 from tests.conftest import CHECKPOINT, empty_aws
 from tests.infra.deployment import SMALL, Deployment
-from tests.models.lining import come
+from tests.models.queueing import come
 from tests.virtual.accepting import CALL_SECONDS, accept_at_once
 from tests.virtual.clock import VirtualClock
 
@@ -53,7 +53,7 @@ def operations() -> Costs:
 
 
 def many(others: int) -> Costs:
-    """Return the costs of what must not grow with a request's texts, or with others' jobs."""
+    """Return the costs of what must not scale_up with a request's texts, or with others' jobs."""
     with deployment() as costs:
         _many(costs, others=others)
         return costs.noted
@@ -103,7 +103,7 @@ def _jobs(costs: Noted) -> None:
 
 
 def _many(costs: Noted, *, others: int) -> None:
-    """Measure what must not grow: with the texts of a request, and with others' jobs."""
+    """Measure what must not scale_up: with the texts of a request, and with others' jobs."""
     for key in ApiKey.scan():
         key.update([ApiKey.images_per_day.set(10**6)])
     emoji = "\N{FOX FACE}" * 10_000
@@ -159,7 +159,7 @@ def _report(job: Job) -> None:
 @contextmanager
 def deployment() -> Iterator[Noted]:
     """All functions over a GPU that is on, in process, with their clients and first items made."""
-    wiring.config = structs.replace(config, comfyui_url="", warm_up=0)
+    bootstrap.config = structs.replace(config, comfyui_url="", warm_up=0)
     table._shared.cache_clear()
     meter = Meter()
     with tempfile.TemporaryDirectory() as made, empty_aws(), serve(Path(made), CHECKPOINT) as url:
@@ -169,7 +169,7 @@ def deployment() -> Iterator[Noted]:
             yield Noted(deployed, meter)
         finally:
             meter.end()
-            wiring.config = config
+            bootstrap.config = config
             table._shared.cache_clear()
 
 

@@ -74,7 +74,16 @@ def main() -> None:
     found = simulate(seed)
     print(table(found["rows"]), table(found["scaling"]), lines(found["verdicts"]), sep="\n\n")
     given = {"seed": seed, "days": DAYS, "run_seconds": RUN_SECONDS, **SETTING._asdict()}
-    RECORD.write_text(json.dumps(to_builtins({"given": given, **found}), indent=1) + "\n")
+    RECORD.write_text(recorded(given, found["rows"], found["scaling"]))
+
+
+def recorded(given: dict[str, Any], shown: list[Row], scaling: list[Row]) -> str:
+    """Write the tables down, a row in each line."""
+    parts = [f'"given": {json.dumps(given)}']
+    for name, table_ in (("rows", shown), ("scaling", scaling)):
+        lines_ = ",\n".join(json.dumps(to_builtins(each)) for each in table_)
+        parts.append(f'"{name}": [\n{lines_}\n]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from math import floor
 
 from msgspec import Struct
 
-BIN_SECONDS = 60.0  # as often as the keeper looks
+BIN_SECONDS = 60.0  # as often as the reconciler looks
 BINS = 120  # longer gaps are all one: nobody waits two hours for the next job
 
 _KEPT = 0.98  # of what each earlier gap counts, when one more comes: about the newest 50 matter
@@ -56,7 +56,7 @@ def _costs(gaps: list[float], cold_start_seconds: float) -> list[float]:
     """Say for each time-out, in bins, what these gaps would have cost with it."""
     costs, kept, longer = [], 0.0, sum(gaps)
     for bins, count in enumerate(gaps):
-        # What is stopped is stopped when the keeper looks next, half a bin later on average.
+        # What is stopped is stopped when the reconciler looks next, half a bin later on average.
         costs.append(kept + longer * ((bins + 0.5) * BIN_SECONDS + cold_start_seconds))
         kept += count * (bins + 0.5) * BIN_SECONDS
         longer -= count

@@ -10,7 +10,7 @@ class Setting(NamedTuple):
     """
 
     boot_seconds: float = 90.0
-    keeper_seconds: float = 60.0
+    reconciler_seconds: float = 60.0
     least_billed_seconds: float = 60.0
     dollars_an_hour: float = 1.006  # a g5.xlarge, on demand, us-east-1
     fleet_max: int = 1

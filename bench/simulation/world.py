@@ -1,7 +1,7 @@
-"""Jobs, a queue, a keeper and GPUs on a virtual clock; what to do is decided by the product's code.
+"""Jobs, a queue, a reconciler and GPUs on a virtual clock; the product's code decides what to do.
 
 Simpler than the product: there is one line for all GPUs and each runs one job at a time, so that
-seats do not matter; nothing fails; a stop is done at once, and EC2 always has capacity.
+slots do not matter; nothing fails; a stop is done at once, and EC2 always has capacity.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.simulation.instances import Instance, Spent
 from bench.simulation.traces import RUN_SECONDS, Job
-from chalicelib.services.scaling import Limits, may_stop, wanted
+from chalicelib.services.gpus.scaling import Limits, may_stop, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,10 +76,10 @@ class World:
             self._idle_since = None
         self._line.append(job)
         self._scale(now)
-        self._seat(now)
+        self._slot(now)
 
     def _keep(self, now: float) -> None:
-        self._at(now + self._setting.keeper_seconds, self._keep)
+        self._at(now + self._setting.reconciler_seconds, self._keep)
         self._scale(now)
         for each in self._on():
             if each.idle_since is not None and self._may_stop(now - each.idle_since):
@@ -104,9 +104,9 @@ class World:
 
     def _rest(self, now: float, instance: Instance) -> None:
         instance.idle_since = now
-        self._seat(now)
+        self._slot(now)
 
-    def _seat(self, now: float) -> None:
+    def _slot(self, now: float) -> None:
         """Give the first in line to who has been idle for the shortest time."""
         idle = [each for each in self._fleet if each.idle_since is not None]
         for instance in sorted(idle, key=lambda each: -(each.idle_since or 0)):

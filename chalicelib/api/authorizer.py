@@ -13,7 +13,7 @@ from chalice.app import AuthRequest
 
 from chalicelib import logs
 from chalicelib.errors import TooManyRequests, Unauthenticated
-from chalicelib.models.api_key import ApiKey
+from chalicelib.models.keys.api_key import ApiKey
 
 logs.configure()
 log = logging.getLogger("darkroom.authorizer")

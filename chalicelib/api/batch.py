@@ -13,7 +13,7 @@ from chalice import Response
 from chalice.app import Request
 from msgspec import Raw, structs
 
-from chalicelib import logs, wiring
+from chalicelib import bootstrap, logs
 from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.errors import answer, internal
 from chalicelib.api.generate import order
@@ -21,17 +21,18 @@ from chalicelib.api.job_resource import job_resource
 from chalicelib.api.paging import RESPONSE_LIMIT_BYTES
 from chalicelib.api.preferences import followed
 from chalicelib.api.routes import Routes
+from chalicelib.bootstrap import services
 from chalicelib.errors import BudgetExhausted, DarkroomError, Overloaded
-from chalicelib.models.api_key import GENERATE
-from chalicelib.models.job import Job
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import BatchRequest, GenerateRequest
 from chalicelib.schemas.parsing import parse
-from chalicelib.services.generation import Defaults
-from chalicelib.services.waiting import NoWaits
+from chalicelib.services.jobs.submit import Defaults
+from chalicelib.services.jobs.wait_estimate import NoWaits
 
 log = logging.getLogger("darkroom.api")
 
-batch_routes = Routes(__name__, before=wiring.seed_catalogs)
+batch_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 
 _BODY_BYTES = 1024 * 1024
 _AT_ONCE = 8
@@ -60,7 +61,7 @@ class Batch:
         self._request = request
         self._begin_until = by.answer_at - _ACCEPT_SECONDS
         self._by = Deadline(0, by.answer_at)
-        self._link = wiring.images().url
+        self._link = services().images.url
 
     def accept(self, bodies: list[Raw]) -> list[Result]:
         """Accept some at a time; return their results in their order."""
@@ -88,14 +89,14 @@ class Batch:
         one = order(self._request, parse(bytes(body), GenerateRequest), self._by)
         # A header has no line break: such a key is that of no other request.
         key = f"{one.key}\n{index}" if one.key else None
-        [job] = wiring.generation().accept(structs.replace(one, key=key, defaults=defaults))
+        [job] = services().submission.accept(structs.replace(one, key=key, defaults=defaults))
         return job
 
 
 def _defaults() -> Defaults | None:
     """Read what all requests share; without it each says by itself what is wrong."""
     try:
-        return wiring.generation().defaults()
+        return services().submission.defaults()
     except BudgetExhausted:
         return None
 

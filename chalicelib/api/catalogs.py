@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalice import Response
-from msgspec import structs
+from msgspec import NODEFAULT, structs
 
-from chalicelib import wiring
+from chalicelib import bootstrap
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.routes import Routes
 from chalicelib.errors import InvalidRequest, NotFound
-from chalicelib.models.catalog import FORMATS, PROMPT_EXAMPLES, SETTINGS, STYLES
-from chalicelib.models.catalog_item import Catalog
+from chalicelib.models.catalogs.catalog import FORMATS, PROMPT_EXAMPLES, SETTINGS, STYLES
+from chalicelib.models.catalogs.item import Catalog
 from chalicelib.schemas.catalogs import Format, PromptExample, Setting, Style
 
 Item = dict[str, Any]
@@ -21,12 +21,14 @@ _LONGEST_ID = 12
 
 def catalog_routes(catalog: Catalog, schema: Any) -> Routes:
     """Serve one catalog: list, create, read, replace and delete its items."""
-    routes = Routes(__name__, before=wiring.seed_catalogs)
+    routes = Routes(__name__, before=bootstrap.seed_catalogs)
     collection, item = f"/api/images/{catalog.name}", f"/api/images/{catalog.name}/{{item_id}}"
-    fields = schema.__struct_fields__
+    fields = structs.fields(schema)
 
     def shown(item_id: int, stored: Item) -> Item:
-        return {"id": item_id, **{name: stored[name] for name in fields}}
+        # An item that was stored before its schema had a field has the field's default.
+        values = {each.name: stored.get(each.name, _default(each)) for each in fields}
+        return {"id": item_id, **values}
 
     @routes.get(collection)
     def list_items() -> Response:
@@ -57,6 +59,12 @@ def catalog_routes(catalog: Catalog, schema: Any) -> Routes:
         return {"status": "success"}
 
     return routes
+
+
+def _default(field: structs.FieldInfo) -> object:
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return None if field.default is NODEFAULT else field.default
 
 
 def _items(catalog: Catalog, after: str | None) -> Iterator[tuple[int, Item]]:

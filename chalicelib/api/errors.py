@@ -35,14 +35,6 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     # These steer drivers and are caught there; should one escape, it is our fault.
     errors.GpuNotReady: 500,
     errors.WorkflowRejected: 500,
-    errors.JobBusy: 500,
-    errors.NotItsTurn: 500,
-    errors.OutOfBudget: 500,
-    errors.Stalled: 500,
-    errors.AttemptOver: 500,
-    errors.LeaseLost: 500,
-    errors.StoreFailed: 500,
-    errors.QueueUnavailable: 500,
 }
 
 _RETRY_SECONDS = "10"

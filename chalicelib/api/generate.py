@@ -6,20 +6,21 @@ from time import time
 from chalice import Response
 from chalice.app import Request
 
-from chalicelib import logs, wiring
+from chalicelib import bootstrap, logs
 from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import check_kept, failure, image_urls, job_resource, metadata
 from chalicelib.api.preferences import fingerprint, followed, idempotency_key
 from chalicelib.api.routes import Routes, url_of
-from chalicelib.models.api_key import GENERATE
-from chalicelib.models.job import Job
-from chalicelib.models.job_status import SUCCEEDED
+from chalicelib.bootstrap import services
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.status import SUCCEEDED
+from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import GenerateRequest, PostRequest
-from chalicelib.services.generation import Order
-from chalicelib.services.waiting import NoWaits, Waits
+from chalicelib.services.jobs.submit import Order
+from chalicelib.services.jobs.wait_estimate import NoWaits, Waits
 
-generate_routes = Routes(__name__, before=wiring.seed_catalogs)
+generate_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 
 LOOK_SECONDS = "2"
 
@@ -27,7 +28,7 @@ LOOK_SECONDS = "2"
 @generate_routes.post("/api/images/generate", body=GenerateRequest, scope=GENERATE)
 def generate(body: GenerateRequest) -> Response:
     """Generate an image and wait for it, or answer with the job that will."""
-    request, link = generate_routes.current_request, wiring.images().url
+    request, link = generate_routes.current_request, services().images.url
     by = deadline(request, now=time())
     [job] = served(order(request, body, by), by)
     logs.about(job_id=job.id)
@@ -62,9 +63,9 @@ def order(
 
 def served(order: Order, by: Deadline) -> list[Job]:
     """Have an order accepted, and return its jobs as they are when the answer has to be given."""
-    generation = wiring.generation()
-    jobs = generation.accept(order)
-    if not by.caller_waits or by.run(partial(generation.drive, jobs, order)):
+    jobs = services().submission.accept(order)
+    drive = partial(services().inline_driver.drive, jobs, until=order.wait_until)
+    if not by.caller_waits or by.run(drive):
         return jobs
     return [Job.find(job.id) for job in jobs]  # the others are in use still
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from chalicelib.errors import Forbidden, TooManyRequests, Unauthenticated
-from chalicelib.models.allowance import MEGA, Allowance, Work
-from chalicelib.models.api_key import ADMIN
+from chalicelib.models.keys.allowance import MEGA, Allowance, Work
+from chalicelib.models.keys.api_key import ADMIN
 
 if TYPE_CHECKING:
     from chalice.app import Request

@@ -12,11 +12,12 @@ from chalicelib.errors import (
     JobExpired,
     NotFound,
 )
-from chalicelib.models.job import Job
-from chalicelib.models.job_status import RUNNING
+from chalicelib.models.jobs.attempt import sentence_of
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.status import RUNNING
 from chalicelib.schemas.times import timestamp
-from chalicelib.services.failures import EXPIRED
-from chalicelib.services.waiting import Wait, Waits
+from chalicelib.services.jobs.failures import EXPIRED
+from chalicelib.services.jobs.wait_estimate import Wait, Waits
 
 # The parameters that the spec's metadata shows, in its order.
 METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
@@ -49,7 +50,7 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
         "started_at": _time(job.started_at),
         "finished_at": _time(job.finished_at),
         "attempts": [
-            {"started_at": timestamp(each.started_at), "reason": each.reason}
+            {"started_at": timestamp(each.started_at), "reason": sentence_of(each.reason)}
             for each in job.attempts
         ],
         "post_id": job.post_id,

@@ -8,20 +8,20 @@ from chalice import Response
 from chalice.app import Request
 from msgspec import UNSET
 
-from chalicelib import wiring
 from chalicelib.api.deadline import deadline
 from chalicelib.api.errors import conflict
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import job_resource, job_resources, kept_images, no_longer_kept
 from chalicelib.api.paging import Page, requested, respond
 from chalicelib.api.routes import Headers, Routes, query
+from chalicelib.bootstrap import services
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
-from chalicelib.models.api_key import GENERATE
-from chalicelib.models.job import Job
-from chalicelib.models.job_listing import newest, open_for, shown
-from chalicelib.models.job_status import STATUSES
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.listing import newest, open_for, shown
+from chalicelib.models.jobs.status import STATUSES
+from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import CancelRequest
-from chalicelib.services.waiting import Waits
+from chalicelib.services.jobs.wait_estimate import Waits
 
 job_routes = Routes(__name__)
 
@@ -29,13 +29,13 @@ _DEFAULT_LIMIT = 50
 _LONGEST_ID = 40
 
 _MOST_CANCELED = 100
-_CLEARING_SECONDS = 12.0  # a ComfyUI takes 5 s at most to stop a run, and there may be several
+_CLEANUP_SECONDS = 12.0  # a ComfyUI takes 5 s at most to stop a run, and there may be several
 
 
 @job_routes.get("/api/images/jobs")
 def list_jobs() -> Response:
     """List jobs, newest first."""
-    request, link = job_routes.current_request, wiring.images().url
+    request, link = job_routes.current_request, services().images.url
     asked, status = requested(request), _status(request)
     limit = asked.limit or _DEFAULT_LIMIT
     ids = newest(limit + 1, owner=identity(request).sees, status=status, before=asked.after)
@@ -53,7 +53,7 @@ def list_jobs() -> Response:
 @job_routes.get("/api/images/jobs/{job_id}")
 def get_job(job_id: str) -> dict[str, Any]:
     """Read a job; its links are signed anew at every read."""
-    return job_resource(Job.show(_valid(job_id), owner=_sees()), wiring.images().url)
+    return job_resource(Job.show(_valid(job_id), owner=_sees()), services().images.url)
 
 
 @job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
@@ -61,10 +61,10 @@ def cancel_job(job_id: str) -> Response:
     """End a job and its run on the GPU; 409 with the job if it has ended with or without us."""
     job = _find(job_id)
     try:
-        job = wiring.cancellation().cancel(job.id)
+        job = services().cancellation.cancel(job.id)
     except JobFinished as finished:
-        return conflict(finished, job_resource(Job.show(job.id), wiring.images().url))
-    return Response(job_resource(job, wiring.images().url))
+        return conflict(finished, job_resource(Job.show(job.id), services().images.url))
+    return Response(job_resource(job, services().images.url))
 
 
 @job_routes.post("/api/images/jobs/cancel", body=CancelRequest, scope=GENERATE)
@@ -72,8 +72,8 @@ def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
     """End up to a hundred jobs, and say whether there are more; other owners' are not touched."""
     by = deadline(job_routes.current_request, now=time())
     ids = _wanted(body)
-    canceled, are_left = wiring.cancellation().cancel_all(
-        ids[:_MOST_CANCELED], owner=_sees(), until=by.answer_at - _CLEARING_SECONDS
+    canceled, are_left = services().cancellation.cancel_all(
+        ids[:_MOST_CANCELED], owner=_sees(), until=by.answer_at - _CLEANUP_SECONDS
     )
     more = are_left or len(ids) > _MOST_CANCELED
     return {"status": "success", "canceled": canceled, "more": more}
@@ -96,7 +96,7 @@ def get_provenance(image_id: str) -> Response:
 
 
 def _redirect(key: str) -> Response:
-    where: Headers = {"Location": wiring.images().url(key)}
+    where: Headers = {"Location": services().images.url(key)}
     return Response("", {**where, "Cache-Control": "no-store"}, 302)
 
 

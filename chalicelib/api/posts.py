@@ -4,7 +4,7 @@ from time import time
 
 from chalice import Response
 
-from chalicelib import logs, wiring
+from chalicelib import bootstrap, logs
 from chalicelib.api.deadline import deadline
 from chalicelib.api.generate import LOOK_SECONDS, job_url, known_waits, order, served
 from chalicelib.api.identity import identity
@@ -18,20 +18,21 @@ from chalicelib.api.job_resource import (
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.preferences import followed
 from chalicelib.api.routes import Routes
-from chalicelib.models.api_key import GENERATE
-from chalicelib.models.job_listing import made_for, shown
-from chalicelib.models.job_status import SUCCEEDED
+from chalicelib.bootstrap import services
+from chalicelib.models.jobs.listing import made_for, shown
+from chalicelib.models.jobs.status import SUCCEEDED
+from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import PostRequest
 from chalicelib.schemas.limits import PostId
 from chalicelib.schemas.parsing import convert
 
-post_routes = Routes(__name__, before=wiring.seed_catalogs)
+post_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 
 
 @post_routes.post("/api/v1/posts/{post_id}/generate_images", body=PostRequest, scope=GENERATE)
 def generate_images(body: PostRequest, post_id: str) -> Response:
     """Generate `count` images with different seeds and record them under the post."""
-    request, link = post_routes.current_request, wiring.images().url
+    request, link = post_routes.current_request, services().images.url
     by = deadline(request, now=time())
     jobs = served(order(request, body, by, _valid(post_id)), by)
     logs.about(job_ids=[job.id for job in jobs])
@@ -52,7 +53,7 @@ def generate_images(body: PostRequest, post_id: str) -> Response:
 @post_routes.get("/api/v1/posts/{post_id}/images")
 def list_post_images(post_id: str) -> Response:
     """List the images of a post, oldest first."""
-    request, link = post_routes.current_request, wiring.images().url
+    request, link = post_routes.current_request, services().images.url
     page = requested(request)
     owner, how = identity(request).sees, {"at_once": page.limit + 1} if page.limit else {}
     found = shown(made_for(_valid(post_id), owner=owner, after=page.after, **how), **how)

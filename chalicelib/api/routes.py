@@ -20,7 +20,7 @@ from chalicelib.errors import (
     Unanswered,
     UnsupportedContentType,
 )
-from chalicelib.models.api_key import ADMIN, READ
+from chalicelib.models.keys.api_key import ADMIN, READ
 from chalicelib.schemas.parsing import parse
 
 log = logging.getLogger("darkroom.api")

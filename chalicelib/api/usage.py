@@ -6,14 +6,13 @@ from typing import Any
 
 from chalice import Response
 
-from chalicelib import wiring
 from chalicelib.api.job_resource import dollars
 from chalicelib.api.paging import Page, fit, next_link, requested
 from chalicelib.api.routes import Routes, query
+from chalicelib.bootstrap import services
 from chalicelib.errors import InvalidRequest
-from chalicelib.models.api_key import ADMIN
-from chalicelib.services.spending import Spending
-from chalicelib.services.usage import DAY, GROUPINGS, Report
+from chalicelib.models.keys.api_key import ADMIN
+from chalicelib.services.billing.report import DAY, GROUPINGS, Report, Spending
 
 usage_routes = Routes(__name__)
 
@@ -37,7 +36,7 @@ def get_usage() -> Response:
     first, last = _date(asked, "from"), _date(asked, "to")
     page = requested(request)
     begin = _offset(page)
-    report = wiring.usage().report(first, last, group_by=group_by)
+    report = services().usage.report(first, last, group_by=group_by)
     groups = ({"key": key, **_sums(spending)} for key, spending in report.groups[begin:])
     shown, are_more = fit(groups, page.limit)
     resource = {**_resource(report, group_by), "groups": shown}

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from chalicelib.models.catalog import begin_with, is_new
+from chalicelib.models.catalogs.catalog import begin_with, is_new
 
 _FIRST_ITEMS = Path(__file__).with_name("first_items.json")
 

@@ -38,7 +38,7 @@ class Template(Struct, frozen=True):
 
 @cache
 def load(name: str) -> Template:
-    """Read a template that ships beside this module."""
+    """Find a workflow by the name that jobs record; each is a file beside this module."""
     document = json.loads(Path(__file__).with_name(f"{name}.json").read_text())
     inputs = {key: (place[0], place[1]) for key, place in document["inputs"].items()}
     return Template(document["graph"], inputs, document["output"])

@@ -76,7 +76,7 @@ class Cache:
         """What a node that ran gave through one of its outputs."""
         return self.values[self.keys[node_id]][slot]
 
-    def keep(self, node_id: str, values: tuple[object, ...]) -> None:
+    def reconcile(self, node_id: str, values: tuple[object, ...]) -> None:
         """Remember what a node gave."""
         self.values[self.keys[node_id]] = values
 

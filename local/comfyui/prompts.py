@@ -54,7 +54,7 @@ class Prompts:
             self._on_change()
             return key, prompt
 
-    def wake(self) -> None:
+    def send(self) -> None:
         """Let whoever waits in `take` look around."""
         with self._changed:
             self._changed.notify_all()

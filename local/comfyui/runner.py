@@ -36,7 +36,7 @@ class Runner:
     def stop(self) -> None:
         """Take no more prompts, and drop the one that runs."""
         self.machine.stop()
-        self.prompts.wake()
+        self.prompts.send()
 
     def _work(self) -> None:
         try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from chalice.test import HTTPResponse, TestHTTPClient
 
-from chalicelib.models.job import Job
+from chalicelib.models.jobs.job import Job
 from tests.api.calls import JOBS, picture, put_setting, send
 from tests.api.contract import check_cors, check_error, is_written
 

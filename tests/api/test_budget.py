@@ -1,5 +1,6 @@
 """What callers read when the daily budget is used up, and how often a key may start a GPU."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -10,18 +11,18 @@ from chalice.test import Client, TestHTTPClient
 from msgspec import structs
 
 import app
-from chalicelib import wiring
+from chalicelib import bootstrap
 from chalicelib.config import config
-from chalicelib.models import budget_mark
-from chalicelib.models.budget_mark import BudgetMark
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.start_series import StartSeries
+from chalicelib.models.catalogs import budget_mark
+from chalicelib.models.catalogs.budget_mark import BudgetMark
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.start_series import StartSeries
 from tests.api.calls import JOBS, SETTINGS, generate, generate_later, send
 from tests.api.contract import check_error
 from tests.api.gateway import Gateway
 from tests.api.keyed import KeyedClient, keyed
 from tests.api.test_many import batch, bodies
-from tests.conftest import forget_wiring
+from tests.conftest import forget_services
 
 START = "/api/images/comfyui/start"
 Make = Callable[..., KeyedClient]
@@ -30,8 +31,8 @@ Make = Callable[..., KeyedClient]
 @pytest.fixture
 def gpu(aws: None) -> Iterator[str]:
     """An instance of ours that is off, in place of a ComfyUI that runs anyway."""
-    before, ec2 = wiring.config, boto3.client("ec2")
-    wiring.config = structs.replace(config, comfyui_url="", gpu_types="", warm_up=0)
+    before, ec2 = bootstrap.config, boto3.client("ec2")
+    bootstrap.config = structs.replace(config, comfyui_url="", gpu_types="", warm_up=0)
     tags = [{"Key": "darkroom:fleet", "Value": config.fleet_tag}]
     made = ec2.run_instances(
         ImageId="ami-12c6146b",
@@ -43,7 +44,7 @@ def gpu(aws: None) -> Iterator[str]:
     gpu = str(made["Instances"][0]["InstanceId"])
     turn_off(gpu)
     yield gpu
-    wiring.config = before
+    bootstrap.config = before
 
 
 @pytest.fixture
@@ -57,11 +58,11 @@ def turn_off(gpu: str) -> None:
     boto3.client("ec2").stop_instances(InstanceIds=[gpu])
     StartSeries().delete()
     InstanceRecord(gpu).delete()
-    forget_wiring()
+    forget_services()
 
 
 def use_up(dollars: float = 10.0) -> None:
-    budget_mark.write(BudgetMark(wiring.time.time() - 1, dollars))
+    budget_mark.write(BudgetMark(time.time() - 1, dollars))
 
 
 def test_generate_is_refused_until_the_next_day(having: Make) -> None:
@@ -152,7 +153,7 @@ def test_a_start_that_ec2_refuses_is_not_counted(
     http = having(scopes=("read", "generate"))
     with monkeypatch.context() as ec2:
         from chalicelib.errors import NoCapacity
-        from chalicelib.gateways.gpu_fleet import GpuFleet
+        from chalicelib.gateways.ec2 import GpuFleet
 
         def refuse(*_: Any) -> bool:
             raise NoCapacity("EC2 has none right now")
@@ -166,8 +167,8 @@ def test_a_start_that_ec2_refuses_is_not_counted(
 def test_nothing_is_started_without_money(
     having: Make, gpu: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "config", structs.replace(wiring.config, daily_budget=0.0))
-    forget_wiring()
+    monkeypatch.setattr(bootstrap, "config", structs.replace(bootstrap.config, daily_budget=0.0))
+    forget_services()
     refused = send(having(), "POST", START)
     check_error(refused, 429)
     assert refused.json_body["details"]["code"] == "budget_exhausted"

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from chalice.test import HTTPResponse, TestHTTPClient
 
-from chalicelib import wiring
+from chalicelib.bootstrap import services
 from chalicelib.errors import JobFinished
-from chalicelib.models.job import Job
-from chalicelib.models.job_listing import newest
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.listing import newest
 from local.comfyui.background import serve
 from tests.api.calls import JOBS, generate, generate_later, put_setting, send
 from tests.api.contract import check_cors, check_error
@@ -63,7 +63,7 @@ def threaded(work: Callable[[], Any]) -> Iterator[Thread]:
     finally:  # A test that failed leaves nothing that works on in the next.
         for job_id in [*newest(9, status="running"), *newest(9, status="queued")]:
             with suppress(JobFinished):
-                wiring.cancellation().cancel(job_id)
+                services().cancellation.cancel(job_id)
         thread.join()
 
 
@@ -100,7 +100,7 @@ def test_a_canceled_job_is_not_made_when_its_message_comes(
 ) -> None:
     job_id = generate_later(http).json_body["id"]
     cancel(http, job_id)
-    wiring.worker().work(job_id, remaining_seconds=90)
+    services().worker.work(job_id, remaining_seconds=90)
     job = http.get(f"{JOBS}/{job_id}").json_body
     assert (end_of(job), job["attempts"]) == (CANCELED, [])
 
@@ -170,7 +170,7 @@ def test_a_job_in_comfyuis_queue_is_taken_out_and_the_run_goes_on(
 ) -> None:
     with asked(http, slow) as answers:
         waiting = generate_later(http).json_body["id"]
-        with threaded(lambda: wiring.worker().work(waiting, remaining_seconds=30)) as driver:
+        with threaded(lambda: services().worker.work(waiting, remaining_seconds=30)) as driver:
             eventually(driver, lambda: slow.get("/queue").json()["queue_pending"])
             assert cancel(http, waiting).status_code == 200
             queue = slow.get("/queue").json()

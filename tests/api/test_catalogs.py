@@ -2,6 +2,7 @@
 
 from chalice.test import TestHTTPClient
 
+from chalicelib.models.catalogs.item import Entry, key_of
 from tests.api.calls import send
 from tests.api.contract import check_cors, check_error
 from tests.api.samples import Body, Sample, each_catalog
@@ -134,3 +135,17 @@ def test_catalogs_do_not_mix(http: TestHTTPClient) -> None:
         items = http.get(f"/api/images/{path}").json_body
         from_each[path] = {frozenset(item) for item in items}
     assert len(set.union(*from_each.values())) == len(from_each)
+
+
+@each_catalog
+def test_an_item_of_before_a_field_is_shown_with_its_default(
+    http: TestHTTPClient, sample: Sample
+) -> None:
+    """An older release has stored it; here the last field is the one that is new."""
+    item_id = create(http, sample, sample.body)
+    *known, new = sample.body
+    entry = Entry.get(sample.path.rpartition("/")[2], key_of(item_id))
+    entry.update([Entry.fields.set({name: sample.body[name] for name in known})])
+    expected = {"id": item_id, **sample.body, new: None}
+    assert http.get(f"{sample.path}/{item_id}").json_body == expected
+    assert http.get(sample.path).json_body[-1] == expected

@@ -10,9 +10,9 @@ from chalice.test import TestHTTPClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import wiring
 from chalicelib.api.deadline import Deadline, deadline
-from chalicelib.models.job import Job
+from chalicelib.bootstrap import services
+from chalicelib.models.jobs.job import Job
 from tests.api.calls import send
 from tests.api.gateway import Gateway
 
@@ -115,7 +115,7 @@ def test_an_answer_does_not_wait_for_work_that_hangs(
     http: TestHTTPClient, gateway: Gateway, comfyui: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_end = threading.Event()
-    monkeypatch.setattr(wiring.generation(), "drive", lambda *_: may_end.wait(60))
+    monkeypatch.setattr(services().inline_driver, "drive", lambda *_, **__: may_end.wait(60))
     gateway.seconds_ago = 24.5  # of API Gateway's 29 seconds
     response = send(http, "POST", "/api/images/generate", SMALL)
     assert not may_end.is_set()

@@ -5,15 +5,15 @@ from typing import Any
 
 from chalice.test import TestHTTPClient
 
-from chalicelib import wiring
-from chalicelib.models.catalog import CATALOGS, SETTINGS, STYLES
+from chalicelib import bootstrap
+from chalicelib.models.catalogs.catalog import CATALOGS, SETTINGS, STYLES
 from tests.api.calls import generate, send
 from tests.api.samples import Sample, each_catalog
 
 
 def restart() -> None:
     """Forget what only this process knows, as a new Lambda process would not know it."""
-    wiring.seed_catalogs.cache_clear()
+    bootstrap.seed_catalogs.cache_clear()
 
 
 def lists(http: TestHTTPClient) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from msgspec import structs
 
 from chalicelib.api import job_resource
 from chalicelib.config import config
-from chalicelib.models import job_item
-from chalicelib.models.job import Job
+from chalicelib.models.jobs import job as job_module
+from chalicelib.models.jobs.job import Job
 from tests.api.calls import JOBS, SMALL, everything, send
 from tests.api.contract import check_error
 from tests.api.test_files import FILES
@@ -19,7 +19,7 @@ DAYS = 7
 @pytest.fixture(autouse=True)
 def seven_days(monkeypatch: pytest.MonkeyPatch) -> None:
     limited = structs.replace(config, image_retention_days=DAYS)
-    for module in (job_item, job_resource):
+    for module in (job_module, job_resource):
         monkeypatch.setattr(module, "config", limited)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from chalice.test import TestHTTPClient
 
-from chalicelib.models.job import Job
-from chalicelib.models.job_parameters import JobParameters
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.parameters import JobParameters
 from tests.api.calls import (
     JOBS,
     but_wait,

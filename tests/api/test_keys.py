@@ -11,7 +11,7 @@ from chalice.test import Client, TestHTTPClient
 
 import app
 from chalicelib.api.authorizer import authorize
-from chalicelib.models.api_key import ApiKey, parts
+from chalicelib.models.keys.api_key import ApiKey, parts
 from infra.keys import create
 from tests.api.calls import JOBS, SETTINGS, generate_later, send
 from tests.api.gateway import Gateway, event_of

@@ -8,8 +8,8 @@ from chalice import Chalice
 from chalice.test import Client, HTTPResponse, TestHTTPClient
 
 import app
-from chalicelib.models.catalog_item import Entry
-from chalicelib.models.job import Job
+from chalicelib.models.catalogs.item import Entry
+from chalicelib.models.jobs.job import Job
 from tests.api.calls import JOBS, SMALL, generate, generate_later, put_setting, send
 from tests.api.contract import check_error
 from tests.api.gateway import Gateway

@@ -8,7 +8,7 @@ import pytest
 import requests
 from chalice.test import TestHTTPClient
 
-from chalicelib.models.job import Job
+from chalicelib.models.jobs.job import Job
 from chalicelib.version import VERSION
 from local.comfyui.background import serve
 from tests.api.calls import generate, generate_later, graph_of, put_setting

@@ -8,12 +8,12 @@ import pytest
 from chalice.test import TestHTTPClient
 from ulid import ULID
 
-from chalicelib import wiring
-from chalicelib.models.attempt import Attempt
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.job import Job
-from chalicelib.services.accounting import Accounting
-from chalicelib.services.prices import cost_of
+from chalicelib.bootstrap import services
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.job import Job
+from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.prices import cost_of
 from chalicelib.services.seeding import seed_once
 from tests.api.calls import JOBS, generate, next_path, put_setting, send
 from tests.api.contract import check_error
@@ -68,10 +68,10 @@ def an_instance(day: date, *, booting: int, busy: int, idle: int, type_: str = "
     for seconds, is_ready in ((0, False), (booting, False), (busy + idle, True)):
         now += seconds
         if is_ready:
-            InstanceRecord("i-1").seat("job", now=0)
-            InstanceRecord.read("i-1").unseat("job", spent_seconds=busy)
+            InstanceRecord("i-1").acquire_slot("job", now=0)
+            InstanceRecord.read("i-1").release_slot("job", spent_seconds=busy)
         record = InstanceRecord.read("i-1")
-        Accounting(lambda at=now: at).account(instance, record, is_ready=is_ready)  # type: ignore[misc]
+        Booking(lambda at=now: at).account(instance, record, is_ready=is_ready)  # type: ignore[misc]
 
 
 def price(seconds: float) -> float:
@@ -152,8 +152,9 @@ def test_a_type_without_a_price_costs_as_much_as_the_dearest(http: TestHTTPClien
 def test_an_instance_that_is_always_on_costs_what_has_passed(
     http: TestHTTPClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fleet: Any = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
-    monkeypatch.setattr(wiring, "fleet", lambda: fleet)
+    inventory = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
+    fleet: Any = SimpleNamespace(inventory=inventory)
+    monkeypatch.setattr(services(), "fleet", fleet)
     passed = datetime.now(UTC) - noon(today()) + timedelta(hours=12)
     cost = read(http, f"from={today()}&to={today()}")["total"]["always_on_cost"]
     assert cost == pytest.approx(passed.total_seconds() * 1.006 / 3600, abs=0.01)
@@ -165,8 +166,9 @@ def test_an_instance_that_is_always_on_costs_what_has_passed(
 def test_what_is_always_on_counts_from_the_day_on_which_the_stack_began(
     http: TestHTTPClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fleet: Any = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
-    monkeypatch.setattr(wiring, "fleet", lambda: fleet)
+    inventory = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
+    fleet: Any = SimpleNamespace(inventory=inventory)
+    monkeypatch.setattr(services(), "fleet", fleet)
     seed_once(now=datetime(2026, 3, 2, 18, tzinfo=UTC).timestamp())
     for first in ("2026-02-01", "2026-03-02"):
         found = read(http, f"from={first}&to=2026-03-03")

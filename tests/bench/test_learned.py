@@ -33,7 +33,7 @@ def histogram(*gaps: float) -> list[float]:
 
 
 def cost(gaps: list[float], minutes: int, price: float) -> float:
-    """Add up bin by bin what a time-out costs; the keeper sees it half a minute late."""
+    """Add up bin by bin what a time-out costs; the reconciler sees it half a minute late."""
     total = 0.0
     for at, count in enumerate(gaps):
         kept = at < minutes

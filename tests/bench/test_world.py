@@ -15,15 +15,15 @@ def spent(outcome: Outcome) -> tuple[float, float, float, int]:
     return each.booting, each.busy, each.idle, each.starts
 
 
-def test_one_job_boots_runs_and_idles_until_the_keeper_looks() -> None:
-    # Started at 10, ready at 100, done at 108; 408 is past the limit, and the keeper comes at 420.
+def test_one_job_boots_runs_and_idles_until_the_reconciler_looks() -> None:
+    # Started at 10, ready at 100, done at 108; 408 is past the limit, the reconciler runs at 420.
     outcome = World(SETTING, Fixed(300)).run([Job(10, 8)], 3600)
     assert spent(outcome) == (90, 8, 312, 1)
     assert outcome.waits == [90]
 
 
 def test_a_job_within_the_timeout_does_not_wait() -> None:
-    # The second one runs from 200 to 208; the keeper stops the GPU at 540.
+    # The second one runs from 200 to 208; the reconciler stops the GPU at 540.
     outcome = World(SETTING, Fixed(300)).run([Job(10, 8), Job(200, 8)], 3600)
     assert spent(outcome) == (90, 16, 92 + 332, 1)
     assert outcome.waits == [90, 0]
@@ -31,7 +31,7 @@ def test_a_job_within_the_timeout_does_not_wait() -> None:
 
 def test_a_job_after_the_timeout_waits_for_another_boot() -> None:
     outcome = World(SETTING, Fixed(300)).run([Job(10, 8), Job(430, 8)], 3600)
-    # The second boot is over at 520, its job at 528, and the keeper stops at 840.
+    # The second boot is over at 520, its job at 528, and the reconciler stops at 840.
     assert spent(outcome) == (180, 16, 312 + 312, 2)
     assert outcome.waits == [90, 90]
 
@@ -48,7 +48,7 @@ def test_a_gpu_that_is_always_on_keeps_nobody_waiting() -> None:
 
 
 def test_a_short_start_is_billed_as_a_minute() -> None:
-    # On from 10 until the keeper comes at 60.
+    # On from 10 until the reconciler comes at 60.
     setting = SETTING._replace(boot_seconds=10)
     outcome = World(setting, Fixed(0)).run([Job(10, 1)], 3600)
     assert outcome.spent.seconds == 60
@@ -63,7 +63,7 @@ def test_a_burst_is_shared_by_as_many_gpus_as_end_it_in_time() -> None:
 
 
 def test_a_gpu_too_many_stops_while_the_last_one_works() -> None:
-    # One is at work until 700; the other is free at 100, and stopped at 400 by the keeper of 420.
+    # One is at work until 700; the other is free at 100, and the reconciler of 420 stops it.
     setting = SETTING._replace(fleet_max=2)
     jobs = [Job(0, 610), *[Job(0, 1)] * 22]
     outcome = World(setting, Fixed(300)).run(jobs, 3600)

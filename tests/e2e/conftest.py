@@ -8,11 +8,11 @@ import pytest
 import requests
 
 from infra.package import package
-from local.api import Api, keys, new_key
-from local.deploy import STACK, deploy
-from local.emulator import Emulator
-from local.gpu import Gpu
-from local.processes import wait_until
+from local.stack.api import Api, keys, new_key
+from local.stack.deploy import STACK, deploy
+from local.stack.emulator import Emulator
+from local.stack.gpu import Gpu
+from local.stack.processes import wait_until
 from tests.conftest import CHECKPOINT
 
 JOB_SECONDS = 60

@@ -9,8 +9,8 @@ import pytest
 import requests
 from PIL import Image
 
-from local.api import Api
-from local.processes import wait_until
+from local.stack.api import Api
+from local.stack.processes import wait_until
 from tests.conftest import CHECKPOINT
 from tests.contracts.protocol import ComfyUI
 from tests.e2e.conftest import Stack

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from local.api import Api
+from local.stack.api import Api
 from tests.e2e.conftest import Stack
 from tests.e2e.test_gateway import check_error
 

@@ -43,12 +43,12 @@ def test_the_zip_needs_nothing_else(unzipped: Path) -> None:
     program = f"""
 import sys; sys.path.insert(0, {str(unzipped)!r})
 import app
-from chalicelib import wiring
+from chalicelib.bootstrap import services
 from chalicelib.services.seeding import _FIRST_ITEMS
 from chalicelib.workflows import TEXT_TO_IMAGE, load
-wiring.generation(); wiring.worker(); wiring.keeper(); load(TEXT_TO_IMAGE)
+made = services(); made.submission; made.worker; made.reconciler; load(TEXT_TO_IMAGE)
 assert _FIRST_ITEMS.exists()
-print(sorted(name for name in {sorted(SERVICES)!r} if wiring._client(name)))
+print(sorted(name for name in {sorted(SERVICES)!r} if made.gateways.client(name)))
 """
     environment = {
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from infra.deploy import Clients, Template, deploy
-from infra.destroy import delete_data, destroy
-from infra.stack import DeploymentFailed, Stack
-from infra.store import Store
-from local.deploy import adapt
-from local.emulator import ACCESS_KEY, REGION, Emulator
+from infra.deploy.deployment import Clients, Template, deploy
+from infra.deploy.destroy import delete_data, destroy
+from infra.deploy.stack import DeploymentFailed, Stack
+from infra.deploy.store import Store
+from local.stack.deploy import adapt
+from local.stack.emulator import ACCESS_KEY, REGION, Emulator
 
 NAME = "darkroom-test"
 
@@ -74,7 +74,9 @@ def test_an_update_changes_in_place_and_keeps_what_was_given(deployment: Deploym
     assert deployment.ids() == before
     chosen = deployment.stack.chosen()
     assert (chosen["FleetMax"], chosen["IdleStopSeconds"]) == ("2", "600")
-    function = deployment.client("lambda").get_function_configuration(FunctionName=before["Keeper"])
+    function = deployment.client("lambda").get_function_configuration(
+        FunctionName=before["Reconciler"]
+    )
     variables = function["Environment"]["Variables"]
     assert (variables["FLEET_MAX"], variables["IDLE_STOP_SECONDS"]) == ("2", "600")
 

@@ -7,13 +7,14 @@ from typing import BinaryIO
 
 from botocore.exceptions import ClientError
 
-from chalicelib.errors import FleetUnreachable, NoCapacity, QueueUnavailable, StoreFailed
-from chalicelib.gateways.gpu_fleet import Instance
+from chalicelib.errors import FleetUnreachable, NoCapacity
+from chalicelib.gateways.ec2 import Instance
+from chalicelib.signals import QueueUnavailable, StoreFailed
 from tests.faults.comfyui import BOOT_SECONDS, ComfyUI
 from tests.faults.scheduler import Scheduler
 
 _EC2_SECONDS = 20.0  # to start, and to stop
-_AWS_PATIENCE_SECONDS = 48  # of the clients in wiring.py: 12 s, four times
+_AWS_PATIENCE_SECONDS = 48  # of the clients in bootstrap.py: 12 s, four times
 _S3_PATIENCE_SECONDS = 32
 VISIBILITY_SECONDS = 540.0
 MOST_RECEIVES = 5

@@ -1,4 +1,4 @@
-"""A ComfyUI process as the protocol notes describe it: one worker, a queue, a history, a disk."""
+"""A ComfyUI process as docs/comfyui.md describes it: one worker, a queue, a history, a disk."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import requests
 
-from chalicelib.gateways.comfyui import ComfyUI as Gateway
+from chalicelib.gateways.comfyui.client import ComfyUI as Gateway
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 from tests.faults.comfyui import ComfyUI, Message
 from tests.faults.scheduler import Fate, Scheduler

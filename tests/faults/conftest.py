@@ -5,9 +5,9 @@ from itertools import count
 
 import pytest
 
-from chalicelib.gateways import comfyui
+from chalicelib.gateways.comfyui import client as comfyui
 from chalicelib.models import table
-from chalicelib.services import generation
+from chalicelib.services.jobs import submit
 from tests.faults.machine import Faults
 from tests.faults.scheduler import sleep
 
@@ -30,7 +30,7 @@ def same_every_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFi
     """No sleep but the scheduler's, no random ids, and no word about faults that are wanted."""
     ids = Ids()
     monkeypatch.setattr(Faults, "restart", ids.restart)
-    monkeypatch.setattr(generation, "ULID", ids)
+    monkeypatch.setattr(submit, "ULID", ids)
     monkeypatch.setattr(comfyui, "sleep", sleep)
     monkeypatch.setattr(table, "sleep", sleep)
     for name in ("darkroom", "darkroom.metrics"):

@@ -25,7 +25,7 @@ class Message(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """The keeper is called."""
+    """The reconciler is called."""
 
 
 class Cancel(NamedTuple):

@@ -15,21 +15,21 @@ def come_to_rest(world: World, truths: Truths) -> None:
     world.skew = 0
     truths.expect_ends()
     until = scheduler.now + _PATIENCE_SECONDS
-    keeper_at = scheduler.now
+    reconciler_at = scheduler.now
     while unrest := truths.unrest():
         assert scheduler.now < until, unrest
         for message in world.queue.visible():
             world.deliver(message)
-        if scheduler.now >= keeper_at:
-            keeper_at = scheduler.now + _KEEPER_SECONDS
-            world.keep()
-        _go_on(world, keeper_at)
+        if scheduler.now >= reconciler_at:
+            reconciler_at = scheduler.now + _KEEPER_SECONDS
+            world.reconcile()
+        _go_on(world, reconciler_at)
 
 
-def _go_on(world: World, keeper_at: float) -> None:
+def _go_on(world: World, reconciler_at: float) -> None:
     """Resume whoever is the first to wake, or let time pass if all sleep for longer."""
     scheduler = world.scheduler
-    next_at = min([keeper_at, *(each.visible_at for each in world.queue.messages)])
+    next_at = min([reconciler_at, *(each.visible_at for each in world.queue.messages)])
     first = min(scheduler.processes, key=lambda each: each.wakes_at or scheduler.now, default=None)
     if first and (first.wakes_at or 0) <= max(next_at, scheduler.now):
         scheduler.resume(first, Fate.DONE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.models.job import Job
+from chalicelib.models.jobs.job import Job
 from tests.faults.dynamodb import Wire
 from tests.faults.rest import come_to_rest
 from tests.faults.scheduler import Fate, Process
@@ -58,7 +58,7 @@ def test_a_creation_that_is_repeated_after_the_job_was_finished(story: Story) ->
     story.run(caller, to="PutItem jobs 01")
     story.next(caller, Fate.REPEATED)
     story.scheduler.advance_to(story.scheduler.now + 12)
-    story.run(story.world.keep())  # finds that nobody drives the job
+    story.run(story.world.reconcile())  # finds that nobody drives the job
     [message] = story.world.queue.visible()
     story.run(story.world.deliver(message))
     [job] = story.truths.jobs()

@@ -9,10 +9,10 @@ from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
 
 from chalicelib.config import config
 from chalicelib.errors import FleetUnreachable, JobFinished, Overloaded, TooManyRequests, Unanswered
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.job import Job
-from chalicelib.models.job_index import LINE
-from chalicelib.models.job_status import OPEN, SUCCEEDED
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.indexes import QUEUE
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.status import OPEN, SUCCEEDED
 from tests.faults.aws import Host
 from tests.faults.comfyui import Run
 from tests.faults.dynamodb import Wire
@@ -34,7 +34,7 @@ _INJECTED = (
 _LATE = ("deadline_exceeded", "expired", "comfyui_unreachable", "internal_error")
 _ENOUGH_SECONDS = 800
 
-# The time-out, two periods of the keeper and one of the line's, and what EC2 takes to stop one.
+# The time-out, two periods of the reconciler and one of the line's, and what EC2 takes to stop one.
 _IDLE_SECONDS = config.idle_stop_seconds + 3 * 60 + 30
 _LIE_SECONDS = 60  # in which what EC2 told before still goes round
 
@@ -49,7 +49,7 @@ class Truths:
         self._wire = wire
         self._ended: dict[str, Item] = {}
         self._open_before: dict[str, set[str]] = {}
-        self._seats_before: dict[str, set[tuple[str, str]]] = {}
+        self._slots_before: dict[str, set[tuple[str, str]]] = {}
         self._deadlines: dict[str, float] = {}
         self._done_at: float | None = None
         world.on_start, world.on_clean_end = self._note_open, self._check_clean
@@ -60,7 +60,9 @@ class Truths:
         for item in self._items():
             self._check_item(item)
         for record in InstanceRecord.scan():
-            assert len(record.seated) <= config.gpu_seats, f"too many seats: {record.seated}"
+            assert len(record.slot_holders) <= config.slots_per_gpu, (
+                f"too many slots: {record.slot_holders}"
+            )
         self._check_keys()
         self._check_limits()
         self._check_errors()
@@ -102,10 +104,10 @@ class Truths:
             return f"messages are under way: {self._world.queue.messages}"
         if left := [job.id for job in self.jobs() if job.is_open]:
             return f"jobs have not ended: {left}"
-        if left := [each.id for each in Job.by_place.query(LINE)]:
+        if left := [each.id for each in Job.by_queue.query(QUEUE)]:
             return f"ended jobs are in the line: {left}"
-        if left := [each.seated for each in InstanceRecord.scan() if each.seated]:
-            return f"ended jobs have seats: {left}"
+        if left := [each.slot_holders for each in InstanceRecord.scan() if each.slot_holders]:
+            return f"ended jobs have slots: {left}"
         for host in self._world.hosts:
             if host.comfyui.running or host.comfyui.pending:
                 return f"{host.id} works for nobody: {host.comfyui.running} {host.comfyui.pending}"
@@ -126,7 +128,8 @@ class Truths:
             for each in others
             if (each.state == "pending" or (each.state == "running" and each.comfyui.is_up))
             and not (
-                each.comfyui.is_stuck or self._item(each).keys() & {"suspect", "draining_until"}
+                each.comfyui.is_stuck
+                or self._item(each).keys() & {"unhealthy_attempt", "draining_until"}
             )
         ]
         now = self._world.scheduler.now
@@ -137,7 +140,7 @@ class Truths:
         """No instance is stopped with a job on it, unless it does not work."""
         item = self._item(host)
         jobs = item.get("jobs", {}).get("SS", [])
-        works = "ready_at" in item and "suspect" not in item
+        works = "ready_at" in item and "unhealthy_attempt" not in item
         assert not (jobs and works), f"{host.id} was stopped under {jobs}"
 
     def _item(self, host: Host) -> Item:
@@ -154,24 +157,24 @@ class Truths:
 
     def _note_open(self, process: Process) -> None:
         self._open_before[process.name] = self._open()
-        self._seats_before[process.name] = _seats()
+        self._slots_before[process.name] = _slots()
 
     def _check_clean(self, process: Process) -> None:
         """Whoever ends a job undisturbed leaves nothing of it."""
         ended = self._open_before[process.name] - self._open()
         tried = {(each.instance_id, job.id) for job in self.jobs() for each in job.attempts}
-        # A driver that lost its lease may have left a seat elsewhere, which the keeper frees.
-        others = self._seats_before[process.name] - tried
-        seated = {job_id for _, job_id in _seats() - others}
-        in_line = {each.id for each in Job.by_place.query(LINE)}
-        at_work = {
+        # A driver that lost its lease may have left a slot elsewhere, which the reconciler frees.
+        others = self._slots_before[process.name] - tried
+        holders = {job_id for _, job_id in _slots() - others}
+        in_line = {each.id for each in Job.by_queue.query(QUEUE)}
+        server_at_work = {
             attempt_id.rpartition("-")[0]
             for host in self._world.hosts
             for attempt_id in host.comfyui.queued()
             if not host.comfyui.is_stuck
         }
-        left = ended & (seated | in_line | at_work)
-        assert not left, f"{process.name} left {left}: {seated}, {in_line}, {at_work}"
+        left = ended & (holders | in_line | server_at_work)
+        assert not left, f"{process.name} left {left}: {holders}, {in_line}, {server_at_work}"
 
     def _items(self) -> list[Item]:
         items: list[Item] = self._wire._make_api_call("Scan", {"TableName": config.jobs_table})[
@@ -238,8 +241,8 @@ class Truths:
             assert count == 1, f"{job_id} ran {count} times: {_named(runs, job_id)}"
 
 
-def _seats() -> set[tuple[str, str]]:
-    return {(each.id, job_id) for each in InstanceRecord.scan() for job_id in each.seated}
+def _slots() -> set[tuple[str, str]]:
+    return {(each.id, job_id) for each in InstanceRecord.scan() for job_id in each.slot_holders}
 
 
 def _named(runs: list[Run], job_id: str) -> list[Run]:

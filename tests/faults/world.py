@@ -3,28 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+from msgspec.structs import replace
+
+from chalicelib.bootstrap import Services
 from chalicelib.config import config
-from chalicelib.models.job import Job
+from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
-from chalicelib.services.accounting import Accounting
-from chalicelib.services.budget import Budget
-from chalicelib.services.canceling import Cancellation
-from chalicelib.services.clearing import Clearing
-from chalicelib.services.dispatching import Dispatch
-from chalicelib.services.driving import Driver
-from chalicelib.services.fleet import Fleet
-from chalicelib.services.generation import Generation, Order
-from chalicelib.services.keeping import Keeper
-from chalicelib.services.readiness import Readiness
-from chalicelib.services.scaling import Limits
-from chalicelib.services.settling import Settling
-from chalicelib.services.starting import Starter
-from chalicelib.services.stopping import Stopping
-from chalicelib.services.storing import Storing
-from chalicelib.services.waking import Waker
-from chalicelib.services.working import Worker
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.jobs.submit import Order
 from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
 from tests.faults.comfyui import ERRORS, ComfyUI, Run
 from tests.faults.comfyui_wire import Http, WiredComfyUI
@@ -43,65 +32,22 @@ def limit_of(owner: str) -> int:
     return 4 if owner.startswith("key") else 2
 
 
-def _fleet(world: "World", budget: Budget) -> Fleet:
-    clock = world.scheduler.clock
-    return Fleet(
-        world.ec2,  # type: ignore[arg-type]
-        world.connect,  # type: ignore[arg-type]
-        Readiness(None, clock),
-        Starter(world.ec2, (), clock, lambda: 0.5),  # type: ignore[arg-type]
-        Limits(world.fleet_max, 60, config.idle_stop_seconds),
-        budget,
-        clock,
+def services_of(world: "World") -> Services:
+    """Return the services of a function that was just loaded."""
+    gateways: Any = SimpleNamespace(
+        images=world.bucket, messages=world.queue, instances=world.ec2, comfyui=world.connect
     )
-
-
-def _stopping(fleet: Fleet, budget: Budget, clock: Callable[[], float]) -> Stopping:
-    return Stopping(
-        fleet,
-        Accounting(clock),
-        budget,
-        idle_stop_seconds=config.idle_stop_seconds,
-        boot_timeout_seconds=config.boot_timeout_seconds,
-        max_run_seconds=config.max_run_seconds,
-        clock=clock,
+    limits = {"fleet_max": world.fleet_max, "scale_wait_seconds": 60, "warm_up": 0}
+    made = Services(
+        gateways,
+        world.scheduler.clock,
+        replace(config, checkpoint="a.safetensors", gpu_types="", **limits),
+        pause=world.scheduler.pause,
+        chance=lambda: 0.5,
+        random_seed=lambda: 5,
     )
-
-
-class Function:
-    """The use cases, wired as in a function that was just loaded."""
-
-    def __init__(self, world: "World") -> None:
-        clock = world.scheduler.clock
-        queue: Any = world.queue
-        images: Any = world.bucket
-        budget = Budget(world.dollars, (), clock)
-        fleet = _fleet(world, budget)
-        waker = Waker(queue, clock)
-        dispatch = Dispatch(fleet, waker, budget, clock)
-        clearing = Clearing(fleet, dispatch, images, clock)
-        settling = Settling(Storing(images), clearing, clock)
-        driver = Driver(dispatch, settling, clearing, clock)
-        self.generation = Generation(
-            fleet,
-            driver,
-            waker,
-            budget,
-            checkpoint="a.safetensors",
-            clock=clock,
-            pause=world.scheduler.pause,
-            random_seed=lambda: 5,
-        )
-        self.worker = Worker(driver, clearing, waker, clock)
-        self.keeper = Keeper(
-            fleet,
-            dispatch,
-            driver,
-            waker,
-            _stopping(fleet, budget, clock),
-            clock,
-        )
-        self.cancellation = Cancellation(clearing, waker, clock)
+    made.budget = Budget(world.dollars, (), world.scheduler.clock)
+    return made
 
 
 class World:
@@ -159,13 +105,13 @@ class World:
                 self.answers.append((key, [job.id for job in process.answer]))  # type: ignore[attr-defined]
 
         name = f"api {key or ''} wait {wait} count {count}"
-        return self._spawn(name, lambda each: submit(each.generation, order), API_SECONDS, answered)
+        return self._spawn(name, lambda each: submit(each, order), API_SECONDS, answered)
 
     def deliver(self, message: Message) -> Process:
         self.queue.receive(message)
 
-        def work(function: Function) -> None:
-            function.worker.work(message.job_id, remaining_seconds=WORKER_SECONDS)
+        def work(services: Services) -> None:
+            services.worker.work(message.job_id, remaining_seconds=WORKER_SECONDS)
 
         def acknowledge(process: Process) -> None:
             if process.error is None:
@@ -173,8 +119,8 @@ class World:
 
         return self._spawn(f"worker {message.job_id[-2:]}", work, WORKER_SECONDS, acknowledge)
 
-    def keep(self) -> Process:
-        return self._spawn("keeper", lambda each: each.keeper.keep(), KEEPER_SECONDS)
+    def reconcile(self) -> Process:
+        return self._spawn("reconciler", lambda each: each.reconciler.reconcile(), KEEPER_SECONDS)
 
     def cancel(self, job_id: str) -> Process:
         return self._spawn(
@@ -184,16 +130,16 @@ class World:
     def _spawn(
         self,
         name: str,
-        work: Callable[[Function], object],
+        work: Callable[[Services], object],
         seconds: float,
         on_end: Callable[[Process], None] = lambda process: None,
     ) -> Process:
         self._names += 1
-        function = Function(self)
+        loaded = services_of(self)
         process = Process(
             self.scheduler,
             f"{self._names} {name}",
-            partial(work, function),
+            partial(work, loaded),
             killed_at=self.scheduler.now + seconds,
             skew=self.skew,
         )

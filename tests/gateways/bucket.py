@@ -9,7 +9,7 @@ import requests
 from aiohttp import web
 from botocore.config import Config
 
-from chalicelib.gateways.image_store import ImageStore
+from chalicelib.gateways.s3 import ImageStore
 from tests.gateways.faulty import Answer, Script, serving
 
 

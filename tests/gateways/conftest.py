@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.gateways.comfyui import ComfyUI
+from chalicelib.gateways.comfyui.client import ComfyUI
 from tests.contracts.protocol import ComfyUI as Server
 from tests.gateways.following import connect
 from tests.local.stand_in import server as stand_in

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import requests
 
-from chalicelib.gateways.comfyui import ComfyUI, Graph
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, State, Waiting
+from chalicelib.gateways.comfyui.client import ComfyUI, Graph
+from chalicelib.gateways.comfyui.state import Finished, ImageFile, State, Waiting
 from tests.gateways.faulty import IMAGE, Script, serving
 
 SAVED = [ImageFile(**IMAGE)]  # what every script makes

@@ -1,6 +1,7 @@
 """EC2 instances and their ComfyUIs, small enough to see through."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from chalicelib.errors import (
@@ -12,14 +13,14 @@ from chalicelib.errors import (
     TypeRefused,
     WorkflowRejected,
 )
-from chalicelib.gateways.comfyui_state import State, Waiting
-from chalicelib.gateways.gpu_fleet import Instance
-from chalicelib.services.budget import Budget
-from chalicelib.services.fleet import Fleet
-from chalicelib.services.readiness import Readiness
-from chalicelib.services.scaling import Limits
-from chalicelib.services.server import Server
-from chalicelib.services.starting import Starter
+from chalicelib.gateways.comfyui.state import State, Waiting
+from chalicelib.gateways.ec2 import Instance
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.inventory import Inventory, Server
+from chalicelib.services.gpus.scaling import Limits
+from chalicelib.services.gpus.starter import Starter
+from chalicelib.services.gpus.warm_up import WarmUp
 
 
 class Region:
@@ -112,7 +113,7 @@ class ComfyUI:
             raise WorkflowRejected("no such checkpoint")
         self.region.warm_ups[self.url] = Waiting(0)
 
-    def is_sick(self, attempt_id: str) -> bool:
+    def is_unhealthy(self, attempt_id: str) -> bool:
         return attempt_id in self.region.broken
 
 
@@ -127,10 +128,10 @@ def fleet_of(
 ) -> Fleet:
     """Make the fleet of a region, by the region's clock; chance is always at its least."""
     clock = clock or (lambda: region.now)
+    connect: Any = partial(ComfyUI, region)
     return Fleet(
+        Inventory(region, connect, WarmUp(checkpoint, clock), clock),
         region,
-        lambda url: ComfyUI(region, url),  # type: ignore[arg-type, return-value]
-        Readiness(checkpoint, clock),
         Starter(region, types, clock, lambda: 0),
         Limits(fleet_max, 180, 300),
         Budget(dollars, types, clock),
@@ -140,4 +141,4 @@ def fleet_of(
 
 def acquire(fleet: Fleet) -> Server:
     """Take the least busy instance, as a job does."""
-    return (fleet.servers() or fleet.ready())[0]
+    return (fleet.inventory.servers() or fleet.ready())[0]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chalicelib.errors import ComfyUIUnreachable
-from chalicelib.gateways.comfyui import ComfyUI
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
-from local.processes import free_port
+from chalicelib.gateways.comfyui.client import ComfyUI
+from chalicelib.gateways.comfyui.state import Finished, ImageFile, Waiting
+from local.stack.processes import free_port
 from tests.contracts.graphs import flat, picture
 from tests.contracts.protocol import ComfyUI as Server
 from tests.gateways.faulty import Script, serving

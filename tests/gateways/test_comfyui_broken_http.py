@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from chalicelib.errors import ComfyUIUnreachable, StoreFailed, WorkflowRejected
-from chalicelib.gateways.comfyui import ComfyUI
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, Waiting
-from chalicelib.gateways.image_store import ImageStore
+from chalicelib.errors import ComfyUIUnreachable, WorkflowRejected
+from chalicelib.gateways.comfyui.client import ComfyUI
+from chalicelib.gateways.comfyui.state import Finished, ImageFile, Waiting
+from chalicelib.gateways.s3 import ImageStore
+from chalicelib.signals import StoreFailed
 from tests.contracts.graphs import flat
 from tests.gateways.bucket import bucket
 from tests.gateways.faulty import ENTRY, IMAGE, Answer, Script, serving

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from chalicelib.errors import ComfyUIUnreachable, WorkflowRejected
-from chalicelib.gateways.comfyui import ComfyUI
-from chalicelib.gateways.comfyui_state import Finished, Waiting
+from chalicelib.gateways.comfyui.client import ComfyUI
+from chalicelib.gateways.comfyui.state import Finished, Waiting
 from tests.contracts.graphs import flat, picture
 from tests.contracts.protocol import ComfyUI as Server
 from tests.gateways.faulty import Script, serving

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.gateways.comfyui_errors import Failure, failure, rejection
-from chalicelib.gateways.comfyui_state import Finished, ImageFile
+from chalicelib.gateways.comfyui.errors import Failure, failure, rejection
+from chalicelib.gateways.comfyui.state import Finished, ImageFile
 from tests.gateways.faulty import IMAGE, Script, serving
 from tests.gateways.following import connect
 

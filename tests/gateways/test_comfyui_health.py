@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.gateways.comfyui_errors import failure
-from chalicelib.gateways.comfyui_state import Finished, finished
+from chalicelib.gateways.comfyui.errors import failure
+from chalicelib.gateways.comfyui.state import Finished, finished
 from tests.gateways.faulty import ENTRY, Script, serving
 from tests.gateways.following import connect, follow
 from tests.gateways.region import Region, acquire, fleet_of
@@ -75,12 +75,12 @@ SICKNESS: dict[str, tuple[dict[str, Any], bool]] = {
 }
 
 
-@pytest.mark.parametrize(("script", "is_sick"), SICKNESS.values(), ids=SICKNESS)
+@pytest.mark.parametrize(("script", "is_unhealthy"), SICKNESS.values(), ids=SICKNESS)
 def test_comfyui_is_sick_as_long_as_it_has_the_attempt_that_shows_it(
-    *, script: dict[str, Any], is_sick: bool
+    *, script: dict[str, Any], is_unhealthy: bool
 ) -> None:
     with serving(Script(**script)) as url:
-        assert connect(url).is_sick("job-1") is is_sick
+        assert connect(url).is_unhealthy("job-1") is is_unhealthy
 
 
 def test_an_instance_that_is_suspect_serves_only_when_it_is_well_again(aws: None) -> None:
@@ -88,13 +88,13 @@ def test_an_instance_that_is_suspect_serves_only_when_it_is_well_again(aws: None
     region.queues |= {"i-0": 0, "i-1": 5}
     region.broken = {"bad"}
     fleet = fleet_of(region)
-    acquire(fleet).record.distrust("bad", now=100)
-    assert [server.instance.id for server in fleet.servers()] == ["i-1"]
-    assert fleet.server("i-0") is None
-    assert [each.state for each in fleet.survey()] == ["unhealthy", "busy"]
+    acquire(fleet).record.mark_unhealthy_by("bad", now=100)
+    assert [server.instance.id for server in fleet.inventory.servers()] == ["i-1"]
+    assert fleet.inventory.server("i-0") is None
+    assert [each.state for each in fleet.inventory.observe()] == ["unhealthy", "busy"]
     region.broken.clear()
     assert acquire(fleet).instance.id == "i-0"
-    assert fleet.server("i-0") is not None
+    assert fleet.inventory.server("i-0") is not None
 
 
 def test_another_attempt_is_no_reason_for_suspicion(aws: None) -> None:
@@ -103,7 +103,7 @@ def test_another_attempt_is_no_reason_for_suspicion(aws: None) -> None:
     region.broken = {"bad"}
     fleet = fleet_of(region)
     assert acquire(fleet).instance.id == "i-0"
-    acquire(fleet).record.distrust("good", now=100)
+    acquire(fleet).record.mark_unhealthy_by("good", now=100)
     assert acquire(fleet).instance.id == "i-0"
 
 
@@ -135,7 +135,7 @@ def test_a_run_takes_no_negative_time(times: list[int]) -> None:
     assert found == (max(times) - min(times)) / 1000 >= 0
 
 
-GREETING = {"type": "executing", "data": {"node": "3"}}  # protocol notes §5: it has no prompt id
+GREETING = {"type": "executing", "data": {"node": "3"}}  # it has no prompt id
 
 
 def test_the_greeting_of_a_socket_is_no_sign_of_life() -> None:

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
-from chalicelib.gateways.comfyui import ComfyUI
-from chalicelib.gateways.comfyui_errors import failure, rejection
-from chalicelib.gateways.comfyui_events import Events
-from chalicelib.gateways.comfyui_state import ImageFile
+from chalicelib.gateways.comfyui.client import ComfyUI
+from chalicelib.gateways.comfyui.errors import failure, rejection
+from chalicelib.gateways.comfyui.events import Events
+from chalicelib.gateways.comfyui.state import ImageFile
 from tests.contracts.graphs import flat
 from tests.gateways.faulty import IMAGE, Answer, Script, serving
 from tests.gateways.following import connect

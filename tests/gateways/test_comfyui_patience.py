@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from chalicelib.errors import ComfyUIUnreachable
-from chalicelib.gateways.comfyui_state import Waiting
+from chalicelib.gateways.comfyui.state import Waiting
 from tests.gateways.faulty import Script
 from tests.gateways.following import SAVED, follow, ticking
 from tests.gateways.talks import END, END_OF_ANOTHER, SUCCESS, flood, says

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from chalicelib.errors import ComfyUIUnreachable
-from chalicelib.gateways.comfyui import ComfyUI
-from chalicelib.gateways.comfyui_state import Finished, Software, software
+from chalicelib.gateways.comfyui.client import ComfyUI
+from chalicelib.gateways.comfyui.state import Finished, Software, software
 from local.comfyui.catalog import VERSION
 from tests.contracts.graphs import flat
 from tests.gateways.faulty import ENTRY, Script, serving

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.errors import WorkflowRejected
-from chalicelib.gateways.comfyui import ComfyUI, Graph
+from chalicelib.gateways.comfyui.client import ComfyUI, Graph
 from tests.contracts.graphs import flat, picture
 from tests.local.stand_in import CHECKPOINT
 

@@ -11,7 +11,7 @@ from chalicelib.errors import (
     GpuNotReady,
     StartFailed,
 )
-from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.fleet.instance import InstanceRecord
 from tests.gateways.region import Region, acquire, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -36,8 +36,8 @@ def test_one_describe_serves_all_requests_of_five_seconds() -> None:
     fleet = fleet_of(region)
     for _ in range(5):
         acquire(fleet)
-        fleet.check()
-        fleet.server("i-0")
+        fleet.inventory.check()
+        fleet.inventory.server("i-0")
         region.now += 1
     assert region.describes == 1
     region.now += 0.1
@@ -96,7 +96,7 @@ def test_an_instance_that_boots_is_waited_for(states: tuple[str, ...]) -> None:
 def test_an_instance_that_others_started_is_not_started_again() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
-    assert fleet.servers() == []
+    assert fleet.inventory.servers() == []
     region.states["i-0"] = "pending"
     region.now += 1
     with pytest.raises(GpuNotReady):
@@ -120,7 +120,7 @@ def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
 def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
     region = Region("pending")
     fleet = fleet_of(region)
-    assert fleet.servers() == []
+    assert fleet.inventory.servers() == []
     region.states["i-0"], region.queues["i-0"] = "running", 3
     region.now += 3
     assert acquire(fleet).queue_length == 3
@@ -149,37 +149,37 @@ def test_an_instance_that_is_stopped_is_no_longer_taken_for_running() -> None:
     fleet = fleet_of(region)
     fleet.stop(acquire(fleet).instance)
     assert region.stopped == ["i-0"]
-    assert fleet.servers() == []
-    assert fleet.server("i-0") is None
+    assert fleet.inventory.servers() == []
+    assert fleet.inventory.server("i-0") is None
 
 
 def test_one_instance_can_be_asked_for() -> None:
     region = Region("running", "running", "stopped")
     region.queues |= {"i-1": 2, "i-2": 0}
     fleet = fleet_of(region)
-    server = fleet.server("i-1")
+    server = fleet.inventory.server("i-1")
     assert server
     assert (server.instance.id, server.queue_length) == ("i-1", 2)
-    assert [fleet.server(id_) for id_ in ("i-2", "i-9")] == [None, None]
+    assert [fleet.inventory.server(id_) for id_ in ("i-2", "i-9")] == [None, None]
 
 
 def test_an_instance_that_runs_and_is_silent_is_told_from_one_that_is_off() -> None:
     with pytest.raises(ComfyUIUnreachable):
-        fleet_of(Region("running")).server("i-0")
+        fleet_of(Region("running")).inventory.server("i-0")
 
 
 def test_an_instance_that_ec2_takes_back_gets_no_more_jobs_and_keeps_those_it_has() -> None:
     region = Region("running", "running")
     region.queues |= {"i-0": 0, "i-1": 1}
     fleet = fleet_of(region)
-    assert acquire(fleet).record.seat("01J", now=region.now)
+    assert acquire(fleet).record.acquire_slot("01J", now=region.now)
     fleet.reclaim("i-0")
     assert acquire(fleet).instance.id == "i-1"
     record = InstanceRecord.read("i-0")
-    assert not record.seat("01K", now=region.now)
-    assert record.seat("01J", now=region.now)
-    assert fleet.server("i-0") is not None
-    assert [each.state for each in fleet.survey()] == ["draining", "busy"]
+    assert not record.acquire_slot("01K", now=region.now)
+    assert record.acquire_slot("01J", now=region.now)
+    assert fleet.inventory.server("i-0") is not None
+    assert [each.state for each in fleet.inventory.observe()] == ["draining", "busy"]
 
 
 def test_notices_about_instances_of_others_are_none_of_ours() -> None:
@@ -215,9 +215,9 @@ def test_many_looks_at_a_gpu_that_boots_ask_ec2_seldom() -> None:
 def test_a_check_passes_while_ec2_does_not_answer() -> None:
     region = Region("stopped")
     region.is_down = True
-    fleet_of(region).check()
+    fleet_of(region).inventory.check()
     with pytest.raises(FleetUnreachable):
-        fleet_of(region).members()
+        fleet_of(region).inventory.members()
 
 
 def test_ec2_that_does_not_answer_is_not_asked_again_at_once() -> None:
@@ -226,45 +226,45 @@ def test_ec2_that_does_not_answer_is_not_asked_again_at_once() -> None:
     fleet = fleet_of(region)
     for _ in range(3):
         with pytest.raises(FleetUnreachable):
-            fleet.members()
+            fleet.inventory.members()
     assert region.asked == 1
     region.is_down = False
     region.now += 6
-    assert fleet.members()
+    assert fleet.inventory.members()
 
 
 def test_an_instance_that_was_just_made_is_found_by_a_check() -> None:
     region = Region()
     fleet = fleet_of(region)
     with pytest.raises(ComfyUIUnavailable):
-        fleet.check()
+        fleet.inventory.check()
     region.states["i-0"] = "stopped"
     region.types["i-0"] = "g5.xlarge"
     region.now += 6
-    fleet.check()
+    fleet.inventory.check()
 
 
 def test_an_old_answer_of_ec2_counts_for_two_minutes_of_silence() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
-    known = fleet.members()
+    known = fleet.inventory.members()
     region.is_down = True
     region.now += 900
-    assert fleet.members() == known
+    assert fleet.inventory.members() == known
     region.now += 110
-    assert fleet.members() == known
+    assert fleet.inventory.members() == known
     region.now += 20
     with pytest.raises(FleetUnreachable):
-        fleet.members()
+        fleet.inventory.members()
 
 
 def test_checks_ask_ec2_once_in_ten_minutes() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
     for _ in range(10):
-        fleet.check()
+        fleet.inventory.check()
         region.now += 59
     assert region.asked == 1
     region.now += 60
-    fleet.check()
+    fleet.inventory.check()
     assert region.asked == 2

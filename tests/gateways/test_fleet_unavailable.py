@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.errors import ComfyUIUnavailable, StartFailed, StillStopping
-from chalicelib.services.fleet import Fleet
+from chalicelib.services.gpus.fleet import Fleet
 from tests.gateways.region import Region, acquire, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
 
 USES: dict[str, Callable[[Fleet], object]] = {
     "acquire": acquire,
-    "check": Fleet.check,
+    "check": lambda fleet: fleet.inventory.check(),
     "start": lambda fleet: fleet.start(None),
 }
 
@@ -53,7 +53,7 @@ def test_an_operator_is_told_that_an_instance_is_still_stopping() -> None:
 @pytest.mark.parametrize("state", ["stopped", "stopping", "pending", "running"])
 def test_a_check_passes_and_starts_nothing_while_an_instance_may_serve(state: str) -> None:
     region = Region(state)
-    fleet_of(region).check()
+    fleet_of(region).inventory.check()
     assert region.started == []
 
 
@@ -76,7 +76,7 @@ def test_a_start_has_one_instance_running(states: tuple[str, ...], started: list
 def test_a_start_looks_at_the_state_of_now() -> None:
     region = Region("running")
     fleet = fleet_of(region)
-    fleet.check()
+    fleet.inventory.check()
     region.states["i-0"] = "stopped"
     region.now += 1
     fleet.start(None)

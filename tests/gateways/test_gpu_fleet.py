@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.errors import StartFailed
-from chalicelib.gateways.gpu_fleet import GpuFleet, Instance, StaticFleet
+from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
 
 PORT = 8188
 SECRET = "You are not authorized: arn:aws:iam::123456789012:role/x Encoded failure message: Zm9v"

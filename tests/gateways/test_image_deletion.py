@@ -9,7 +9,7 @@ import moto
 import pytest
 from aiohttp import web
 
-from chalicelib.errors import StoreFailed
+from chalicelib.signals import StoreFailed
 from tests.gateways.bucket import broken_store, store
 from tests.gateways.faulty import Answer
 

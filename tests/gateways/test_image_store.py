@@ -11,10 +11,11 @@ import pytest
 import requests
 from aiohttp import web
 
-from chalicelib import wiring
-from chalicelib.errors import StoreFailed
-from chalicelib.gateways.image_store import ImageStore
-from local.processes import free_port
+from chalicelib.bootstrap import Gateways
+from chalicelib.config import config
+from chalicelib.gateways.s3 import ImageStore
+from chalicelib.signals import StoreFailed
+from local.stack.processes import free_port
 from tests.gateways.bucket import broken_store, bucket, store
 from tests.gateways.faulty import Answer
 
@@ -89,22 +90,12 @@ def test_a_link_below_a_public_address_is_not_signed(base_url: str) -> None:
     assert store(base_url=base_url).url(KEY) == f"https://example.com/a/{KEY}"
 
 
-@pytest.fixture
-def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where the deployment is: not in the region that S3's global address belongs to."""
+def test_links_lead_to_the_region_of_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    made = (wiring.images, wiring._session)  # the session remembers its region
-    for each in made:
-        each.cache_clear()
-    yield "eu-central-1"
-    for each in made:
-        each.cache_clear()
-
-
-def test_links_lead_to_the_region_of_the_bucket(region: str) -> None:
     # For hours after a bucket was made, the global address redirects to the regional one. A
     # signature is for one address, and a streamed upload can not be sent again.
-    assert urlsplit(wiring.images().url(KEY)).netloc == f"images.s3.{region}.amazonaws.com"
+    url = Gateways(config).images.url(KEY)
+    assert urlsplit(url).netloc == "images.s3.eu-central-1.amazonaws.com"
 
 
 class BreaksOff(BytesIO):

@@ -10,9 +10,9 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import QueueUnavailable
-from chalicelib.gateways.job_queue import JobQueue
-from local.processes import free_port
+from chalicelib.gateways.sqs import JobQueue
+from chalicelib.signals import QueueUnavailable
+from local.stack.processes import free_port
 
 URL = os.environ["JOBS_QUEUE_URL"]
 

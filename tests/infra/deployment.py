@@ -13,7 +13,7 @@ from chalicelib.config import config
 from infra.keys import create
 from tests.api.gateway import Event, Gateway
 from tests.api.keyed import KeyedClient
-from tests.conftest import forget_wiring
+from tests.conftest import forget_services
 from tests.infra.recording import Listener
 
 SMALL = {"prompt": "x", "width": 64, "height": 64, "steps": 1}
@@ -82,15 +82,15 @@ class Deployment:
             event = {"Records": [{"body": job_id, "receiptHandle": "x"}]}
             app.work(event, LambdaContext("worker", 512, max_runtime_ms=90_000))
 
-    def keep(self) -> None:
-        with self.recorder.during("Keeper"):
-            app.keep(_event({}), None)
+    def reconcile(self) -> None:
+        with self.recorder.during("Reconciler"):
+            app.reconcile(_event({}), None)
 
     def turn(self, what: str) -> None:
         """Have the GPU off or on, as nobody of ours did it, and all look anew."""
         act = self.ec2.stop_instances if what == "off" else self.ec2.start_instances
         act(InstanceIds=[self.gpu])
-        forget_wiring()
+        forget_services()
 
     def reclaim(self) -> None:
         with self.recorder.during("Reclaim"):

@@ -1,4 +1,4 @@
-"""The keeper stops an instance whenever it likes: its set-up goes on at the next start."""
+"""The reconciler stops an instance whenever it likes: its set-up goes on at the next start."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The alarm of the daily budget listens to what the keeper tells."""
+"""The alarm of the daily budget listens to what the reconciler tells."""
 
 from tests.conftest import RESOURCES
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.concurrency import concurrency, notice
+from infra.deploy.concurrency import concurrency, notice
 
 
 class Functions:
@@ -24,25 +24,25 @@ class Functions:
 
 def test_a_new_account_waits_for_less_and_reserves_nothing() -> None:
     made = concurrency(Functions(10), {})
-    assert made == {"SmallAccount": "yes", "ReserveKeeper": "no"}
+    assert made == {"SmallAccount": "yes", "ReserveReconciler": "no"}
     assert "5 seconds" in str(notice(made))
 
 
-def test_an_ordinary_account_reserves_functions_for_the_keeper() -> None:
+def test_an_ordinary_account_reserves_functions_for_the_reconciler() -> None:
     made = concurrency(Functions(1000), {})
-    assert made == {"SmallAccount": "no", "ReserveKeeper": "yes"}
+    assert made == {"SmallAccount": "no", "ReserveReconciler": "yes"}
     assert notice(made) is None
 
 
 @pytest.mark.parametrize(("unreserved", "reserves"), [(101, "no"), (102, "yes")])
 def test_nothing_is_reserved_that_would_leave_less_than_100(unreserved: int, reserves: str) -> None:
-    assert concurrency(Functions(1000, unreserved), {})["ReserveKeeper"] == reserves
+    assert concurrency(Functions(1000, unreserved), {})["ReserveReconciler"] == reserves
 
 
 def test_what_is_reserved_already_stays_so() -> None:
-    before = {"ReserveKeeper": "yes"}
-    assert concurrency(Functions(1000, 100), before)["ReserveKeeper"] == "yes"
-    assert concurrency(Functions(1000, 99), before)["ReserveKeeper"] == "no"
+    before = {"ReserveReconciler": "yes"}
+    assert concurrency(Functions(1000, 100), before)["ReserveReconciler"] == "yes"
+    assert concurrency(Functions(1000, 99), before)["ReserveReconciler"] == "no"
 
 
 def test_where_the_limit_may_not_be_read_all_stays_as_it_was() -> None:
@@ -56,5 +56,8 @@ def test_where_the_limit_may_not_be_read_all_stays_as_it_was() -> None:
 
 
 def test_a_limit_that_was_raised_is_found_at_the_next_deployment() -> None:
-    before = {"SmallAccount": "yes", "ReserveKeeper": "no"}
-    assert concurrency(Functions(1000), before) == {"SmallAccount": "no", "ReserveKeeper": "yes"}
+    before = {"SmallAccount": "yes", "ReserveReconciler": "no"}
+    assert concurrency(Functions(1000), before) == {
+        "SmallAccount": "no",
+        "ReserveReconciler": "yes",
+    }

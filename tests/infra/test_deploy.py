@@ -9,9 +9,9 @@ import moto
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.deploy import Clients, chosen, pairs, upload
-from infra.stack import DeploymentFailed
-from infra.store import Store
+from infra.deploy.deployment import Clients, chosen, pairs, upload
+from infra.deploy.stack import DeploymentFailed
+from infra.deploy.store import Store
 from tests.conftest import RESOURCES
 from tests.infra.cloud import IMAGE_ID, Ec2, Ssm
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.models.api_key import ApiKey, parts
+from chalicelib.models.keys.api_key import ApiKey, parts
 from infra.keys import create, lines, sharing
 
 ROOT = Path(__file__).parents[2]

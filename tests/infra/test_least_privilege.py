@@ -8,12 +8,12 @@ import boto3
 import pytest
 from msgspec import structs
 
-from chalicelib import wiring
+from chalicelib import bootstrap
 from chalicelib.config import config
 from chalicelib.models import table
-from chalicelib.models.day_usage import DayUsage
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.job import Job
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.usage import DayUsage
 from infra.template import declared
 from tests.infra.deployment import SMALL, Deployment
 from tests.infra.recording import Calls, Recorder, allowed
@@ -23,7 +23,7 @@ ROLES = {
     "APIHandler": "ApiRole",
     "Authorizer": "AuthorizerRole",
     "Worker": "WorkerRole",
-    "Keeper": "KeeperRole",
+    "Reconciler": "ReconcilerRole",
     "Reclaim": "ReclaimRole",
 }
 
@@ -55,7 +55,7 @@ def deployment(aws: None, comfyui: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     with_gpus = structs.replace(
         config, comfyui_url="", gpu_types="g5.xlarge", idle_stop_seconds=0, warm_up=0
     )
-    monkeypatch.setattr(wiring, "config", with_gpus)
+    monkeypatch.setattr(bootstrap, "config", with_gpus)
     table._shared.cache_clear()
     recorder = Recorder()
     yield Deployment(recorder, comfyui)
@@ -108,10 +108,10 @@ def cancel(deployment: Deployment) -> None:
 def begun(job_id: str, gpu: str, attempt_id: str | None = None) -> None:
     """Have a job look as if a driver had submitted it, stored its image, and died."""
     store(job_id)
-    InstanceRecord(gpu).seat(job_id, now=0)
+    InstanceRecord(gpu).acquire_slot(job_id, now=0)
     attempt = {"id": attempt_id or f"{job_id}-1", "instance_id": gpu, "started_at": 1}
     attempts = Job.attempts.set([{**attempt, "reason": "x"}])
-    Job(job_id).update([attempts, Job.due_at.set(0), Job.line.remove()])
+    Job(job_id).update([attempts, Job.due_at.set(0), Job.queue.remove()])
 
 
 def store(job_id: str) -> None:
@@ -119,12 +119,12 @@ def store(job_id: str) -> None:
 
 
 def start_from_off(deployment: Deployment) -> None:
-    """Each function that may has to start the GPU, and the keeper to stop it."""
+    """Each function that may has to start the GPU, and the reconciler to stop it."""
     waiting = deployment.accepted()
     for start in (
         lambda: deployment.call("POST", "/api/images/comfyui/start"),
         lambda: deployment.work(waiting),
-        deployment.keep,
+        deployment.reconcile,
     ):
         deployment.turn("off")
         deployment.ec2.modify_instance_attribute(
@@ -147,15 +147,15 @@ def rescue(deployment: Deployment) -> None:
     Job(late).update([Job.waits_until.set(time.time() - 5)])
     InstanceRecord("i-gone").note("stopped", now=1, is_on=False)
     for _ in range(3):
-        deployment.keep()
+        deployment.reconcile()
     deployment.work(lost)
-    deployment.keep()
+    deployment.reconcile()
 
 
 def run_out_of_budget(deployment: Deployment) -> None:
     deployment.turn("on")
     DayUsage.on(datetime.now(UTC).date()).exhaust(10**6)
-    deployment.keep()
+    deployment.reconcile()
 
 
 @pytest.fixture

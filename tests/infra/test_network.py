@@ -9,7 +9,7 @@ from tests.conftest import RESOURCES
 
 TEMPLATE = RESOURCES["Resources"]
 
-OF_COMFYUI = ("APIHandler", "Worker", "Keeper")
+OF_COMFYUI = ("APIHandler", "Worker", "Reconciler")
 
 
 def of(kind: str) -> Iterator[tuple[str, Any]]:

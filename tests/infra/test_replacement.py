@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from infra.losses import PRECIOUS
+from infra.deploy.losses import PRECIOUS
 from tests.conftest import RESOURCES
 
 TEMPLATE = RESOURCES["Resources"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.stack import DeploymentFailed, Stack
+from infra.deploy.stack import DeploymentFailed, Stack
 from tests.infra.cloud import CloudFormation, change, event
 
 TABLE, INSTANCE = "AWS::DynamoDB::Table", "AWS::EC2::Instance"
@@ -90,10 +90,10 @@ def test_what_would_remove_the_bucket_is_refused(action: str) -> None:
 
 
 def test_a_loss_is_found_on_any_page_of_changes() -> None:
-    harmless = change("Keeper", "AWS::Lambda::Function", Replacement="False")
+    harmless = change("Reconciler", "AWS::Lambda::Function", Replacement="False")
     said = refused(harmless, change("Gpu2", INSTANCE, "Remove"))
     assert "Gpu2" in said
-    assert "Keeper" not in said
+    assert "Reconciler" not in said
 
 
 def test_to_accept_one_loss_is_not_to_accept_another() -> None:
@@ -122,7 +122,7 @@ def test_a_deployment_that_failed_tells_the_causes_in_order() -> None:
     events = [
         event("s", STACK, "ROLLBACK_COMPLETE"),
         event("Gpu2", INSTANCE, "CREATE_FAILED", "Resource creation cancelled"),
-        event("Keeper", "AWS::Lambda::Function", "CREATE_FAILED", "no such role"),
+        event("Reconciler", "AWS::Lambda::Function", "CREATE_FAILED", "no such role"),
         event("Gpu1", INSTANCE, "CREATE_FAILED", "You have requested more vCPU capacity"),
         event("s", STACK, "CREATE_IN_PROGRESS", "User Initiated"),
         event("Old", TABLE, "CREATE_FAILED", "of an earlier time"),
@@ -133,5 +133,5 @@ def test_a_deployment_that_failed_tells_the_causes_in_order() -> None:
     assert str(failure.value).splitlines() == [
         "s ended in ROLLBACK_COMPLETE:",
         "  Gpu1 (AWS::EC2::Instance): You have requested more vCPU capacity",
-        "  Keeper (AWS::Lambda::Function): no such role",
+        "  Reconciler (AWS::Lambda::Function): no such role",
     ]

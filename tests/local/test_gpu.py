@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from local.gpu import Gpu
-from local.processes import wait_until
+from local.stack.gpu import Gpu
+from local.stack.processes import wait_until
 from tests.contracts.graphs import flat
 from tests.contracts.protocol import ComfyUI
 from tests.local.stand_in import CHECKPOINT

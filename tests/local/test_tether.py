@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import LOOPBACK, Process, wait_until
+from local.stack.processes import LOOPBACK, Process, wait_until
 from tests.local.stand_in import ROOT
 
 PATIENCE_SECONDS = 20
@@ -25,7 +25,7 @@ line.recv(1)
 PARENT = """
 import sys, time
 from pathlib import Path
-from local.processes import Process
+from local.stack.processes import Process
 processes = [Process(sys.argv[2:], Path(sys.argv[1])) for _ in range(2)]
 time.sleep(60)
 """
@@ -92,7 +92,7 @@ def test_a_command_that_ends_by_itself_ends_its_tether(
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_tether_has_the_exit_code_of_its_command(code: int) -> None:
     command = [sys.executable, "-c", f"raise SystemExit({code})"]
-    tether = [sys.executable, "-m", "local.tether", *command]
+    tether = [sys.executable, "-m", "local.stack.tether", *command]
     with subprocess.Popen(tether, cwd=ROOT, stdin=subprocess.PIPE) as started:
         assert started.wait(PATIENCE_SECONDS) == code
 

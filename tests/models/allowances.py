@@ -1,6 +1,6 @@
 """Allowances of keys that are limited by their images, and what was counted of them."""
 
-from chalicelib.models.allowance import MEGA, Allowance, DailyWork, Work
+from chalicelib.models.keys.allowance import MEGA, Allowance, DailyWork, Work
 
 PLENTY = 10**6
 

@@ -6,8 +6,8 @@ from pynamodb.exceptions import PutError, UpdateError
 
 from chalicelib.errors import Overloaded, Unanswered
 from chalicelib.models import table
-from chalicelib.models.catalog_item import Entry
-from chalicelib.models.instance import InstanceRecord
+from chalicelib.models.catalogs.item import Entry
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.table import sent_once, transaction, was_refused
 from tests.models.unheard import refused, unheard
 from tests.virtual.dynamodb import conflict, error

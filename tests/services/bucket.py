@@ -2,7 +2,7 @@
 
 from io import BytesIO
 
-from chalicelib.errors import StoreFailed
+from chalicelib.signals import StoreFailed
 
 
 class FakeImages:

@@ -6,22 +6,19 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
-from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, QueueUnavailable
-from chalicelib.gateways.comfyui_state import Finished, ImageFile, Software, State, Waiting
-from chalicelib.models.instance import InstanceRecord
-from chalicelib.models.job import Job
+from msgspec.structs import replace
+
+from chalicelib.bootstrap import Services
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
+from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software, State, Waiting
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
-from chalicelib.services.budget import Budget
-from chalicelib.services.canceling import Cancellation
-from chalicelib.services.clearing import Clearing
-from chalicelib.services.dispatching import Dispatch
-from chalicelib.services.driving import Driver
-from chalicelib.services.generation import Generation, Order
-from chalicelib.services.server import Server
-from chalicelib.services.settling import Settling
-from chalicelib.services.storing import Storing
-from chalicelib.services.waking import Waker
-from chalicelib.services.working import Worker
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.gpus.inventory import Server
+from chalicelib.services.jobs.submit import Order
+from chalicelib.signals import QueueUnavailable
 from tests.services.bucket import FakeImages
 
 SAVED = {"9": [ImageFile("a_00001_.png", "darkroom", "output")]}
@@ -93,6 +90,12 @@ class FakeFleet:
         self.queue_length = 0
         self.type = "g5.xlarge"
         self.gone: set[str] = set()
+        self.scaled: list[int] = []
+        self.scaled_up = 0
+
+    @property
+    def inventory(self) -> "FakeFleet":
+        return self
 
     def check(self) -> None:
         pass
@@ -109,10 +112,10 @@ class FakeFleet:
         return [*self.comfyuis]
 
     def scale(self, *, least_jobs: int = 0) -> None:
-        pass
+        self.scaled.append(least_jobs)
 
-    def grow(self) -> None:
-        pass
+    def scale_up(self) -> None:
+        self.scaled_up += 1
 
     def ready(self) -> list[Server]:
         raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
@@ -129,6 +132,11 @@ class FakeQueue:
     def __init__(self) -> None:
         self.sent: list[tuple[str, int]] = []
         self.is_broken = False
+
+    def take(self) -> list[tuple[str, int]]:
+        """Return the messages since the last look."""
+        sent, self.sent = self.sent, []
+        return sent
 
     def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
         if self.is_broken:
@@ -149,15 +157,22 @@ class Clock:
         self.now += seconds
 
 
-def submit(generation: Generation, order: Order) -> list[Job]:
+def submit(services: Services, order: Order) -> list[Job]:
     """Have an order accepted and driven, as the API does."""
-    jobs = generation.accept(order)
-    generation.drive(jobs, order)
+    jobs = services.submission.accept(order)
+    services.inline_driver.drive(jobs, until=order.wait_until)
     return jobs
 
 
-class Parts:
-    """The use cases, wired as in a function, with everything around them in reach."""
+class Parts(Services):
+    """The services of a function, over fakes that are in reach.
+
+    They are made when they are first used: a fake may be replaced before.
+    """
+
+    clock: Any
+    fleet: Any
+    images: Any
 
     def __init__(
         self,
@@ -167,37 +182,24 @@ class Parts:
         queue: Any = None,
         dollars: float | None = None,
     ) -> None:
-        self.clock, self.queue, self.images = clock or Clock(), queue or FakeQueue(), FakeImages()
+        self.queue, self.images = queue or FakeQueue(), FakeImages()
         self.comfyui, *others = comfyuis or (FakeComfyUI(),)
-        fleet = fleet or FakeFleet(self.comfyui, *others)
-        queue: Any = self.queue
-        images: Any = self.images
-        self.fleet = fleet
-        self.waker = Waker(queue, self.clock)
-        self.budget = Budget(dollars, (), self.clock)
-        self.dispatch = Dispatch(fleet, self.waker, self.budget, self.clock)
-        self.clearing = Clearing(fleet, self.dispatch, images, self.clock)
-        self.storing = Storing(images)
-        settling = Settling(self.storing, self.clearing, self.clock)
-        self.driver = Driver(self.dispatch, settling, self.clearing, self.clock)
-        self.generation = Generation(
-            fleet,
-            self.driver,
-            self.waker,
-            self.budget,
-            checkpoint="a.safetensors",
-            clock=self.clock,
-            pause=self.clock.advance,
+        self.fleet = fleet or FakeFleet(self.comfyui, *others)
+        clock = clock or Clock()
+        super().__init__(
+            SimpleNamespace(images=self.images, messages=self.queue),  # type: ignore[arg-type]
+            clock,
+            replace(config, checkpoint="a.safetensors"),
+            pause=clock.advance,
             random_seed=lambda: 5,
         )
-        self.worker = Worker(self.driver, self.clearing, self.waker, self.clock)
-        self.cancellation = Cancellation(self.clearing, self.waker, self.clock)
+        self.budget = Budget(dollars, (), clock)
 
     def submit(self, wait_seconds: int = 25, **how: Any) -> list[Job]:
         request = GenerateRequest(prompt="a fox")
         wait_until = self.clock() + wait_seconds if wait_seconds else 0
         order = {"request": request, "wait_until": wait_until, "fingerprint": "f", **how}
-        return submit(self.generation, Order(**order))
+        return submit(self, Order(**order))
 
     def work(self, job_id: str) -> Job:
         """Have a worker take a message."""

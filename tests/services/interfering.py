@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from chalicelib.gateways.comfyui_state import Waiting
-from chalicelib.models import line
-from chalicelib.models.job import Job
+from chalicelib.gateways.comfyui.state import Waiting
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
 
 
@@ -46,4 +46,4 @@ def check_canceled(parts: Parts, job_id: str) -> None:
     assert job.finished_at is not None
     assert parts.images.stored == parts.images.provenance == {}
     assert not [state for state in parts.comfyui.known.values() if isinstance(state, Waiting)]
-    assert line.ahead(None, 10) == []
+    assert queue.first(None, 10) == []

@@ -3,17 +3,18 @@
 from typing import Any
 
 from chalicelib.errors import ComfyUIUnreachable
-from chalicelib.gateways.comfyui_state import Finished, State, Waiting
-from chalicelib.gateways.gpu_fleet import Instance
-from chalicelib.services.accounting import Accounting
-from chalicelib.services.budget import Budget
-from chalicelib.services.fleet import Fleet
-from chalicelib.services.keeping import Keeper
-from chalicelib.services.prices import cost_of
-from chalicelib.services.readiness import Readiness
-from chalicelib.services.scaling import Limits
-from chalicelib.services.starting import Starter
-from chalicelib.services.stopping import Stopping
+from chalicelib.gateways.comfyui.state import Finished, State, Waiting
+from chalicelib.gateways.ec2 import Instance
+from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.billing.prices import cost_of
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.inventory import Inventory
+from chalicelib.services.gpus.scaling import Limits
+from chalicelib.services.gpus.starter import Starter
+from chalicelib.services.gpus.stopper import Stopper
+from chalicelib.services.gpus.warm_up import WarmUp
+from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import SAVED, FakeComfyUI, Parts
 from tests.virtual.clock import VirtualClock
 
@@ -95,21 +96,28 @@ class PaidRegion:
     def stop(self, instance_id: str) -> None:
         self.gpus[instance_id].turn(on=False)
 
-    def function(self, queue: Any, *, dollars: float) -> tuple[Parts, Keeper]:
+    def function(self, queue: Any, *, dollars: float) -> tuple[Parts, Reconciler]:
         """Wire a function that was just loaded."""
         gateway: Any = self
         budget = Budget(dollars, (), self.clock)
+        connect: Any = self.gpus.__getitem__
         fleet = Fleet(
+            Inventory(gateway, connect, WarmUp(None, self.clock), self.clock),
             gateway,
-            lambda url: self.gpus[url],  # type: ignore[arg-type, return-value]
-            Readiness(None, self.clock),
             Starter(gateway, (), self.clock, lambda: 0.5),
             Limits(len(self.gpus), 60, 300),
             budget,
             self.clock,
         )
         parts = Parts(clock=self.clock, fleet=fleet, queue=queue, dollars=dollars)
-        limits = {"idle_stop_seconds": 300, "boot_timeout_seconds": 900, "max_run_seconds": 43_200}
-        stopping = Stopping(fleet, Accounting(self.clock), budget, clock=self.clock, **limits)
-        keeper = Keeper(fleet, parts.dispatch, parts.driver, parts.waker, stopping, self.clock)
-        return parts, keeper
+        limits = {
+            "idle_stop_seconds": 300,
+            "boot_timeout_seconds": 900,
+            "max_on_seconds": 43_200,
+            "run_deadline_seconds": 900,
+        }
+        stopping = Stopper(fleet, Booking(self.clock), budget, clock=self.clock, **limits)
+        reconciler = Reconciler(
+            fleet, parts.dispatcher, parts.driver, parts.job_messages, stopping, self.clock
+        )
+        return parts, reconciler

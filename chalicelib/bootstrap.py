@@ -1,0 +1,254 @@
+"""What a deployment is made of: gateways to AWS and ComfyUI, and the services over them."""
+
+import time
+from collections.abc import Callable
+from functools import cache, cached_property
+from secrets import SystemRandom
+from typing import Any
+
+import requests
+from botocore.config import Config as ClientConfig
+from botocore.session import Session, get_session
+
+from chalicelib.config import Config, config
+from chalicelib.gateways.comfyui.client import ComfyUI
+from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
+from chalicelib.gateways.s3 import ImageStore
+from chalicelib.gateways.sqs import JobQueue
+from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.billing.report import Usage
+from chalicelib.services.gpus.dispatcher import Dispatcher
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.inventory import Inventory
+from chalicelib.services.gpus.messages import Status, comfyui_status
+from chalicelib.services.gpus.scaling import Limits
+from chalicelib.services.gpus.starter import Starter
+from chalicelib.services.gpus.stopper import Stopper
+from chalicelib.services.gpus.warm_up import WarmUp
+from chalicelib.services.jobs.cancel import Cancellation
+from chalicelib.services.jobs.cleanup import Cleanup
+from chalicelib.services.jobs.completion import Completion, ImageStorage
+from chalicelib.services.jobs.driver import Driver
+from chalicelib.services.jobs.inline import InlineDriver
+from chalicelib.services.jobs.messages import JobMessages
+from chalicelib.services.jobs.submit import Submission
+from chalicelib.services.jobs.worker import Worker
+from chalicelib.services.reconciler import Reconciler
+from chalicelib.services.seeding import seed_once
+
+_CLIENT = ClientConfig(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"total_max_attempts": 4, "mode": "standard"},
+)
+
+# EC2 calls its lack of capacity a server error, which would be tried again, and again. A request
+# is accepted without EC2, but not before EC2 was given the time to answer.
+_EC2: dict[str, Any] = {
+    "read_timeout": 5,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+
+# The reconciler finds a job whose message is lost: nobody waits long for SQS to take one.
+_SQS: dict[str, Any] = {
+    "connect_timeout": 1,
+    "read_timeout": 3,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
+
+# Callers whose numbers are doubles, JavaScript's for one, read a larger seed wrongly.
+_SEED_BITS = 53
+
+_RANDOM = SystemRandom()
+
+
+def _random_seed() -> int:
+    return _RANDOM.getrandbits(_SEED_BITS)
+
+
+class Gateways:
+    """The real ones. Each client is made on first use; nothing else makes clients."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @cached_property
+    def images(self) -> ImageStore:
+        return ImageStore(
+            # Virtual: links lead to the bucket's own region, where the global address redirects.
+            self.client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"}),
+            self._http,
+            self._config.images_bucket,
+            base_url=self._config.image_base_url,
+            url_seconds=self._config.image_url_seconds,
+        )
+
+    @cached_property
+    def messages(self) -> JobQueue:
+        return JobQueue(self.remote("sqs", **_SQS), self._config.jobs_queue_url)
+
+    @cached_property
+    def instances(self) -> GpuFleet | StaticFleet:
+        if self._config.comfyui_url:
+            return StaticFleet(self._config.comfyui_url)
+        ec2 = self.remote("ec2", **_EC2)
+        return GpuFleet(ec2, tag=self._config.fleet_tag, port=self._config.comfyui_port)
+
+    def comfyui(self, url: str) -> ComfyUI:
+        return ComfyUI(url, http=self._http, clock=time.time)
+
+    def client(self, name: str, **options: Any) -> Any:
+        """Make a client of AWS."""
+        return self._session.create_client(name, config=_CLIENT.merge(ClientConfig(**options)))
+
+    def remote(self, name: str, **options: Any) -> Any:
+        """Make a client of a service without an endpoint in our network: IPv6 leads there."""
+        use_dualstack = bool(self._config.dual_stack)
+        return self.client(name, use_dualstack_endpoint=use_dualstack, **options)
+
+    @cached_property
+    def _session(self) -> Session:
+        return get_session()
+
+    @cached_property
+    def _http(self) -> requests.Session:
+        http = requests.Session()
+        http.trust_env = False  # no proxy stands between us and ComfyUI or S3
+        return http
+
+
+class Services:
+    """Every use case over some gateways, by a clock; each is made on first use."""
+
+    def __init__(
+        self,
+        gateways: Gateways,
+        clock: Callable[[], float],
+        config: Config,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = _RANDOM.random,
+        random_seed: Callable[[], int] = _random_seed,
+    ) -> None:
+        self.gateways = gateways
+        self.clock = clock
+        self.config = config
+        self._pause = pause
+        self._chance = chance
+        self._random_seed = random_seed
+
+    @cached_property
+    def images(self) -> ImageStore:
+        return self.gateways.images
+
+    @cached_property
+    def budget(self) -> Budget:
+        # A ComfyUI that is not ours costs us nothing.
+        dollars = None if self.config.comfyui_url else self.config.daily_budget
+        return Budget(dollars, self.config.preferred_types, self.clock)
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        warm_up = WarmUp(self.config.checkpoint if self.config.warm_up else None, self.clock)
+        return Inventory(self.gateways.instances, self.gateways.comfyui, warm_up, self.clock)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        instances, types, limits = self.gateways.instances, self.config.preferred_types, self.config
+        return Fleet(
+            self.inventory,
+            instances,
+            Starter(instances, types, self.clock, self._chance),
+            Limits(limits.fleet_max, limits.scale_wait_seconds, limits.idle_stop_seconds),
+            self.budget,
+            self.clock,
+        )
+
+    @cached_property
+    def job_messages(self) -> JobMessages:
+        return JobMessages(self.gateways.messages, self.clock)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(self.fleet, self.job_messages, self.budget, self.clock)
+
+    @cached_property
+    def cleanup(self) -> Cleanup:
+        return Cleanup(self.fleet, self.dispatcher, self.images, self.clock)
+
+    @cached_property
+    def storage(self) -> ImageStorage:
+        return ImageStorage(self.images)
+
+    @cached_property
+    def driver(self) -> Driver:
+        completion = Completion(self.storage, self.cleanup, self.clock)
+        return Driver(self.dispatcher, completion, self.cleanup, self.clock)
+
+    @cached_property
+    def inline_driver(self) -> InlineDriver:
+        return InlineDriver(self.driver, self.job_messages, self.clock, self._pause)
+
+    @cached_property
+    def submission(self) -> Submission:
+        return Submission(
+            self.fleet,
+            self.job_messages,
+            self.budget,
+            checkpoint=self.config.checkpoint,
+            clock=self.clock,
+            pause=self._pause,
+            random_seed=self._random_seed,
+        )
+
+    @cached_property
+    def cancellation(self) -> Cancellation:
+        return Cancellation(self.cleanup, self.job_messages, self.clock)
+
+    @cached_property
+    def worker(self) -> Worker:
+        return Worker(self.driver, self.cleanup, self.job_messages, self.clock)
+
+    @cached_property
+    def stopper(self) -> Stopper:
+        return Stopper(
+            self.fleet,
+            Booking(self.clock),
+            self.budget,
+            idle_stop_seconds=self.config.idle_stop_seconds,
+            boot_timeout_seconds=self.config.boot_timeout_seconds,
+            max_on_seconds=self.config.max_on_seconds,
+            run_deadline_seconds=self.config.run_deadline_seconds,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            self.fleet,
+            self.dispatcher,
+            self.driver,
+            self.job_messages,
+            self.stopper,
+            self.clock,
+        )
+
+    @cached_property
+    def usage(self) -> Usage:
+        return Usage(self.fleet, self.clock)
+
+    def comfyui_status(self) -> Status:
+        return comfyui_status(self.fleet.inventory, self.budget, self.clock())
+
+
+@cache
+def services() -> Services:
+    """Return those of this process, as its environment says."""
+    return Services(Gateways(config), time.time, config)
+
+
+@cache
+def seed_catalogs() -> None:
+    """See once per process that a new deployment has its first catalog items."""
+    seed_once(now=time.time())

@@ -1,0 +1,234 @@
+"""ComfyUI over HTTP: submit, find, follow, drop, fetch. See its server.py and execution.py."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import sleep
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
+from urllib.parse import quote
+
+import requests
+
+from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
+from chalicelib.gateways.comfyui.errors import rejection
+from chalicelib.gateways.comfyui.events import Events
+from chalicelib.gateways.comfyui.state import (
+    Finished,
+    Graph,
+    ImageFile,
+    Software,
+    State,
+    Waiting,
+    finished,
+    software,
+    waiting,
+)
+from chalicelib.gateways.comfyui.watch import (
+    LOOK_SECONDS,
+    Report,
+    Watch,
+    is_end,
+    is_of_run,
+    progress,
+)
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 1
+_READ_SECONDS = 5.0
+_READY_SECONDS = 2.0  # whoever asks whether it is ready wants to know now
+
+# Of what it says: its queue has the graphs of all prompts. Of an image: 2048 x 2048 pixels of 16
+# bits in four channels have 34 MB before they are packed.
+_ANSWER_BYTES = 8 * 1024 * 1024
+IMAGE_BYTES = 64 * 1024 * 1024
+_PART_BYTES = 64 * 1024
+
+_DROP_SECONDS = 5.0
+_DROP_LOOK_SECONDS = 0.25  # between two looks at what is being dropped
+
+
+class Answer(NamedTuple):
+    """What ComfyUI answered, read to its end."""
+
+    status_code: int
+    content: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class ComfyUI:
+    """One ComfyUI server; every method raises ComfyUIUnreachable when it does not answer."""
+
+    def __init__(self, url: str, http: requests.Session, clock: Callable[[], float]) -> None:
+        self._url = url
+        self._http = http
+        self._clock = clock
+
+    def queue_length(self) -> int:
+        """Count the prompts that run or wait."""
+        return self._read(
+            "/prompt", lambda info: int(info["exec_info"]["queue_remaining"]), _READY_SECONDS
+        )
+
+    def software(self) -> Software:
+        """Tell what the server runs on."""
+        return self._read("/system_stats", software, _READY_SECONDS)
+
+    def submit(self, attempt_id: str, graph: Graph) -> None:
+        """Queue a graph under our id; raise WorkflowRejected when it can never run.
+
+        After ComfyUIUnreachable it may be queued or not: `find` it before doing it again.
+        """
+        body = {"prompt": graph, "prompt_id": attempt_id, "client_id": attempt_id}
+        answer = self._call("POST", "/prompt", json=body)
+        content = _body(answer)
+        if answer.status_code == requests.codes.bad_request:
+            raise rejection(content)
+        self._expect(answer, requests.codes.ok)
+        if isinstance(content, dict) and content.get("node_errors"):
+            # It runs what is left of the graph, without the outputs that it refused.
+            self.drop(attempt_id)
+            raise rejection(content)
+
+    def find(self, attempt_id: str, seconds: float = _READ_SECONDS) -> State:
+        """Tell what ComfyUI knows of an attempt; None if nothing: it is lost."""
+        # This order leaves no gap: an item moves from the queue to the history in one step.
+        return self._in_queue(attempt_id, seconds) or self._in_history(attempt_id, seconds)
+
+    def is_unhealthy(self, attempt_id: str) -> bool:
+        """Tell whether an attempt that went wrong still shows that ComfyUI cannot work.
+
+        Either its run never ends, or it broke the GPU; a ComfyUI that was started anew knows
+        neither.
+        """
+        state = self.find(attempt_id)
+        if isinstance(state, Finished):
+            return bool(state.failure and state.failure.kind == "gpu_failed")
+        return state is not None
+
+    def drop(self, attempt_id: str) -> bool:
+        """Take an attempt out of the queue, or stop its run; tell whether it is gone.
+
+        An interrupt is lost when it comes between the queue and the start of the run, so that
+        it is looked at again.
+        """
+        until = self._clock() + _DROP_SECONDS
+        while True:
+            state = self.find(attempt_id)
+            if not isinstance(state, Waiting):
+                return True
+            if self._clock() >= until:
+                return False
+            if state.position:
+                self._post("/queue", {"delete": [attempt_id]})
+            else:
+                self._post("/interrupt", {"prompt_id": attempt_id})
+            sleep(_DROP_LOOK_SECONDS)
+
+    def free(self) -> None:
+        """Have models and caches put out of the GPU's memory, after the current run."""
+        self._post("/free", {"unload_models": True, "free_memory": True})
+
+    def events(self, attempt_id: str) -> Events:
+        """Listen to an attempt; to be entered before `submit`, as nothing is replayed."""
+        return Events(self._url, attempt_id)
+
+    def follow(self, attempt_id: str, events: Events, *, until: float, report: Report) -> State:
+        """Wait for the end of an attempt; return what is known when `until` has come."""
+        watch = Watch(self._clock)
+        while True:
+            left = max(until - self._clock(), 0)
+            event = events.next(min(LOOK_SECONDS, left))
+            if event and is_of_run(event):
+                watch.hear()
+                report.heard(progress(event))
+            # A ComfyUI that stalls must not hold a caller long past `until`.
+            seconds = min(_READ_SECONDS, left + 1)
+            if watch.is_due(ended=bool(event and is_end(event))):
+                look = self.find if watch.is_thorough else self._in_history
+                state = look(attempt_id, seconds)
+                if isinstance(state, Waiting):
+                    report.seen(state, is_listening=events.is_connected)
+                    if not state.position and watch.is_deaf():
+                        events.renew()
+                elif state or watch.is_thorough:
+                    return state
+            if self._clock() >= until:
+                return self.find(attempt_id, seconds)
+
+    @contextmanager
+    def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
+        """Stream an image: its bytes and their number; None when ComfyUI no longer has it."""
+        where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
+        plain = {"Accept-Encoding": "identity"}
+        with self._open("GET", "/view", params=where, headers=plain) as answer:
+            if answer.status_code == requests.codes.not_found:
+                yield None
+                return
+            self._expect(answer, requests.codes.ok)
+            size = answer.headers.get("Content-Length", "")
+            if not size.isdigit():
+                raise ComfyUIUnreachable("ComfyUI did not say how large the image is")
+            if int(size) > IMAGE_BYTES:
+                raise GenerationFailed(
+                    f"the image has {int(size):,} bytes; at most {IMAGE_BYTES:,} are stored",
+                    code="no_image",
+                    suggestion="Ask for a smaller image",
+                )
+            yield cast(BinaryIO, answer.raw), int(size)
+
+    def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
+        return self._read("/queue", lambda queue: waiting(attempt_id, queue), seconds)
+
+    def _in_history(self, attempt_id: str, seconds: float) -> Finished | None:
+        path = f"/history/{quote(attempt_id, safe='')}"
+        return self._read(path, lambda known: finished(attempt_id, known), seconds)
+
+    def _read(self, path: str, read: Callable[[Any], T], seconds: float = _READ_SECONDS) -> T:
+        answer = self._call("GET", path, seconds=seconds)
+        self._expect(answer, requests.codes.ok)
+        try:
+            return read(answer.json())
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ComfyUIUnreachable("what answers there is not ComfyUI") from error
+
+    def _call(
+        self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
+    ) -> Answer:
+        """Ask, and read an answer of a sane size; it may lead nowhere else."""
+        with self._open(method, path, seconds=seconds, **options) as answer:
+            try:
+                content = b""
+                for part in answer.iter_content(_PART_BYTES):
+                    content += part
+                    if len(content) > _ANSWER_BYTES:
+                        raise ComfyUIUnreachable("ComfyUI's answer is too large")
+            except requests.RequestException as error:
+                raise ComfyUIUnreachable("ComfyUI did not answer") from error
+            return Answer(answer.status_code, content)
+
+    def _open(
+        self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
+    ) -> requests.Response:
+        patience = (_CONNECT_SECONDS, seconds)
+        how: dict[str, Any] = {"timeout": patience, "allow_redirects": False, "stream": True}
+        try:
+            return self._http.request(method, f"{self._url}{path}", **how, **options)
+        except requests.RequestException as error:
+            raise ComfyUIUnreachable("ComfyUI did not answer") from error
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        self._expect(self._call("POST", path, json=body), requests.codes.ok)
+
+    def _expect(self, answer: Answer | requests.Response, status: int) -> None:
+        if answer.status_code != status:
+            raise ComfyUIUnreachable(f"ComfyUI answered with status {answer.status_code}")
+
+
+def _body(answer: Answer) -> Any:
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,99 @@
+"""ComfyUI's errors as sentences; its tracebacks and paths stay behind."""
+
+import re
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from chalicelib.errors import WorkflowRejected
+
+Json = dict[str, Any]
+
+Kind = Literal["interrupted", "out_of_memory", "gpu_failed", "node_failed"]
+
+_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
+_LONGEST_CHOICE_LIST = 20
+_LONGEST_TEXT = 300
+_LONGEST_MESSAGE = 10_000  # that is looked through for what it tells
+
+# After these nothing works any more until the process has been started anew (CUDA C++
+# Programming Guide, Error Checking: such errors are "sticky").
+_GPU_FAULT = re.compile(
+    r"\b(CUDA|HIP|cuDNN|CUBLAS|NCCL) ?((driver|unknown) )?(error|failure|_STATUS)", re.I
+)
+
+
+class Failure(Struct, frozen=True):
+    """Why a run ended without its image; `kind` is for programs, `error` for people."""
+
+    kind: Kind
+    error: str
+
+
+def rejection(body: Any) -> WorkflowRejected:
+    """Explain the 400 of POST /prompt (docs/comfyui.md): the first fault, and where it is."""
+    try:
+        return _explained(body)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        # Another version's; that it refused is certain all the same.
+        return WorkflowRejected("ComfyUI refused the workflow")
+
+
+def _explained(body: Json) -> WorkflowRejected:
+    for node_id, node in dict(body.get("node_errors") or {}).items():
+        for fault in node.get("errors", []):
+            return _fault(node_id, str(node.get("class_type", "")), fault)
+    error = body.get("error")
+    if not isinstance(error, dict):
+        error = {"message": error}
+    words = [error.get("message"), error.get("details")]
+    text = ": ".join(dict.fromkeys(_short(word) for word in words if word))
+    return WorkflowRejected(f"ComfyUI refused the workflow: {_scrub(text) or 'no reason given'}")
+
+
+def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
+    extra = fault.get("extra_info") or {}
+    name = extra.get("input_name")
+    choices = _choices(extra)
+    if fault.get("type") == "value_not_in_list":
+        problem = f"ComfyUI does not have {_short(repr(extra.get('received_value')))}"
+    else:
+        message, details = _short(fault.get("message")), _scrub(_short(fault.get("details")))
+        problem = f"{message} ({_short(class_type)}: {details})"
+    return WorkflowRejected(
+        problem,
+        node_id=node_id,
+        input_name=name,
+        suggestion=f"Choose one of: {', '.join(choices)}" if choices else None,
+    )
+
+
+def _choices(extra: Json) -> list[str]:
+    declared = extra.get("input_config") or [None]
+    listed = declared[0] if isinstance(declared[0], list) else []
+    return [_short(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
+
+
+def failure(messages: list[tuple[str, Json]]) -> Failure:
+    """Explain a history entry that did not succeed, by its last message (docs/comfyui.md)."""
+    name, data = messages[-1] if messages else ("", {})
+    if name == "execution_interrupted":
+        return Failure("interrupted", "the run was interrupted in ComfyUI")
+    kind, text = _short(data.get("exception_type", "")), str(data.get("exception_message", ""))
+    text = text[:_LONGEST_MESSAGE]
+    if "OutOfMemory" in kind or "out of memory" in text.lower():
+        return Failure("out_of_memory", "the GPU ran out of memory")
+    if _GPU_FAULT.search(text):
+        return Failure("gpu_failed", "the GPU reported a fault")
+    first_line = _short(_scrub(text.strip().partition("\n")[0]))
+    node = _short(data.get("node_type", "an unknown node"))
+    return Failure("node_failed", f"{node} failed in ComfyUI: {first_line or kind}")
+
+
+def _short(value: object) -> str:
+    """Write a value in so few characters that it can be kept with its job."""
+    return str(value)[:_LONGEST_TEXT]
+
+
+def _scrub(text: str) -> str:
+    return _PATH.sub("…", text)

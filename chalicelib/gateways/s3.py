@@ -1,0 +1,118 @@
+"""The S3 bucket of finished images."""
+
+from collections.abc import Iterator
+from mimetypes import guess_type
+from typing import Any, Protocol
+
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.signals import StoreFailed
+
+_BLOCK_BYTES = 64 * 1024
+_PUT_SECONDS = 60
+_TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
+
+
+class Readable(Protocol):
+    """What is stored, as it comes."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class _Sized:
+    """A stream whose length is known; else `requests` would send chunks, which S3 refuses."""
+
+    def __init__(self, content: Readable, size: int) -> None:
+        self.read = content.read
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(_BLOCK_BYTES), b"")
+
+
+class ImageStore:
+    """Images by key, and links to them."""
+
+    def __init__(
+        self, s3: Any, http: requests.Session, bucket: str, *, base_url: str, url_seconds: int
+    ) -> None:
+        self._s3 = s3
+        self._http = http
+        self._bucket = bucket
+        self._base_url = base_url.rstrip("/")
+        self._url_seconds = url_seconds
+
+    def put(self, key: str, content: Readable, size: int) -> None:
+        """Stream `size` bytes to a key; a repeated store overwrites itself.
+
+        Raise StoreFailed when S3 does not take them, or when `content` breaks off.
+        """
+        headers = _headers(key)
+        # PutObject through a signed URL takes a stream as it comes; botocore would have to
+        # rewind it, to sign it.
+        try:
+            answer = self._http.put(
+                self._signed_put(key, headers),
+                data=_Sized(content, size),
+                headers=headers,
+                timeout=_TIMEOUT_SECONDS,
+            )
+            answer.raise_for_status()
+        except (requests.RequestException, OSError) as error:
+            raise StoreFailed("the image could not be stored") from error
+
+    def delete(self, job_id: str) -> None:
+        """Delete all images of a job; raise StoreFailed when S3 does not."""
+        try:
+            listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"images/{job_id}/")
+            keys = [{"Key": each["Key"]} for each in listed.get("Contents", [])]
+            if not keys:
+                return
+            answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys})
+        except (BotoCoreError, ClientError) as error:
+            raise StoreFailed("the images could not be deleted") from error
+        if answer.get("Errors"):
+            raise StoreFailed("some images could not be deleted")
+
+    def _signed_put(self, key: str, headers: dict[str, str]) -> str:
+        signed: str = self._s3.generate_presigned_url(
+            "put_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ContentType": headers["Content-Type"],
+                "ContentDisposition": headers["Content-Disposition"],
+            },
+            ExpiresIn=_PUT_SECONDS,
+        )
+        return signed
+
+    def url(self, key: str) -> str:
+        """Link to an image: signed for a limited time, or below the public base URL if any."""
+        if self._base_url:
+            return f"{self._base_url}/{key}"
+        headers = _headers(key)
+        signed: str = self._s3.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "ResponseContentType": headers["Content-Type"],
+                "ResponseContentDisposition": headers["Content-Disposition"],
+            },
+            ExpiresIn=self._url_seconds,
+        )
+        return signed
+
+
+def _headers(key: str) -> dict[str, str]:
+    """Return what makes browsers show what is kept under a key, and name it well when saved."""
+    name = "-".join(key.split("/")[1:])
+    return {
+        "Content-Type": guess_type(name)[0] or "application/octet-stream",
+        "Content-Disposition": f'inline; filename="{name}"',
+    }

@@ -1,0 +1,1 @@
+"""GPU instances in their table."""

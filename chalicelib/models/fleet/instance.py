@@ -1,0 +1,273 @@
+"""What we know of a GPU instance, and every way in which that may change."""
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.exceptions import DeleteError
+from pynamodb.expressions.condition import size
+from pynamodb.expressions.update import Action
+
+from chalicelib.config import config
+from chalicelib.days import day_start
+from chalicelib.models.table import Table, set_or_remove, was_refused
+
+# Longer than the reconciler's period: what was not seen for so long may have been off meanwhile.
+GAP_SECONDS = 200
+
+# An instance that failed to boot so often in a row is left alone for a while.
+_MOST_FAILED_BOOTS = 3
+_UNHEALTHY_SECONDS = 3600
+
+_START_SECONDS = 60  # between asking EC2 for a start and the time that it gives for it
+
+_NEWEST_WEIGHT = 0.2  # of the newest in the average of recent ones
+
+# Items of the table whose ids begin so are no instances.
+OTHER = ":"
+
+
+class InstanceRecord(Table):
+    """A GPU instance: its state and since when, and what it serves; each change is one write.
+
+    Times are seconds since the epoch. `jobs` are those that have a slot on it: they run, or wait
+    in its ComfyUI's own queue; it served one last at `served_at`, and had something else to do
+    than to wait for work at `used_at`. No other job gets a slot before `draining_until`, as the
+    instance is about to stop. `unhealthy_attempt` is the attempt that shows that its ComfyUI has
+    to be started anew, since `unhealthy_since`. It is on since `on_since`, has been ready since
+    `ready_at`, and not answered since `unreachable_since`; no job gets a slot from
+    `budget_ends_at` to the end of that day in UTC, as its time is not paid for. `failed_boots`
+    came one after another, and after some it is left alone until `unhealthy_until`.
+    `unhealthy_reason` says for people what is wrong with it.
+    """
+
+    class Meta:
+        table_name = config.fleet_table
+
+    id = UnicodeAttribute(hash_key=True)
+    state = UnicodeAttribute(default="")
+    since = NumberAttribute(default=0)
+    seen_at = NumberAttribute(default=0)
+    used_at = NumberAttribute(null=True)
+    unhealthy_reason = UnicodeAttribute(null=True)
+    jobs = UnicodeSetAttribute(null=True)
+    served_at = NumberAttribute(null=True)
+    checkpoint = UnicodeAttribute(null=True)
+    unhealthy_attempt = UnicodeAttribute(null=True)
+    unhealthy_since = NumberAttribute(null=True)
+    run_seconds = NumberAttribute(null=True)
+    boot_seconds = NumberAttribute(null=True)
+    run_total_seconds = NumberAttribute(null=True)
+    accounted_at = NumberAttribute(null=True)
+    accounted_run_seconds = NumberAttribute(null=True)
+    draining_until = NumberAttribute(null=True)
+    budget_ends_at = NumberAttribute(null=True)
+    on_since = NumberAttribute(null=True)
+    ready_at = NumberAttribute(null=True)
+    unreachable_since = NumberAttribute(null=True)
+    failed_boots = NumberAttribute(default=0)
+    unhealthy_until = NumberAttribute(null=True)
+
+    @property
+    def slot_holders(self) -> set[str]:
+        """The ids of the jobs that have a slot."""
+        return set(self.jobs or ())
+
+    def is_unpaid(self, now: float) -> bool:
+        """Tell whether the budget of the day is used up, as far as the record says."""
+        ends_at = self.budget_ends_at
+        return ends_at is not None and day_start(now) <= ends_at <= now
+
+    @property
+    def stopped_while_booting(self) -> bool:
+        """Whether it was started, and is found off without anybody having stopped it."""
+        was_booting = self.on_since is not None and self.ready_at is None
+        return was_booting and not self.unhealthy_reason and self.draining_until is None
+
+    @classmethod
+    def read(cls, instance_id: str) -> "InstanceRecord":
+        """Return what is known, which may be nothing."""
+        return next(cls.query(instance_id, consistent_read=True), cls(instance_id))
+
+    @classmethod
+    def all(cls) -> list["InstanceRecord"]:
+        """Return all records: the table has one item for each instance."""
+        return [each for each in cls.scan() if not each.id.startswith(OTHER)]
+
+    def note(
+        self,
+        state: str,
+        *,
+        now: float,
+        is_on: bool,
+        is_idle: bool = False,
+        launched_at: float | None = None,
+    ) -> float:
+        """Note the state; return since when it has been so without a break.
+
+        `launched_at` is when EC2 last started it, whoever asked for that.
+        """
+        record = InstanceRecord
+        was_missed = now - self.seen_at > GAP_SECONDS
+        since = now if was_missed or self.state != state else self.since
+        actions: list[Action] = [
+            record.state.set(state),
+            record.since.set(since),
+            record.seen_at.set(now),
+        ]
+        if is_on and self._is_another_start(now, launched_at):
+            actions += self._on_from(now)
+        elif was_missed or not is_idle or self.used_at is None:
+            actions.append(record.used_at.set(now))
+        if not is_on:
+            self.went_off(now=now)
+        self.update(actions)
+        return float(since)
+
+    def _is_another_start(self, now: float, launched_at: float | None) -> bool:
+        if self.on_since is None:
+            return True
+        if launched_at is not None:
+            return bool(launched_at > self.on_since + _START_SECONDS)
+        # Nobody looked for so long that it may have been off and on again.
+        return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
+
+    def went_off(self, *, now: float) -> None:
+        """Note that it is off, unless it was started since it was read."""
+        record, on_since, stopped_while_booting = (
+            InstanceRecord,
+            self.on_since,
+            self.stopped_while_booting,
+        )
+        if on_since is None and self.ready_at is None:
+            return
+        past = (record.on_since, record.ready_at, record.budget_ends_at)
+        gone: list[Action] = [each.remove() for each in past]
+        unchanged = (
+            record.on_since.does_not_exist() if on_since is None else record.on_since == on_since
+        )
+        if self.update_if(unchanged, *gone) and stopped_while_booting:
+            self.boot_failed("EC2 stopped it as it booted", now=now)
+
+    def started(self, *, now: float) -> None:
+        """Note that EC2 was asked to start it."""
+        self.update(self._on_from(now))
+
+    def become_unreachable(self, *, now: float) -> None:
+        """Note that it does not answer, though it was ready."""
+        record = InstanceRecord
+        unreachable_since = record.unreachable_since.set(record.unreachable_since | now)
+        self.update_if(record.ready_at.exists(), unreachable_since)
+
+    def answered(self) -> None:
+        """Note that it answers again."""
+        if self.unreachable_since is not None:
+            self.update([InstanceRecord.unreachable_since.remove()])
+
+    def became_ready(self, *, now: float) -> None:
+        """Note that ComfyUI serves from now on, and for how long it booted."""
+        record = InstanceRecord
+        actions: list[Action] = [
+            record.ready_at.set(now),
+            record.failed_boots.set(0),
+            record.unhealthy_until.remove(),
+            record.unhealthy_reason.remove(),
+        ]
+        if self.on_since is not None:
+            seconds = _averaged(self.boot_seconds, now - self.on_since)
+            actions.append(record.boot_seconds.set(seconds))
+        self.update_if(record.ready_at.does_not_exist(), *actions)
+
+    def mark_unhealthy(self, reason: str, *, now: float) -> None:
+        """Note what keeps an instance that is on from ever being ready."""
+        on_since = InstanceRecord.on_since
+        self.update([InstanceRecord.unhealthy_reason.set(reason), on_since.set(on_since | now)])
+
+    def boot_failed(self, reason: str, *, now: float) -> None:
+        """Count a boot that came to nothing; after some of them it is left alone for a while."""
+        record, failed = InstanceRecord, self.failed_boots + 1
+        actions: list[Action] = [
+            record.failed_boots.set(failed),
+            record.unhealthy_reason.set(reason),
+        ]
+        if failed >= _MOST_FAILED_BOOTS:
+            actions.append(record.unhealthy_until.set(now + _UNHEALTHY_SECONDS))
+        self.update(actions)
+
+    def acquire_slot(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
+        """Give a job a slot if one is free; it keeps the one that it has."""
+        record = InstanceRecord
+        free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu)
+        stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
+        ends_at = record.budget_ends_at
+        paid = ends_at.does_not_exist() | (ends_at > now) | (ends_at < day_start(now))
+        allowed = (free & stays & paid) | record.jobs.contains(job_id)
+        actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
+        return self.update_if(allowed, *actions)
+
+    def drain(self, *, until: float) -> bool:
+        """Let no job have a slot any more, unless one has: then the instance may not stop."""
+        no_job = InstanceRecord.jobs.does_not_exist()
+        return self.update_if(no_job, InstanceRecord.draining_until.set(until))
+
+    def force_drain(self, *, until: float) -> None:
+        """Let no other job have a slot: the instance goes, whatever it does."""
+        self.update([InstanceRecord.draining_until.set(until)])
+
+    def pay_until(self, ends_at: float | None) -> None:
+        """Let no job have a slot from a time to the end of its day; None lets all."""
+        self.update([set_or_remove(InstanceRecord.budget_ends_at, ends_at)])
+
+    def release_slot(
+        self,
+        job_id: str,
+        *,
+        now: float | None = None,
+        run_seconds: float | None = None,
+        spent_seconds: float = 0,
+    ) -> None:
+        """Free a job's slot, harmless if it has none.
+
+        `run_seconds` is how long an image took, if there is one; `spent_seconds` what all of the
+        job's runs took here, which count once, with the slot.
+        """
+        record = InstanceRecord
+        actions: list[Action] = [record.jobs.delete({job_id})]
+        if now is not None:
+            actions.append(record.served_at.set(now))
+        if run_seconds is not None:
+            actions.append(record.run_seconds.set(_averaged(self.run_seconds, run_seconds)))
+        spent = record.run_total_seconds.add(round(spent_seconds, 3))
+        has_slot = record.jobs.contains(job_id)
+        if not (spent_seconds and self.update_if(has_slot, *actions, spent)):
+            self.update(actions)
+
+    def mark_unhealthy_by(self, attempt_id: str, *, now: float) -> None:
+        """Take the instance for broken for as long as its ComfyUI has this attempt."""
+        record = InstanceRecord
+        self.update([record.unhealthy_attempt.set(attempt_id), record.unhealthy_since.set(now)])
+
+    def mark_healthy(self) -> None:
+        """Forget the suspicion, unless there is a new one."""
+        record = InstanceRecord
+        unchanged = record.unhealthy_attempt == self.unhealthy_attempt
+        self.update_if(
+            unchanged, record.unhealthy_attempt.remove(), record.unhealthy_since.remove()
+        )
+
+    def forget(self) -> None:
+        """Delete the record of an instance that is gone, unless jobs have slots still."""
+        try:
+            self.delete(condition=InstanceRecord.jobs.does_not_exist())
+        except DeleteError as error:
+            if not was_refused(error):
+                raise
+
+    def _on_from(self, now: float) -> list[Action]:
+        record = InstanceRecord
+        past = (record.ready_at, record.unhealthy_reason, record.checkpoint)
+        gone = (*past, record.draining_until, record.unreachable_since)
+        begun = [record.on_since.set(now), record.used_at.set(now)]
+        return [*begun, *(each.remove() for each in gone)]
+
+
+def _averaged(before: float | None, newest: float) -> float:
+    average = newest if before is None else before + (newest - before) * _NEWEST_WEIGHT
+    return round(average, 3)

@@ -1,0 +1,119 @@
+"""The one write that accepts a request: its jobs and its Idempotency-Key, all or nothing."""
+
+from hashlib import sha256
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, TransactWriteError
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.config import config
+from chalicelib.errors import IdempotencyConflict, Overloaded
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.json_text import JsonText
+from chalicelib.models.table import REFUSED, Table, cancellations, transaction, unavailable
+
+
+class AcceptedKey(Table):
+    """An Idempotency-Key and what it was used for, beside the jobs and as long as they."""
+
+    class Meta:
+        table_name = config.jobs_table
+
+    beside = Job
+
+    id = UnicodeAttribute(hash_key=True)
+    fingerprint = UnicodeAttribute()
+    job_ids = JsonText()
+    expires_at = NumberAttribute()
+
+
+def _item_id(owner: str, key: str) -> str:
+    # Hashed, as a key is the caller's own text of any length; an owner's name has no line break.
+    text = f"{owner}\n{key}"
+    return f"idempotency:{sha256(text.encode()).hexdigest()}"
+
+
+def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] | None:
+    """Return the jobs of an owner's earlier request with this key; None if there was none.
+
+    Raise IdempotencyConflict when that request had another body.
+    """
+    known = _known(owner, key)
+    if known is None or known.expires_at <= now:
+        return None
+    if known.fingerprint != fingerprint:
+        raise IdempotencyConflict("this Idempotency-Key was used with another path or body")
+    return [Job.find(job_id) for job_id in known.job_ids]
+
+
+def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) -> list[Job]:
+    """Store new jobs and return them, or return those that the same key stored a moment earlier.
+
+    Raise IdempotencyConflict when the key was used with another body meanwhile, Overloaded
+    when DynamoDB had no time and nothing is stored, and Unanswered when that is not known.
+    """
+    if not key and len(jobs) == 1:
+        _store_one(jobs[0])
+        return jobs
+    try:
+        with transaction() as writes:
+            for job in jobs:
+                writes.save(job, condition=Job.id.does_not_exist())
+                writes.save(job.parameters_item)
+            if key:
+                writes.save(_record(key, fingerprint, jobs), condition=_is_unused(now))
+    except TransactWriteError as error:
+        if passing := unavailable(error):
+            raise passing from error
+        if REFUSED not in cancellations(error):
+            raise
+        # Nobody else has these jobs' ids: without a key they were stored, and the answer was lost.
+        return _stored_before(jobs, key, fingerprint, now=now) if key else jobs
+    return jobs
+
+
+def _store_one(job: Job) -> None:
+    """Store a job without a transaction, which would cost twice as much.
+
+    Its parameters come first: without the job nobody reads them, and they expire.
+    """
+    try:
+        job.parameters_item.save()
+    except PutError as error:
+        if unavailable(error):
+            raise Overloaded("the database is overloaded; nothing was stored") from error
+        raise
+    job.create()
+
+
+def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -> list[Job]:
+    """Return what is stored under the key: these jobs, if the answer was lost, or another's."""
+    owner = jobs[0].owner
+    known = _known(owner, key)
+    if known and known.job_ids == [job.id for job in jobs]:
+        return jobs
+    # None if what was there has just been deleted.
+    found = replay(owner, key, fingerprint, now=now)
+    return accept(jobs, key, fingerprint, now=now) if found is None else found
+
+
+def _known(owner: str, key: str) -> AcceptedKey | None:
+    try:
+        return AcceptedKey.get(_item_id(owner, key), consistent_read=True)
+    except AcceptedKey.DoesNotExist:
+        return None
+
+
+def _is_unused(now: float) -> Condition:
+    # DynamoDB deletes an expired item when it comes to it, within days.
+    unused: Condition = AcceptedKey.id.does_not_exist() | (AcceptedKey.expires_at <= now)
+    return unused
+
+
+def _record(key: str, fingerprint: str, jobs: list[Job]) -> AcceptedKey:
+    return AcceptedKey(
+        id=_item_id(jobs[0].owner, key),
+        fingerprint=fingerprint,
+        job_ids=[job.id for job in jobs],
+        expires_at=jobs[0].expires_at,
+    )

@@ -1,0 +1,438 @@
+"""A job: what it is, and every way in which it may change, each a conditional write."""
+
+from math import inf
+from typing import Any
+
+from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.update import Action
+
+from chalicelib.config import config
+from chalicelib.days import DAY_SECONDS
+from chalicelib.errors import JobFinished, NotFound
+from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.indexes import (
+    MADE,
+    QUEUE,
+    UNDER_WAY,
+    ByAge,
+    ByOwner,
+    ByOwnerPost,
+    ByOwnerStatus,
+    ByPost,
+    ByQueue,
+    ByStatus,
+    shard_of,
+)
+from chalicelib.models.jobs.parameters import JobParameters, id_of, size_of
+from chalicelib.models.jobs.status import (
+    BUDGET_EXHAUSTED,
+    CANCELED,
+    FAILED,
+    OPEN,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+)
+from chalicelib.models.json_text import JsonText
+from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
+from chalicelib.signals import JobBusy, LeaseLost
+
+# A message that comes this much before its job is due was overtaken by a later one.
+_EARLY_SECONDS = 1
+
+
+class Job(Table):
+    """A request for one image, from the moment it was accepted; terminal statuses are final.
+
+    Times are seconds since the epoch. While `lease` is set, its owner drives the job until
+    `due_at`; without a lease, `due_at` is when somebody should drive it next. While `queue`
+    is set, the job waits for a slot on a GPU, in the order of `sort_key`. `spent` is why its last
+    attempt is over, `waits_for` the code of what keeps it from its end. `sort_key` stays when the
+    job leaves the queue, for when it has to come back. It waits for a slot until `waits_until`.
+    """
+
+    class Meta:
+        table_name = config.jobs_table
+
+    id = UnicodeAttribute(hash_key=True)
+    status = UnicodeAttribute(default=QUEUED)
+    status_reason = UnicodeAttribute(null=True)
+    waits_for = UnicodeAttribute(null=True)
+    shard = UnicodeAttribute()
+    status_shard = UnicodeAttribute()
+    post_id = UnicodeAttribute(null=True)
+    style_id = NumberAttribute(null=True)
+    owner = UnicodeAttribute(default="nobody")
+    workflow = UnicodeAttribute(default="text_to_image")
+    queue = UnicodeAttribute(null=True)
+    sort_key = UnicodeAttribute(null=True)
+    owner_shard = UnicodeAttribute()
+    owner_status_shard = UnicodeAttribute()
+    post_state = UnicodeAttribute(null=True)
+    owner_post_state = UnicodeAttribute(null=True)
+    parameters_bytes = NumberAttribute(default=0)
+    attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
+    spent = UnicodeAttribute(null=True)
+    gpu_seconds = NumberAttribute(default=0)
+    gpu_cost = NumberAttribute(null=True, default_for_new=0)  # None is not known
+    images = JsonText(default=list)
+    image_count = NumberAttribute(default=0)
+    error = JsonText(null=True)
+    progress = JsonText(null=True)
+    queue_position = NumberAttribute(null=True)
+    created_at = NumberAttribute()
+    waits_until = NumberAttribute()
+    slot_at = NumberAttribute(null=True)
+    started_at = NumberAttribute(null=True)
+    progressed_at = NumberAttribute(null=True)
+    unreachable_since = NumberAttribute(null=True)
+    finished_at = NumberAttribute(null=True)
+    lease = UnicodeAttribute(null=True)
+    due_at = NumberAttribute()
+    expires_at = NumberAttribute()
+
+    by_age = ByAge()
+    by_status = ByStatus()
+    by_queue = ByQueue()
+    by_owner = ByOwner()
+    by_owner_status = ByOwnerStatus()
+    by_post = ByPost()
+    by_owner_post = ByOwnerPost()
+
+    # What this object may write under: `lease` is re-read, and may then be another driver's.
+    _held = ""
+    _parameters: dict[str, Any] | None = None
+
+    @property
+    def held_lease(self) -> str | None:
+        """The lease under which this object may change the job, if it has one."""
+        return self._held or None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def waits_in_queue(self) -> bool:
+        """Whether it needs no message, as it is made due when a slot is free."""
+        is_made_due = self.waits_for in (None, BUDGET_EXHAUSTED)
+        return bool(self.queue) and self.status == QUEUED and is_made_due
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The submission that counts now, if there was one."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the job is to make; read when it is first asked for."""
+        if self._parameters is None:
+            self._parameters = JobParameters.of(self.id)
+        return self._parameters
+
+    @property
+    def parameters_item(self) -> JobParameters:
+        """The item that has the parameters of a new job."""
+        return JobParameters.new(self.id, self.parameters, job_expires_at=int(self.expires_at))
+
+    def note_run(self, seconds: float, cost: float | None) -> None:
+        """Remember the last attempt's run; it is written together with the attempt's end."""
+        self.attempts[-1].run_seconds, self.attempts[-1].cost = round(seconds, 3), cost
+        runs = [each for each in self.attempts if each.run_seconds is not None]
+        costs = [each.cost for each in runs]
+        self.gpu_seconds = sum(float(each.run_seconds) for each in runs)
+        self.gpu_cost = None if None in costs else float(sum(costs))
+
+    @property
+    def images_expire_at(self) -> float:
+        """Until when the bucket keeps its images at least."""
+        if not config.image_retention_days or self.finished_at is None:
+            return inf
+        return float(self.finished_at) + config.image_retention_days * DAY_SECONDS
+
+    @property
+    def deadline_at(self) -> float:
+        """When the job fails: if it has no slot by then, or else if it has not ended by then.
+
+        One that had its slot in time, and lost it, has as much time as if it had kept it.
+        """
+        if self.slot_at is None:
+            return float(self.waits_until)
+        served_until = self.slot_at + config.run_deadline_seconds
+        return float(max(self.waits_until, served_until) if self.queue else served_until)
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether a GPU has it, so that the run's deadline counts."""
+        return self.slot_at is not None and not self.queue
+
+    @classmethod
+    def new(
+        cls,
+        job_id: str,
+        *,
+        now: float,
+        parameters: dict[str, Any],
+        wait_seconds: int | None = None,
+        **known: Any,
+    ) -> "Job":
+        """Make a queued job, not yet stored; the reconciler drives it if nobody else does.
+
+        It waits for a slot for `wait_seconds`, or as long as the deployment lets it.
+        """
+        waits_until = now + (wait_seconds or config.job_deadline_seconds)
+        kept_seconds = config.run_deadline_seconds + config.job_retention_days * DAY_SECONDS
+        job = cls(
+            id=job_id,
+            shard=shard_of(job_id),
+            created_at=now,
+            waits_until=waits_until,
+            expires_at=int(waits_until) + kept_seconds,
+            parameters_bytes=size_of(parameters),
+            **known,
+        )
+        job.owner_shard = f"{job.owner}#{job.shard}"
+        for name, value in {**job._index_keys_of(QUEUED), **job._posted(UNDER_WAY)}.items():
+            setattr(job, name, value)
+        job._held, job._parameters = job.lease or "", parameters
+        return job
+
+    @classmethod
+    def find(cls, job_id: str, *, owner: str | None = None) -> "Job":
+        """Return a job, of this owner if one is given, or raise NotFound."""
+        try:
+            job = cls.get(job_id, consistent_read=True)
+        except cls.DoesNotExist:
+            raise _missing(job_id) from None
+        if owner not in (None, job.owner):
+            raise _missing(job_id)
+        return job
+
+    @classmethod
+    def show(cls, job_id: str, *, owner: str | None = None) -> "Job":
+        """Return a job and its parameters, read in one call; else do as `find`."""
+        kinds: dict[str, type[Table]] = {job_id: cls, id_of(job_id): JobParameters}
+        found = read_together(kinds, consistent=True)
+        job, stored = found.get(job_id), found.get(id_of(job_id))
+        if not (isinstance(job, Job) and isinstance(stored, JobParameters)):
+            raise _missing(job_id)
+        if owner not in (None, job.owner):
+            raise _missing(job_id)
+        job._parameters = stored.values
+        return job
+
+    def claim(self, lease: str, *, now: float, until: float) -> None:
+        """Become the only driver until `until`; raise JobBusy or JobFinished."""
+        free = Job.lease.does_not_exist() & (Job.due_at <= now + _EARLY_SECONDS)
+        expired = Job.lease.exists() & (Job.due_at <= now)
+        claimable = Job.status.is_in(*OPEN) & (free | expired | (Job.lease == lease))
+        try:
+            self.update([Job.lease.set(lease), Job.due_at.set(until)], condition=claimable)
+        except UpdateError as error:
+            if not was_refused(error):
+                raise
+            self.refresh(consistent_read=True)
+            if self.is_open:
+                raise JobBusy(f"job {self.id} is driven by another") from error
+            raise JobFinished(f"job {self.id} is {self.status}") from error
+        self._held = lease
+
+    def put_back(
+        self,
+        status: str,
+        reason: str | None,
+        *,
+        due_at: float,
+        waits_for: str | None = None,
+        spent: str | None = None,
+        sort_key: str | None = None,
+    ) -> None:
+        """Give up the lease; whoever comes at `due_at` goes on.
+
+        `waits_for` says for programs what keeps it, `spent` why the attempt is over, `sort_key`
+        where in the queue the job is.
+        """
+        actions = [
+            *self._to(status),
+            set_or_remove(Job.status_reason, reason),
+            set_or_remove(Job.waits_for, waits_for),
+            Job.lease.remove(),
+            Job.due_at.set(due_at),
+        ]
+        if spent:
+            actions += [Job.spent.set(spent), *self._runs()]
+        if sort_key:
+            actions += [Job.queue.set(QUEUE), Job.sort_key.set(sort_key)]
+        self._change(actions)
+
+    def become_unreachable(self, reason: str, *, now: float, due_at: float) -> None:
+        """Put back a job whose ComfyUI does not answer, and remember since when."""
+        self._change(
+            [
+                Job.status_reason.set(reason),
+                Job.waits_for.set("comfyui_unreachable"),
+                Job.unreachable_since.set(Job.unreachable_since | now),
+                Job.lease.remove(),
+                Job.due_at.set(due_at),
+            ]
+        )
+
+    def begin_attempt(self, attempt: Attempt, *, queue_position: int) -> None:
+        """Write a submission down before it is made, so that its loss can be noticed."""
+        now = attempt.started_at
+        actions = [
+            *self._resumed(queue_position),
+            # As a whole: the run of the attempt before may have to be noted with it.
+            Job.attempts.set([*self.attempts, attempt]),
+            # In the queue it had no GPU, and the time with one begins anew.
+            Job.slot_at.set(now if self.queue else self.slot_at or now),
+            Job.started_at.set(self.started_at or now),
+            Job.progressed_at.set(now),
+            Job.spent.remove(),
+            Job.progress.remove(),
+        ]
+        try:
+            self._change(actions, size(Job.attempts) == len(self.attempts))
+        except LeaseLost:
+            # Ours all the same, if the answer of the first of two writes was lost.
+            self.refresh(consistent_read=True)
+            if self.lease != self._held or not self.attempt or self.attempt.id != attempt.id:
+                raise
+
+    def resume(self, *, queue_position: int) -> None:
+        """Note that ComfyUI has the attempt still."""
+        self._change(self._resumed(queue_position))
+
+    def report(
+        self, progress: dict[str, Any] | None, *, queue_position: int, now: float, until: float
+    ) -> None:
+        """Let pollers see how far the image is, or how many stand before it in the queue.
+
+        `now` is when ComfyUI last gave a sign of life; the lease is kept until `until`.
+        """
+        self._change(
+            [
+                *self._to(QUEUED if queue_position else RUNNING),
+                set_or_remove(Job.progress, progress),
+                Job.queue_position.set(queue_position),
+                Job.progressed_at.set(now),
+                Job.due_at.set(until),
+            ]
+        )
+
+    def succeed(self, images: list[dict[str, Any]], *, now: float) -> None:
+        """Finish with stored images."""
+        made = (Job.images.set(images), Job.image_count.set(len(images)), Job.error.remove())
+        ended = self._ended(SUCCEEDED, now, *made)
+        self._change([*ended, *self._runs(), Job.lease.remove()])
+
+    def fail(self, error: dict[str, Any], *, now: float) -> None:
+        """Finish without; `error` is what the caller reads."""
+        ended = self._ended(FAILED, now, Job.error.set(error))
+        self._change([*ended, *self._runs(), Job.lease.remove()])
+
+    def cancel(self, error: dict[str, Any], *, now: float) -> None:
+        """Finish, whoever drives the job: he may then change nothing more.
+
+        `lease` and `due_at` stay, and tell until when he may not know. Raise JobFinished when
+        the job has ended already.
+        """
+        try:
+            self._write(self._ended(CANCELED, now, Job.error.set(error)), Job.id.exists())
+        except LeaseLost as lost:
+            self.refresh(consistent_read=True)
+            raise JobFinished(f"job {self.id} is {self.status}") from lost
+
+    def make_due(self, *, now: float) -> None:
+        """Make a job that nobody drives due now; raise LeaseLost if somebody does, or did since.
+
+        What it was when it was read counts: it may have been made due, or put back, meanwhile.
+        """
+        undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
+        unchanged = Job.due_at == self.due_at
+        if self.queue:
+            unchanged &= Job.queue.exists()
+        self._write([Job.lease.remove(), Job.due_at.set(now)], undriven & unchanged)
+
+    def _to(self, status: str) -> list[Action]:
+        return [
+            getattr(Job, name).set(value) for name, value in self._index_keys_of(status).items()
+        ]
+
+    def _index_keys_of(self, status: str) -> dict[str, str]:
+        """Return the status, and where the indexes have the jobs of this status."""
+        return {
+            "status": status,
+            "status_shard": f"{status}#{self.shard}",
+            "owner_status_shard": f"{self.owner}#{status}#{self.shard}",
+        }
+
+    def _posted(self, state: str) -> dict[str, str]:
+        """Return where the indexes of posts have the job."""
+        if not self.post_id:
+            return {}
+        return {
+            "post_state": f"{self.post_id}#{state}",
+            "owner_post_state": f"{self.owner}#{self.post_id}#{state}",
+        }
+
+    def _runs(self) -> list[Action]:
+        """Write with an end what was noted of its run, so that no run counts twice or never."""
+        if not self.attempts:
+            return []
+        return [
+            Job.attempts.set(self.attempts),
+            Job.gpu_seconds.set(self.gpu_seconds),
+            set_or_remove(Job.gpu_cost, self.gpu_cost),
+        ]
+
+    def _resumed(self, queue_position: int) -> list[Action]:
+        over = (Job.queue, Job.status_reason, Job.waits_for, Job.unreachable_since)
+        return [
+            *self._to(QUEUED if queue_position else RUNNING),
+            Job.queue_position.set(queue_position),
+            *(attribute.remove() for attribute in over),
+        ]
+
+    def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
+        waiting = (Job.queue, Job.status_reason, Job.waits_for)
+        running = (
+            Job.spent,
+            Job.progress,
+            Job.queue_position,
+            Job.unreachable_since,
+        )
+        return [
+            *self._to(status),
+            *self._off_posts(status),
+            *actions,
+            *(attribute.remove() for attribute in (*waiting, *running)),
+            Job.finished_at.set(now),
+        ]
+
+    def _off_posts(self, status: str) -> list[Action]:
+        if status == SUCCEEDED:
+            return [getattr(Job, name).set(to) for name, to in self._posted(MADE).items()]
+        return [getattr(Job, name).remove() for name in self._posted(UNDER_WAY)]
+
+    def _change(self, actions: list[Action], condition: Condition | None = None) -> None:
+        held = Job.lease == self._held
+        self._write(actions, held if condition is None else held & condition)
+
+    def _write(self, actions: list[Action], condition: Condition) -> None:
+        try:
+            self.update(actions, condition=condition & Job.status.is_in(*OPEN))
+        except UpdateError as error:
+            if not was_refused(error):
+                raise
+            raise LeaseLost(f"job {self.id} is no longer ours to change") from error
+
+
+def _missing(job_id: str) -> NotFound:
+    return NotFound(f"job {job_id[:64]} does not exist", title="Job not found")
+
+
+# Job has the indexes, by which PynamoDB describes the table.
+JobParameters.beside = Job

@@ -1,0 +1,141 @@
+"""Reading many jobs: newest first, by status, by post, and those that nobody drives."""
+
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from itertools import accumulate, islice
+from typing import Any, TypeVar
+
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.errors import NotFound
+from chalicelib.models.jobs.indexes import MADE, SHARDS, UNDER_WAY
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.parameters import JobParameters, id_of
+from chalicelib.models.jobs.status import OPEN
+
+T = TypeVar("T", Job, JobParameters)
+
+_CHUNK = 50
+# Of parameters that are read at once: a list whose answer is full reads no more than this in vain.
+_CHUNK_BYTES = 256 * 1024
+
+
+def newest(
+    at_once: int,
+    *,
+    owner: str | None = None,
+    status: str | None = None,
+    before: str | None = None,
+) -> Iterator[str]:
+    """Yield the ids of jobs, newest first, those older than the id `before`.
+
+    They are read some more than `at_once` at a time.
+    """
+    older: Condition | None = Job.id < before if before else None
+    # A shard has its part of them, more or less.
+    how = {"scan_index_forward": False, "page_size": at_once // SHARDS + 2}
+    index, prefix = _index(owner, status)
+    pages = [index.query(f"{prefix}{shard}", older, **how) for shard in range(SHARDS)]
+    ids = ((str(each.id) for each in page) for page in pages)
+    return merge(*ids, reverse=True)
+
+
+def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
+    """Return the index for a list, and what its keys begin with, before the shard."""
+    if owner is None:
+        return (Job.by_status, f"{status}#") if status else (Job.by_age, "")
+    if status:
+        return Job.by_owner_status, f"{owner}#{status}#"
+    return Job.by_owner, f"{owner}#"
+
+
+def shown(ids: Iterable[str], *, at_once: int = _CHUNK) -> Iterator[list[Job]]:
+    """Yield the jobs of ids in their order with their parameters, as many at once as is cheap.
+
+    Those that are gone are left out. No more than `at_once` ids are taken at a time.
+    """
+    rest = iter(ids)
+    while chunk := list(islice(rest, min(at_once, _CHUNK))):
+        known = _read(Job, chunk)
+        jobs = [known[each] for each in chunk if each in known]
+        while jobs:
+            some = jobs[: _fitting(jobs)]
+            yield _with_parameters(some)
+            del jobs[: len(some)]
+
+
+def _fitting(jobs: list[Job]) -> int:
+    """Count the first jobs whose parameters are small enough together; one at least."""
+    sizes = accumulate(int(job.parameters_bytes) for job in jobs)
+    return max(sum(total <= _CHUNK_BYTES for total in sizes), 1)
+
+
+def _with_parameters(jobs: list[Job]) -> list[Job]:
+    """Read the parameters of jobs; a job whose parameters have expired is as good as gone."""
+    stored = _read(JobParameters, [id_of(job.id) for job in jobs])
+    there = [job for job in jobs if id_of(job.id) in stored]
+    for job in there:
+        job._parameters = stored[id_of(job.id)].values
+    return there
+
+
+def _read(kind: type[T], ids: list[str]) -> dict[str, T]:
+    """Read items in a batch; a cheap read may lack what has just been written, and is repeated."""
+    found: dict[str, T] = {each.id: each for each in kind.batch_get(ids)}
+    if missing := [each for each in ids if each not in found]:
+        found |= {each.id: each for each in kind.batch_get(missing, consistent_read=True)}
+    return found
+
+
+def made_for(
+    post_id: str, *, owner: str | None = None, after: str | None = None, at_once: int = _CHUNK
+) -> Iterator[str]:
+    """Yield the ids of a post's jobs that succeeded, oldest first, those after the id `after`."""
+    younger: Condition | None = Job.id > after if after else None
+    return _of_post(f"{post_id}#{MADE}", owner, younger, at_once)
+
+
+def open_for(post_id: str, *, owner: str | None = None, limit: int) -> list[str]:
+    """Return the ids of up to `limit` of a post's jobs that have not ended, oldest first."""
+    return list(islice(_of_post(f"{post_id}#{UNDER_WAY}", owner, None, limit), limit))
+
+
+def _of_post(
+    key: str, owner: str | None, condition: Condition | None, page_size: int
+) -> Iterator[str]:
+    if owner is None:
+        found = Job.by_post.query(key, condition, page_size=page_size)
+    else:
+        found = Job.by_owner_post.query(f"{owner}#{key}", condition, page_size=page_size)
+    return (str(each.id) for each in found)
+
+
+def count_open() -> dict[str, int]:
+    """Count the jobs of every status that is not terminal."""
+    return {
+        status: sum(Job.by_status.count(f"{status}#{shard}") for shard in range(SHARDS))
+        for status in OPEN
+    }
+
+
+def overdue(since: float) -> Iterator[Job]:
+    """Yield open jobs that should have been driven before `since`, oldest first per shard."""
+    for status in OPEN:
+        for shard in range(SHARDS):
+            late = Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
+            yield from filter(None, (_if_overdue(each.id, since) for each in late))
+
+
+def _if_overdue(job_id: str, since: float) -> Job | None:
+    """Return a job if it is overdue indeed: an index is late, and a driver may have come."""
+    try:
+        job = Job.find(job_id)
+    except NotFound:
+        return None
+    return job if job.is_open and job.due_at < since else None
+
+
+def accepted_between(lowest: str, highest: str) -> Iterator[Job]:
+    """Yield the jobs of a range of ids, with no more of each than what it cost and for whom."""
+    for shard in range(SHARDS):
+        yield from Job.by_age.query(str(shard), Job.id.between(lowest, highest))

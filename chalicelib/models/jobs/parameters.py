@@ -1,0 +1,47 @@
+"""What a job is to make, in an item of its own: the job's item is written again and again."""
+
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from chalicelib.config import config
+from chalicelib.days import DAY_SECONDS
+from chalicelib.models.json_text import JsonText, as_text
+from chalicelib.models.table import Table
+
+# DynamoDB deletes what has expired within days, and in no order: a job goes before its parameters.
+_STAY_SECONDS = 14 * DAY_SECONDS
+
+_PREFIX = "parameters:"
+
+
+class JobParameters(Table):
+    """The parameters of a job, which never change; beside the job, and for longer than it."""
+
+    class Meta:
+        table_name = config.jobs_table
+
+    id = UnicodeAttribute(hash_key=True)
+    values = JsonText()
+    expires_at = NumberAttribute()
+
+    @classmethod
+    def new(cls, job_id: str, values: dict[str, Any], *, job_expires_at: int) -> "JobParameters":
+        """Make the parameters of a new job, not yet stored."""
+        return cls(id_of(job_id), values=values, expires_at=job_expires_at + _STAY_SECONDS)
+
+    @classmethod
+    def of(cls, job_id: str) -> dict[str, Any]:
+        """Read the parameters of a job."""
+        stored: dict[str, Any] = cls.get(id_of(job_id), consistent_read=True).values
+        return stored
+
+
+def id_of(job_id: str) -> str:
+    """Return the id of the item that has a job's parameters."""
+    return f"{_PREFIX}{job_id}"
+
+
+def size_of(values: dict[str, Any]) -> int:
+    """Return how many bytes parameters take when they are stored."""
+    return len(as_text(values).encode())

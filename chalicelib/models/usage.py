@@ -1,0 +1,98 @@
+"""What the GPU instances did in the course of a day, and what that cost."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.update import Action
+
+from chalicelib.config import config
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.table import Table, lost_race, transaction
+
+BOOTING, BUSY, IDLE = KINDS = ("booting", "busy", "idle")
+
+
+class DayUsage(Table):
+    """The time of all instances on one day in UTC, in seconds and dollars, beside the jobs.
+
+    `starts` is how often an instance was seen to come on. `exhausted_budget` is the budget in
+    dollars that was used up on this day, if one was.
+    """
+
+    class Meta:
+        table_name = config.jobs_table
+
+    beside = Job
+
+    id = UnicodeAttribute(hash_key=True)
+    starts = NumberAttribute(default=0)
+    booting_seconds = NumberAttribute(default=0)
+    busy_seconds = NumberAttribute(default=0)
+    idle_seconds = NumberAttribute(default=0)
+    booting_cost = NumberAttribute(default=0)
+    busy_cost = NumberAttribute(default=0)
+    idle_cost = NumberAttribute(default=0)
+    exhausted_budget = NumberAttribute(null=True)
+
+    @classmethod
+    def on(cls, day: date) -> "DayUsage":
+        """Return a day, on which nothing may have been booked yet."""
+        try:
+            return cls.get(_id(day), consistent_read=True)
+        except cls.DoesNotExist:
+            return cls(_id(day))
+
+    @property
+    def cost(self) -> float:
+        """Dollars that were booked."""
+        return float(self.booting_cost + self.busy_cost + self.idle_cost)
+
+    def exhaust(self, dollars: float) -> None:
+        """Note that a budget is used up, for the rest of the day."""
+        self.update([DayUsage.exhausted_budget.set(dollars)])
+
+    @classmethod
+    def of(cls, days: Iterable[date]) -> "dict[date, DayUsage]":
+        """Return the days on which something was booked."""
+        ids = {_id(day): day for day in days}
+        return {ids[found.id]: found for found in cls.batch_get(ids, consistent_read=True)}
+
+
+def book(
+    record: InstanceRecord,
+    day: date,
+    amounts: dict[str, float],
+    *,
+    now: float,
+    run_seconds: float,
+) -> bool:
+    """Add to a day what an instance did until `now`; False if another has booked it already.
+
+    `amounts` are by the names of DayUsage; `run_seconds` of the instance's runs are accounted.
+    """
+    seen = InstanceRecord.accounted_at
+    unchanged = (
+        seen.does_not_exist() if record.accounted_at is None else seen == record.accounted_at
+    )
+    accounted = InstanceRecord.accounted_run_seconds.set(run_seconds)
+    try:
+        with transaction() as writes:
+            writes.update(record, actions=[seen.set(now), accounted], condition=unchanged)
+            writes.update(DayUsage(_id(day)), actions=_additions(amounts))
+    except TransactWriteError as error:
+        if not lost_race(error):
+            raise
+        return False
+    record.accounted_at, record.accounted_run_seconds = now, run_seconds
+    return True
+
+
+def _additions(amounts: dict[str, float]) -> list[Action]:
+    return [getattr(DayUsage, name).add(amount) for name, amount in amounts.items()]
+
+
+def _id(day: date) -> str:
+    return f"usage:{day.isoformat()}"

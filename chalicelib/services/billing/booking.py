@@ -1,0 +1,97 @@
+"""Where the time of the GPU instances goes: each second is booked once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib import metrics
+from chalicelib.days import date_of, day_end
+from chalicelib.models.fleet.instance import GAP_SECONDS
+from chalicelib.models.usage import BOOTING, BUSY, IDLE, book
+from chalicelib.services.billing.prices import cost_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.ec2 import Instance
+    from chalicelib.models.fleet.instance import InstanceRecord
+
+
+class Booking:
+    """Keeps the books of the instances' time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def account(self, instance: Instance, record: InstanceRecord, *, is_ready: bool) -> None:
+        """Book the seconds since the last time; harmless when repeated.
+
+        Call it each minute while the instance is on, and once more when it is stopped.
+        """
+        now = round(self._clock(), 3)
+        since, starts = _unbooked_since(instance, record, now)
+        if since == now and not starts:
+            return
+        while True:
+            until = min(now, day_end(since))
+            is_booked = self._book(instance, record, since, until, is_ready=is_ready, starts=starts)
+            if until >= now or not is_booked:
+                return
+            since, starts = until, 0
+
+    def _book(
+        self,
+        instance: Instance,
+        record: InstanceRecord,
+        since: float,
+        now: float,
+        *,
+        is_ready: bool,
+        starts: int,
+    ) -> bool:
+        """Book seconds of one day; false if somebody else was faster."""
+        elapsed = max(now - since, 0)
+        boots_until = float(record.ready_at or since) if is_ready else now
+        booting = min(max(boots_until - since, 0), elapsed)
+        accounted = float(record.accounted_run_seconds or 0)
+        # A run is told at its end: what it took before is busy in the minutes that follow.
+        ran = float(record.run_total_seconds or 0) - accounted
+        busy = min(max(ran, 0), elapsed - booting)
+        spent = {BOOTING: booting, BUSY: busy, IDLE: elapsed - booting - busy}
+        amounts = _amounts(instance.type, {kind: each for kind, each in spent.items() if each})
+        if starts:
+            amounts["starts"] = starts
+            busy = max(ran, busy)  # what ran before it was off is over
+        if amounts:
+            run_seconds = round(accounted + busy, 3)
+            if not book(record, date_of(since), amounts, now=now, run_seconds=run_seconds):
+                return False
+            figures = _figures(spent, amounts)
+            figures["OnSeconds"] = round(now - float(record.on_since or now), 3)
+            metrics.emit("GPU time booked", figures, instance_id=instance.id)
+        return True
+
+
+def _unbooked_since(instance: Instance, record: InstanceRecord, now: float) -> tuple[float, int]:
+    """Return since when nothing is booked, and 1 if the instance has been started since."""
+    booked_at, on_since = record.accounted_at, record.on_since
+    if on_since is not None and (booked_at is None or booked_at < on_since):
+        return min(float(on_since), now), 1
+    # EC2 tells when it started an instance: then nobody has to guess what was in a gap.
+    if booked_at is None or (now - booked_at > GAP_SECONDS and not instance.launched_at):
+        return now, 1
+    return min(float(booked_at), now), 0
+
+
+def _figures(spent: dict[str, float], amounts: dict[str, float]) -> dict[str, float]:
+    told = {f"{kind.capitalize()}Seconds": round(each, 3) for kind, each in spent.items() if each}
+    cost = sum(each for name, each in amounts.items() if name.endswith("_cost"))
+    return {**told, "GpuDollars": round(cost, 6)} if cost else told
+
+
+def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for kind, seconds in spent.items():
+        amounts[f"{kind}_seconds"] = round(seconds, 3)
+        amounts[f"{kind}_cost"] = cost_of(instance_type, seconds) or 0
+    return amounts

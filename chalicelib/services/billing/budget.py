@@ -1,0 +1,183 @@
+"""The daily budget: what the instances cost today, and when nothing is left to spend.
+
+An instance costs the same whatever it does, so that the moment at which the money is used up is
+known as soon as it is known which instances are on. Each of them has that moment in its record,
+where the write that gives a job a slot looks at it.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from chalicelib.days import date_of, day_end, day_start, seconds_to_next_day
+from chalicelib.errors import BudgetExhausted
+from chalicelib.models.catalogs import budget_mark
+from chalicelib.models.catalogs.budget_mark import BudgetMark
+from chalicelib.models.usage import DayUsage
+from chalicelib.services.billing.prices import hourly_price
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from chalicelib.services.gpus.inventory import InstanceView
+
+_HOUR_SECONDS = 3600
+
+# The reconciler comes every minute: what has no work is on for so long until it is stopped.
+_LAST_IDLE_SECONDS = 60
+_USUAL_BOOT_SECONDS = 120.0  # of an instance that never booted
+_LONGEST_BOOT_SECONDS = 300.0  # a first set-up takes longer, and does not come again
+_SAME_SECONDS = 1.0
+
+
+class Forecast(Struct, frozen=True):
+    """Dollars that are spent today, and when the budget is used up; infinite is not today.
+
+    `is_noted` says that it was noted as used up for the rest of the day.
+    """
+
+    spent: float
+    ends_at: float
+    now: float
+    is_noted: bool = False
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self.ends_at <= self.now
+
+
+class Budget:
+    """Dollars for the GPU instances of each day in UTC; None is no limit.
+
+    An instance may be started as any of `types`; without types as what it is.
+    """
+
+    def __init__(
+        self, dollars: float | None, types: Sequence[str], clock: Callable[[], float]
+    ) -> None:
+        self.dollars = dollars
+        self._types = types
+        self._clock = clock
+
+    def forecast(self, seen: Iterable[InstanceView], *, more: Sequence[str] = ()) -> Forecast:
+        """Say when the budget is used up, with instances of `more` types started now."""
+        now = self._clock()
+        if self.dollars is None:
+            return Forecast(0, inf, now)
+        today = DayUsage.on(date_of(now))
+        on = [each for each in seen if each.is_on and each.instance.can_be_started]
+        rates = {each.instance.id: _dollars_a_second(each.instance.type) for each in on}
+        rate = sum(rates.values()) + sum(_dollars_a_second(each) for each in more)
+        unbooked = sum(rates[each.instance.id] * _unbooked_seconds(each, now) for each in on)
+        spent = today.cost + unbooked
+        left = self.dollars - spent - rate * _LAST_IDLE_SECONDS
+        is_noted = _is_exhausted(today, self.dollars)
+        if left <= 0 or is_noted:
+            return Forecast(spent, now, now, is_noted)
+        ends_at = now + left / rate if rate else inf
+        return Forecast(spent, ends_at if ends_at < day_end(now) else inf, now)
+
+    def affordable(
+        self, seen: list[InstanceView], startable: Sequence[InstanceView], wanted: int
+    ) -> int:
+        """Count how many of those that may be started the budget pays for, up to `wanted`.
+
+        It lasts until they are up, whichever they are: each counts as the dearest type. If none may
+        start, and none is on, the budget is used up for today.
+        """
+        forecast, count = None, min(wanted, len(startable))
+        while count:
+            forecast = self.forecast(seen, more=[self._dearest(startable)] * count)
+            if forecast.ends_at > forecast.now + _boot_seconds(startable):
+                return count
+            count -= 1
+        if forecast and not any(each.is_on for each in seen):
+            self._exhaust(forecast)
+        return 0
+
+    def is_noted(self, now: float) -> bool:
+        """Tell whether the budget was noted as used up for the rest of the day."""
+        return self.dollars is not None and _is_exhausted(DayUsage.on(date_of(now)), self.dollars)
+
+    def announce(self, seen: list[InstanceView]) -> Forecast:
+        """Write into the records of the instances that are on when the budget is used up."""
+        forecast = self.forecast(seen)
+        for each in seen:
+            if each.is_on and not _knows(each, forecast):
+                each.record.pay_until(None if forecast.ends_at == inf else forecast.ends_at)
+        return forecast
+
+    @property
+    def reason(self) -> str:
+        """Say for people why nothing is started."""
+        return f"the daily budget of {self.dollars:g} dollars is used up until the day ends in UTC"
+
+    def exhausted(self) -> BudgetExhausted:
+        """Return what callers are refused with."""
+        return BudgetExhausted(self.reason, retry_seconds=seconds_to_next_day(self._clock()))
+
+    def tell(self, forecast: Forecast) -> None:
+        """Write down for those who accept requests when the budget is used up."""
+        if self.dollars is None:
+            return
+        known = budget_mark.read()
+        if forecast.is_exhausted:
+            self._exhaust(forecast)
+        if forecast.is_exhausted and not _is_told(known, self.dollars, forecast.now):
+            budget_mark.write(BudgetMark(forecast.now, self.dollars))
+        if forecast.is_exhausted:
+            return
+        ends_at = 0.0 if forecast.ends_at == inf else forecast.ends_at
+        before = known.ends_at if known and known.ends_at >= day_start(forecast.now) else 0
+        if abs(ends_at - before) >= _SAME_SECONDS:
+            budget_mark.write(BudgetMark(ends_at, self.dollars))
+
+    def percent(self, forecast: Forecast) -> float:
+        """Return how much of the budget is spent."""
+        used = 100 * forecast.spent / self.dollars if self.dollars else 100.0
+        return round(max(used, 100.0) if forecast.is_exhausted else used, 1)
+
+    def _exhaust(self, forecast: Forecast) -> None:
+        """Have nothing start for the rest of the forecast's day, unless the budget is raised."""
+        if self.dollars is not None and not forecast.is_noted:
+            DayUsage.on(date_of(forecast.now)).exhaust(self.dollars)
+
+    def _dearest(self, startable: Sequence[InstanceView]) -> str:
+        types = self._types or [each.instance.type for each in startable]
+        return max(types, key=_dollars_a_second)
+
+
+def _dollars_a_second(instance_type: str) -> float:
+    return (hourly_price(instance_type) or 0) / _HOUR_SECONDS
+
+
+def _boot_seconds(startable: Sequence[InstanceView]) -> float:
+    boots = [float(each.record.boot_seconds or _USUAL_BOOT_SECONDS) for each in startable]
+    return min(max(boots), _LONGEST_BOOT_SECONDS)
+
+
+def _is_exhausted(day: DayUsage, dollars: float) -> bool:
+    return day.exhausted_budget is not None and day.exhausted_budget >= dollars
+
+
+def _unbooked_seconds(seen: InstanceView, now: float) -> float:
+    record = seen.record
+    since = max(record.accounted_at or 0, record.on_since or now, day_start(now))
+    return max(now - float(since), 0)
+
+
+def _is_told(known: BudgetMark | None, dollars: float, now: float) -> bool:
+    return known is not None and known.is_exhausted(dollars, now)
+
+
+def _knows(seen: InstanceView, forecast: Forecast) -> bool:
+    """Tell whether a record says already what a forecast does."""
+    known = seen.record.budget_ends_at
+    if forecast.is_exhausted:
+        return seen.record.is_unpaid(forecast.now)
+    if known is None or forecast.ends_at == inf:
+        return bool(known is None and forecast.ends_at == inf)
+    return abs(float(known) - forecast.ends_at) < _SAME_SECONDS

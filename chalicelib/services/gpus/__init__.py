@@ -1,0 +1,1 @@
+"""GPU instances: which there are, which serve, start and stop."""

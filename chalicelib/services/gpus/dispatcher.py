@@ -1,0 +1,180 @@
+"""The dispatcher: which job gets a slot on which GPU, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnreachable, NotFound
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.status import STARTING
+from chalicelib.signals import NoFreeSlot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.services.billing.budget import Budget
+    from chalicelib.services.gpus.fleet import Fleet
+    from chalicelib.services.gpus.inventory import Server
+    from chalicelib.services.jobs.messages import JobMessages
+
+# A job that is due this soon, or was so a moment ago, is looked at anyway.
+_SOON_SECONDS = 5
+
+_OLD_SECONDS = 600  # how many instances there are changes seldom
+_PATIENCE_SECONDS = 60  # with a ComfyUI that has a job and does not answer
+
+
+class Dispatcher:
+    """Gives `SLOTS_PER_GPU` slots of each GPU to the jobs that are first in the queue.
+
+    A slot is a place in ComfyUI's own queue. There are few of them, so that nobody's burst fills
+    that queue, and more than one, so that the GPU has its next image when it ends one.
+    """
+
+    def __init__(
+        self, fleet: Fleet, job_messages: JobMessages, budget: Budget, clock: Callable[[], float]
+    ) -> None:
+        self._fleet = fleet
+        self._job_messages = job_messages
+        self._budget = budget
+        self._clock = clock
+
+    def acquire(self, job: Job) -> Server:
+        """Return the GPU on which the job has a slot now, the one it had before if that serves.
+
+        Raise NoFreeSlot when others come first, ComfyUIUnreachable when its GPU may be back
+        soon, and what `Fleet.ready` raises.
+        """
+        if (server_at_work := self.server_at_work(job)) and self._acquire_slot(job, server_at_work):
+            return server_at_work
+        servers = self._fleet.inventory.servers()
+        if not job.attempts:
+            self._check_order(job, servers)
+        for server in _preferred(job, servers or self._fleet.ready()):
+            if self._acquire_slot(job, server):
+                return server
+        self._release_slot(job)
+        raise NoFreeSlot("waiting for a free slot")
+
+    def server_at_work(self, job: Job) -> Server | None:
+        """Return the GPU that has the job's attempt, if it serves.
+
+        While ComfyUI loads a checkpoint it may not answer for seconds; the run would be paid
+        twice if another GPU took the job at once. Raise ComfyUIUnreachable meanwhile.
+        """
+        if not job.attempt:
+            return None
+        try:
+            return self._fleet.inventory.server(job.attempt.instance_id)
+        except ComfyUIUnreachable:
+            now = self._clock()
+            if now - (job.unreachable_since or now) < _PATIENCE_SECONDS:
+                raise
+            return None
+
+    def release(
+        self, job: Job, record: InstanceRecord, *, run_seconds: float | None = None
+    ) -> None:
+        """Free the slot of a job on an instance and call who is next."""
+        spent = sum(
+            float(each.run_seconds or 0) for each in job.attempts if each.instance_id == record.id
+        )
+        now = self._clock()
+        record.release_slot(job.id, now=now, run_seconds=run_seconds, spent_seconds=spent)
+        if (
+            len(self._fleet.inventory.members(max_age_seconds=_OLD_SECONDS)) > 1
+        ):  # another may have become ready since
+            return self.fill_slots()
+        return self._make_due(queue.first(None, config.slots_per_gpu - len(record.slot_holders)))
+
+    def watch(self, job: Job) -> None:
+        """Have a worker come when the job's lease has ended, should its owner die.
+
+        A job that was accepted under a lease, and was never in the queue, has such a message.
+        """
+        if job.sort_key:
+            self._job_messages.send(job.id, at=job.due_at + 1)
+
+    def repair(self) -> None:
+        """Free the slots of jobs that are gone, and call who should have been called."""
+        records = InstanceRecord.all()
+        for record in records:
+            self._release_unused(record)
+        if self._budget.is_noted(self._clock()):
+            return  # nobody would have a slot today
+        taken = sum(len(record.slot_holders) for record in records)
+        self._make_due(queue.first(None, max(config.slots_per_gpu * len(records) - taken, 1)))
+
+    def fill_slots(self) -> None:
+        """Make the next jobs due if slots are free: one may have come free as a job was queued."""
+        free = sum(server.free_slots for server in self._fleet.inventory.servers())
+        self._make_due(queue.first(None, free))
+
+    def scale_up(self) -> None:
+        """Start more GPUs if the queue is long enough for them."""
+        self._fleet.scale_up()
+
+    def _check_order(self, job: Job, servers: list[Server]) -> None:
+        free = sum(server.free_slots for server in servers) if servers else config.slots_per_gpu
+        if not free:
+            free = sum(self._release_unused(server.record) for server in servers)
+        # A job that just took a slot stays in the queue until its attempt is written.
+        holders = {job_id for server in servers for job_id in server.record.slot_holders}
+        ahead = queue.first(job.sort_key if job.queue else None, free + len(holders) if free else 0)
+        first = [each for each in ahead if each.id not in holders][:free]
+        if len(first) >= free:
+            # While a GPU starts, the first look at it by themselves.
+            self._make_due([each for each in first if servers or each.status != STARTING])
+            raise NoFreeSlot("waiting for a free slot")
+
+    def _acquire_slot(self, job: Job, server: Server) -> bool:
+        checkpoint = str(job.parameters["checkpoint"])
+        if not server.record.acquire_slot(job.id, now=self._clock(), checkpoint=checkpoint):
+            return False
+        if job.attempt and job.attempt.instance_id != server.instance.id:
+            self._release_slot(job)
+        return True
+
+    def _release_slot(self, job: Job) -> None:
+        """Free the slot on the GPU that the job had before."""
+        if job.attempt:
+            InstanceRecord(job.attempt.instance_id).release_slot(job.id)
+
+    def _make_due(self, jobs: list[Job]) -> None:
+        now = self._clock()
+        for job in jobs:
+            is_driven = job.lease and job.due_at > now
+            if not is_driven and abs(job.due_at - now) > _SOON_SECONDS:
+                self._job_messages.make_due(job)
+
+    def _release_unused(self, record: InstanceRecord) -> int:
+        """Free slots that nobody uses, which drivers left who died; return how many."""
+        unused = [job_id for job_id in record.slot_holders if not self._uses(job_id, record.id)]
+        for job_id in unused:
+            record.release_slot(job_id)
+        return len(unused)
+
+    def _uses(self, job_id: str, instance_id: str) -> bool:
+        try:
+            job = Job.find(job_id)
+        except NotFound:
+            return False
+        if not job.is_open:
+            return False
+        is_there = bool(job.attempt and job.attempt.instance_id == instance_id)
+        if is_there and job.due_at < self._clock() - _SOON_SECONDS:
+            self._job_messages.make_due(job)
+        # Whoever holds the lease may be about to write his attempt down.
+        return is_there or (bool(job.lease) and job.due_at > self._clock())
+
+
+def _preferred(job: Job, servers: list[Server]) -> list[Server]:
+    """Order GPUs by what they have to do; to load another checkpoint takes as long as an image."""
+    checkpoint = job.parameters["checkpoint"]
+    return sorted(
+        servers,
+        key=lambda server: server.queue_length + (server.record.checkpoint != checkpoint),
+    )

@@ -1,0 +1,181 @@
+"""The GPU instances: what must happen before one can serve, and when there are too few."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import (
+    ComfyUIUnavailable,
+    GpuNotReady,
+    NoCapacity,
+    StartFailed,
+    StillStopping,
+)
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.models.jobs import queue
+from chalicelib.models.keys.start import KeyStart
+from chalicelib.services.gpus.inventory import InstanceView, Inventory, Server
+from chalicelib.services.gpus.messages import progress, run_seconds
+from chalicelib.services.gpus.scaling import wanted
+from chalicelib.services.gpus.starter import refusal_of
+from chalicelib.services.gpus.state import (
+    COMING,
+    NO_CAPACITY,
+    STOPPED,
+    STOPPING,
+)
+from chalicelib.signals import OutOfBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
+    from chalicelib.services.billing.budget import Budget
+    from chalicelib.services.gpus.scaling import Limits
+    from chalicelib.services.gpus.starter import Starter
+
+log = logging.getLogger("darkroom.fleet")
+
+_BOOT_LOOK_SECONDS = 2.0  # many wait for one GPU, each in a function of its own
+_SCALE_UP_SECONDS = 10
+_RECLAIM_SECONDS = 300  # EC2 gives notice two minutes before
+_MOST_COUNTED = 1000  # of the queue; no fleet is so large that more would matter
+
+
+class Fleet:
+    """All instances of one deployment: their inventory, and how many of them are on."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        gateway: GpuFleet | StaticFleet,
+        starter: Starter,
+        limits: Limits,
+        budget: Budget,
+        clock: Callable[[], float],
+    ) -> None:
+        self.inventory = inventory
+        self._gateway = gateway
+        self._starter = starter
+        self._limits = limits
+        self._budget = budget
+        self._clock = clock
+        self._scaled_up_at = float("-inf")
+
+    def ready(self) -> list[Server]:
+        """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
+        asked = self.inventory.running()
+        self.inventory.members(max_age_seconds=_BOOT_LOOK_SECONDS)
+        if self.inventory.running() != asked and (servers := self.inventory.servers()):
+            return servers
+        raise self._start_or_wait()
+
+    def start(self, key_id: str | None) -> None:
+        """Have an instance running; harmless when one is.
+
+        Raise TooManyRequests if a key has started one less than an hour ago; None may always.
+        Raise StartFailed if EC2 refuses, and BudgetExhausted if nothing is left to spend today.
+        """
+        members = self.inventory.usable(max_age_seconds=0)
+        if any(each.state in ("running", "pending") for each in members):
+            return
+        startable, count = self._affordable(self.inventory.observe(), 1)
+        if not startable:
+            raise StartFailed("all GPU instances are unhealthy, and are left alone for an hour")
+        if not count:
+            raise self._budget.exhausted()
+        start = KeyStart.take(key_id, now=self._clock()) if key_id else None
+        try:
+            self._start_one()
+        except Exception:
+            if start:
+                start.give_back()
+            raise
+
+    def _start_one(self) -> None:
+        try:
+            started = self._start(lambda seen: self._affordable(seen, 1))
+        except GpuNotReady as wait:  # somebody else is at it
+            if why := refusal_of(StartSeries.read(now=self._clock())):
+                raise NoCapacity(why) from wait
+        else:
+            if not started:
+                raise StillStopping("the GPU instance is still stopping, and starts only then")
+        finally:
+            self.inventory.expire()
+
+    def scale(self, *, least_jobs: int = 0) -> None:
+        """Start as many instances as the open jobs deserve, as far as EC2 and `FLEET_MAX` allow."""
+        stopped, missing = self._due(self.inventory.observe(), least_jobs)
+        if missing <= 0 or not stopped:
+            return
+        try:
+            self._start(lambda seen: self._due(seen, least_jobs))
+        except (GpuNotReady, StartFailed) as refusal:
+            log.info("no more GPUs: %s", refusal)
+        self.inventory.expire()
+
+    def _start(self, due: Callable[[list[InstanceView]], tuple[list[InstanceView], int]]) -> int:
+        """Start what is due, and write down how long the budget lasts then."""
+        # Anew for the only one who starts: much may have been started meanwhile.
+        started = self._starter.start(lambda: due(self.inventory.observe(max_age_seconds=0)))
+        if started:
+            self._budget.announce(self.inventory.observe(max_age_seconds=0))
+        return started
+
+    def _due(self, seen: list[InstanceView], least_jobs: int) -> tuple[list[InstanceView], int]:
+        """Say which instances may be started, and how many of them should be."""
+        served = sum(len(each.record.slot_holders) for each in seen)
+        open_jobs = max(queue.length(_MOST_COUNTED) + served, least_jobs)
+        want = wanted(open_jobs, run_seconds(seen), self._limits)
+        missing = want - sum(each.state in COMING for each in seen)
+        return self._affordable(seen, max(missing, 0))
+
+    def _affordable(self, seen: list[InstanceView], count: int) -> tuple[list[InstanceView], int]:
+        """Say which instances may be started, and how many of them the budget allows."""
+        startable = self._startable(seen)
+        return startable, self._budget.affordable(seen, startable, count)
+
+    def scale_up(self) -> None:
+        """Do the same for a job that waits for a slot; many may ask, and often."""
+        is_due = self._clock() - self._scaled_up_at > _SCALE_UP_SECONDS
+        if self._limits.fleet_max > 1 and is_due:
+            self._scaled_up_at = self._clock()
+            with suppress(GpuNotReady):  # EC2 does not tell; the reconciler looks too
+                self.scale()
+
+    def reclaim(self, instance_id: str) -> None:
+        """Give an instance that EC2 takes back no more jobs; other instances are not ours."""
+        if any(each.id == instance_id for each in self.inventory.members(max_age_seconds=0)):
+            log.warning("EC2 takes a GPU instance back", extra={"instance_id": instance_id})
+            until = self._clock() + _RECLAIM_SECONDS
+            InstanceRecord(instance_id).force_drain(until=until)
+
+    def stop(self, instance: Instance) -> None:
+        """Stop an instance."""
+        self._gateway.stop(instance.id)
+        self.inventory.expire()
+
+    def _startable(self, seen: list[InstanceView]) -> list[InstanceView]:
+        """List what is stopped and healthy, else what is about to be stopped."""
+        off = [each for each in seen if each.state in (STOPPED, NO_CAPACITY)]
+        stopping = [each for each in seen if each.state == STOPPING]
+        unhealthy = [
+            each for each in stopping if (each.record.unhealthy_until or 0) > self._clock()
+        ]
+        healthy = off or [each for each in stopping if each not in unhealthy]
+        return sorted(healthy, key=lambda each: int(each.record.failed_boots))
+
+    def _start_or_wait(self) -> Exception:
+        try:
+            self.inventory.usable()
+        except ComfyUIUnavailable as never:
+            return never
+        self.scale(least_jobs=1)
+        seen = self.inventory.observe()
+        if self._budget.forecast(seen).is_exhausted:
+            return OutOfBudget(self._budget.reason)
+        return progress(seen, self._clock())

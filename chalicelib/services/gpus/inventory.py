@@ -1,0 +1,213 @@
+"""The GPU instances: which ones there are, what each one does, and which can serve now."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnreachable
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.services.gpus.messages import no_instance, not_answering
+from chalicelib.services.gpus.state import STARTING, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui.client import ComfyUI
+    from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
+    from chalicelib.services.gpus.warm_up import WarmUp
+
+_DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
+_STALE_SECONDS = 120
+_OLD_SECONDS = 600
+_SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
+
+
+class Inventory:
+    """What can be seen of all instances of one deployment."""
+
+    def __init__(
+        self,
+        gateway: GpuFleet | StaticFleet,
+        connect: Callable[[str], ComfyUI],
+        warm_up: WarmUp,
+        clock: Callable[[], float],
+    ) -> None:
+        self._gateway = gateway
+        self._connect = connect
+        self._warm_up = warm_up
+        self._clock = clock
+        self._members: list[Instance] = []
+        self._described_at = float("-inf")
+        self._is_known = False  # whether EC2 has ever answered
+        self._unreachable_since: float | None = None
+        self._silence: FleetUnreachable | None = None
+        self._silent_at: dict[str, float] = {}
+
+    def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
+        """List the instances as EC2 described them at most so long ago.
+
+        While EC2 does not answer, the last answer counts for two minutes more; then raise
+        FleetUnreachable.
+        """
+        if self._clock() - self._described_at > max_age_seconds:
+            self._describe()
+        if self._silence:
+            raise FleetUnreachable(str(self._silence), retry_seconds=self._silence.retry_seconds)
+        return self._members
+
+    def _describe(self) -> None:
+        try:
+            self._members, self._silence = self._gateway.instances(), None
+            self._unreachable_since, self._is_known = None, True
+        except FleetUnreachable as silence:
+            # What serves goes on serving while EC2's API is down.
+            now = self._clock()
+            self._unreachable_since = (
+                now if self._unreachable_since is None else self._unreachable_since
+            )
+            is_stale = not self._is_known or now - self._unreachable_since > _STALE_SECONDS
+            self._silence = silence if is_stale else None
+        self._described_at = self._clock()  # a time-out has passed, perhaps
+
+    def check(self) -> None:
+        """Raise ComfyUIUnavailable when no instance could ever serve a job, as far as EC2 tells.
+
+        How many instances there are changes seldom: where one could serve, EC2 is asked once in
+        ten minutes.
+        """
+        with suppress(FleetUnreachable):
+            try:
+                self.usable(max_age_seconds=_OLD_SECONDS)
+            except ComfyUIUnavailable:
+                if self._clock() - self._described_at <= _DESCRIBE_SECONDS:
+                    raise
+                self.usable()
+
+    def expire(self) -> None:
+        """Have EC2 asked again at the next look: something was started or stopped."""
+        self._described_at = float("-inf")
+
+    def views(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
+        """Look at every instance: EC2, its ComfyUI, and what we know of it. Nothing is changed."""
+        return self._views(self._look_at, max_age_seconds)
+
+    def observe(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
+        """Look at every instance, warm up those that just booted, and write down what was seen."""
+        return self._views(self._ask, max_age_seconds)
+
+    def servers(self) -> list[Server]:
+        """List the instances that can serve now, the least busy first."""
+        answering = [server for each in self.running() if (server := self._ask(each))]
+        serving = [server for server in answering if server.serves]
+        return sorted(serving, key=lambda server: server.queue_length)
+
+    def server(self, instance_id: str) -> Server | None:
+        """Return one instance if it can go on with what it has; it may take nothing new.
+
+        Raise ComfyUIUnreachable when it should, as it runs, and does not answer.
+        """
+        member = next((each for each in self.running() if each.id == instance_id), None)
+        if member is None:
+            return None
+        server = self._ask(member)
+        if server is None:
+            raise ComfyUIUnreachable("ComfyUI did not answer")
+        return server if server.is_ready and not server.is_unhealthy else None
+
+    def running(self) -> list[Instance]:
+        """List the instances that run, as EC2 described them."""
+        return [each for each in self.members() if each.state == "running"]
+
+    def usable(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
+        """List the instances; raise ComfyUIUnavailable when none could ever serve a job."""
+        members = self.members(max_age_seconds=max_age_seconds)
+        if not members:
+            raise no_instance()
+        if not any(each.can_be_started for each in members) and not self.servers():
+            raise not_answering()
+        return members
+
+    def _views(
+        self, ask: Callable[[Instance], Server | None], max_age_seconds: float
+    ) -> list[InstanceView]:
+        members = self.members(max_age_seconds=max_age_seconds)
+        has_capacity = not StartSeries.read(now=self._clock()).failed
+        return [self._view(each, ask, has_capacity=has_capacity) for each in members]
+
+    def _view(
+        self, instance: Instance, ask: Callable[[Instance], Server | None], *, has_capacity: bool
+    ) -> InstanceView:
+        server = ask(instance) if instance.state == "running" else None
+        record = server.record if server else InstanceRecord.read(instance.id)
+        state = state_of(instance, record, server, now=self._clock(), has_capacity=has_capacity)
+        return InstanceView(instance, record, server, state)
+
+    def _ask(self, instance: Instance) -> Server | None:
+        """Ask an instance's ComfyUI, and write down whether it answered and became ready."""
+        was_silent_at = self._silent_at.get(instance.id, float("-inf"))
+        if instance.can_be_started and self._clock() - was_silent_at < _SILENT_SECONDS:
+            return None
+        try:
+            server = self._server(instance)
+            if not server.is_ready:
+                is_ready = self._warm_up.go_on(server.comfyui, server.record)
+                server = server._replace(is_ready=is_ready)
+            server.record.answered()
+        except ComfyUIUnreachable:
+            self._silent_at[instance.id] = self._clock()
+            InstanceRecord(instance.id).become_unreachable(now=self._clock())
+            return None
+        return server
+
+    def _look_at(self, instance: Instance) -> Server | None:
+        try:
+            return self._server(instance)
+        except ComfyUIUnreachable:
+            return None
+
+    def _server(self, instance: Instance) -> Server:
+        comfyui = self._connect(instance.url)
+        queue_length = comfyui.queue_length()
+        record, now = InstanceRecord.read(instance.id), self._clock()
+        attempt = record.unhealthy_attempt
+        is_unhealthy = bool(attempt) and comfyui.is_unhealthy(attempt)
+        is_draining = (record.draining_until or 0) > now or record.is_unpaid(now)
+        is_ready = not instance.can_be_started or record.ready_at is not None
+        return Server(instance, comfyui, queue_length, record, is_unhealthy, is_draining, is_ready)
+
+
+class Server(NamedTuple):
+    """An instance whose ComfyUI answers, how much it has to do, and what we know of it."""
+
+    instance: Instance
+    comfyui: ComfyUI
+    queue_length: int
+    record: InstanceRecord
+    is_unhealthy: bool = False
+    is_draining: bool = False
+    is_ready: bool = True
+
+    @property
+    def serves(self) -> bool:
+        return self.is_ready and not (self.is_unhealthy or self.is_draining)
+
+    @property
+    def free_slots(self) -> int:
+        return max(config.slots_per_gpu - len(self.record.slot_holders), 0)
+
+
+class InstanceView(NamedTuple):
+    """An instance as it is now; `server` is None when its ComfyUI is silent, or it is off."""
+
+    instance: Instance
+    record: InstanceRecord
+    server: Server | None
+    state: str
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is paid for: also one that was just started, which EC2 tells later."""
+        return self.instance.state in ("running", "pending") or self.state == STARTING

@@ -1,0 +1,153 @@
+"""Starting GPU instances: once for each need, with whatever capacity EC2 has."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalicelib import metrics
+from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed, StartUnknown, TypeRefused
+from chalicelib.models.fleet.start_series import StartSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
+    from chalicelib.models.fleet.instance import InstanceRecord
+    from chalicelib.services.gpus.inventory import InstanceView
+
+log = logging.getLogger("darkroom.starting")
+
+_TRY_SECONDS = 30  # should its function die, the next try begins so much later
+_ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs it
+_SETTLE_SECONDS = 10  # until EC2 describes as started what it started
+_STOPPING_SECONDS = 2
+_LOOK_SECONDS = 2
+
+# Between two rounds that found no capacity: doubled each time, and spread by chance, as the
+# fleets of others wait for the same.
+_FIRST_SECONDS = 20
+_LONGEST_SECONDS = 300
+
+
+class Starter:
+    """Starts instances, as one of `types` where the first ones are not to be had.
+
+    `chance` gives numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        gateway: GpuFleet | StaticFleet,
+        types: Sequence[str],
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+    ) -> None:
+        self._gateway = gateway
+        self._types = types
+        self._clock = clock
+        self._chance = chance
+
+    def start(self, due: Callable[[], tuple[list[InstanceView], int]]) -> int:
+        """Start instances and count them; raise GpuNotReady if somebody else is at it.
+
+        `due` is asked by the only one who starts, and looks anew: for those that may be started,
+        the best first, and for how many of them should be. Raise StartFailed when EC2 refuses all.
+        """
+        now = self._clock()
+        series = StartSeries.read(now=now)
+        if not series.claim(now=now, until=now + _TRY_SECONDS):
+            raise _waiting(series, now)
+        candidates, count = due()
+        try:
+            started = self._round(candidates, count)
+        except StartFailed as refusal:
+            until = self._clock() + self._pause(int(series.failed))
+            series.put_off(_reason(refusal), until=until)
+            raise
+        if started:
+            series.succeed(until=self._clock() + _SETTLE_SECONDS)
+        else:
+            series.pause(until=self._clock() + _STOPPING_SECONDS)
+        return started
+
+    def _round(self, candidates: list[InstanceView], count: int) -> int:
+        """Ask for every instance as every type, the preferred one first; count the starts."""
+        over: set[str] = set()
+        types = {seen.instance.id: seen.instance.type for seen in candidates}
+        started, refusal = 0, None
+        until = self._clock() + _ROUND_SECONDS
+        for seen, wanted_type in self._tries(candidates):
+            if started == count or self._clock() > until:
+                break
+            if seen.instance.id in over:
+                continue
+            try:
+                started += self._start(seen, wanted_type, types)
+                over.add(seen.instance.id)  # it starts, or is still stopping
+            except StartUnknown:
+                return started + 1  # the next look tells
+            except StartFailed as error:
+                if not isinstance(error, NoCapacity | TypeRefused):
+                    over.add(seen.instance.id)  # it is not its type
+                log.warning("not started: %s", error, extra={"instance_id": seen.instance.id})
+                # What people can change is told rather than what passes.
+                refusal = error if isinstance(refusal, NoCapacity | None) else refusal
+        if refusal and not started:
+            raise refusal
+        return started
+
+    def _tries(self, candidates: list[InstanceView]) -> Iterator[tuple[InstanceView, str | None]]:
+        for instance_type in self._types or (None,):
+            yield from ((seen, instance_type) for seen in candidates)
+
+    def _start(self, seen: InstanceView, wanted_type: str | None, types: dict[str, str]) -> bool:
+        """Start an instance as a type; false while it is still stopping."""
+        name, record = seen.instance.id, seen.record
+        record.went_off(now=self._clock())
+        if (record.unhealthy_until or 0) > self._clock():
+            raise StartFailed(f"the GPU instance is unhealthy: {record.unhealthy_reason}")
+        if wanted_type and wanted_type != types[name]:
+            if not self._gateway.change_type(name, wanted_type):
+                return False
+            types[name] = wanted_type
+        return self._ask(name, record)
+
+    def _ask(self, name: str, record: InstanceRecord) -> bool:
+        try:
+            if not self._gateway.start(name):
+                return False
+        except NoCapacity:
+            metrics.emit("no capacity", {"CapacityErrors": 1}, instance_id=name)
+            raise
+        except StartUnknown:
+            record.started(now=self._clock())
+            raise
+        metrics.emit("GPU started", {"GpuStarts": 1}, instance_id=name)
+        record.started(now=self._clock())
+        return True
+
+    def _pause(self, failed: int) -> float:
+        seconds = min(_FIRST_SECONDS * 2 ** min(failed, 10), _LONGEST_SECONDS)
+        return float(seconds * (0.5 + self._chance() / 2))
+
+
+def refusal_of(series: StartSeries) -> str | None:
+    """Say what EC2 refuses and when it is asked again, if it does."""
+    if not series.failed:
+        return None
+    next_at = datetime.fromtimestamp(float(series.next_at), UTC).strftime("%H:%M:%S UTC")
+    times = "once" if series.failed == 1 else f"{int(series.failed)} times"
+    return f"{series.why}; tried {times}, next at {next_at}"
+
+
+def _waiting(series: StartSeries, now: float) -> GpuNotReady:
+    reason = refusal_of(series)
+    seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS) if reason else _LOOK_SECONDS
+    return GpuNotReady(reason or "the GPU instance is starting", retry_seconds=seconds)
+
+
+def _reason(refusal: StartFailed) -> str:
+    what = "waiting for GPU capacity" if isinstance(refusal, NoCapacity) else "waiting"
+    return f"{what}: {refusal}"

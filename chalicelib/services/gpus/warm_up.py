@@ -1,0 +1,63 @@
+"""When a GPU instance that runs can serve: its ComfyUI answers, and has warmed up once."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import WorkflowRejected
+from chalicelib.workflows import WARM_UP, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui.client import ComfyUI
+    from chalicelib.gateways.comfyui.state import Finished
+    from chalicelib.models.fleet.instance import InstanceRecord
+
+log = logging.getLogger("darkroom.warm_up")
+
+# A ComfyUI that was started anew has forgotten it.
+WARM_UP_ID = "darkroom-warm-up"
+
+
+class WarmUp:
+    """Has an instance load the checkpoint before its first job; without one it only answers."""
+
+    def __init__(self, checkpoint: str | None, clock: Callable[[], float]) -> None:
+        self._checkpoint = checkpoint
+        self._clock = clock
+
+    def go_on(self, comfyui: ComfyUI, record: InstanceRecord) -> bool:
+        """Do the next step of warming up, if one is left; return whether the instance is ready.
+
+        Many may do so at a time. Raise ComfyUIUnreachable.
+        """
+        if record.ready_at is not None:
+            return True
+        if not self._checkpoint or self._is_warm(comfyui, record, self._checkpoint):
+            record.became_ready(now=self._clock())
+            return True
+        return False
+
+    def _is_warm(self, comfyui: ComfyUI, record: InstanceRecord, checkpoint: str) -> bool:
+        state = comfyui.find(WARM_UP_ID)
+        if state is None:
+            return not self._submit(comfyui, checkpoint)
+        return state.is_finished and self._judge(state, record)
+
+    def _submit(self, comfyui: ComfyUI, checkpoint: str) -> bool:
+        """Begin to warm up; tell whether ComfyUI took it."""
+        try:
+            comfyui.submit(WARM_UP_ID, load(WARM_UP).render({"checkpoint": checkpoint}))
+        except WorkflowRejected as refusal:
+            # Jobs may name another checkpoint; those that do not will say what is wrong.
+            log.error("ComfyUI refuses to warm up: %s", refusal)  # noqa: TRY400
+            return False
+        return True
+
+    def _judge(self, end: Finished, record: InstanceRecord) -> bool:
+        if end.failure and end.failure.kind != "interrupted":
+            record.mark_unhealthy(f"the warm-up failed: {end.failure.error}", now=self._clock())
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""Jobs: accepted, driven, ended."""

@@ -1,0 +1,103 @@
+"""Attempts at a job: written down first, then submitted to ComfyUI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import GenerationFailed, NotFound, WorkflowRejected
+from chalicelib.models.jobs.attempt import HELD_UP, LOST, NEVER_RAN, Attempt, sentence_of
+from chalicelib.models.jobs.job import Job
+from chalicelib.services.billing.prices import cost_of
+from chalicelib.services.jobs.failures import rejected
+from chalicelib.signals import LeaseLost
+from chalicelib.workflows import Graph, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui.client import ComfyUI
+    from chalicelib.gateways.comfyui.state import Finished
+    from chalicelib.services.gpus.inventory import Server
+
+MAX_ATTEMPTS = 3
+# Those that never ran do not count, but a job that breaks ComfyUI as it starts might never count.
+_MOST_SUBMISSIONS = 10
+
+# An attempt of these reasons does not count: the one before it was never begun, and may well have
+# been lost by the fault of another.
+_UNCOUNTED = (NEVER_RAN, HELD_UP)
+
+_JOB_ID_LENGTH = 26  # of a ULID
+
+_SUBMIT_SECONDS = 7  # ComfyUI's gateway gives up on an answer before
+
+
+def lost(job: Job) -> str:
+    """Say why an attempt that ComfyUI does not know is over."""
+    return NEVER_RAN if job.queue_position else LOST
+
+
+def shows_life(attempt_id: str, *, since: float) -> bool:
+    """Tell whether an attempt is that of a job whose run got on since a time."""
+    job_id = attempt_id.partition("-")[0]
+    if not (job_id.isalnum() and len(job_id) == _JOB_ID_LENGTH):
+        return False  # somebody else's, who may call it anything
+    try:
+        job = Job.find(job_id)
+    except NotFound:
+        return False
+    return job.is_open and (job.progressed_at or 0) > since
+
+
+def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> None:
+    """Write the next attempt down; raise GenerationFailed after the last one."""
+    _check_lease(job, clock)
+    counted = [each for each in job.attempts if each.reason not in _UNCOUNTED]
+    is_counted = len(counted) == MAX_ATTEMPTS and reason not in _UNCOUNTED
+    if is_counted or len(job.attempts) == _MOST_SUBMISSIONS:
+        why = sentence_of(reason)
+        raise GenerationFailed(
+            f"given up after {len(job.attempts)} attempts; the last ended because {why}",
+            code="attempts_exhausted",
+        )
+    attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
+        id=f"{job.id}-{len(job.attempts) + 1}",
+        instance_id=server.instance.id,
+        instance_type=server.instance.type or None,
+        started_at=clock(),
+        reason=reason,
+    )
+    job.begin_attempt(attempt, queue_position=server.queue_length)
+
+
+def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
+    """Submit the attempt that was written down last."""
+    _check_lease(job, clock)
+    try:
+        comfyui.submit(job.attempts[-1].id, workflow_of(job))
+    except WorkflowRejected as refusal:
+        raise rejected(refusal, load(job.workflow)) from refusal
+
+
+def workflow_of(job: Job) -> Graph:
+    """Return what ComfyUI runs for the last attempt."""
+    # A folder for each job: ComfyUI lists the folder at every save. A prefix for each
+    # attempt: ComfyUI would answer a repeated graph with the file of the first.
+    prefix = f"darkroom/{job.id}/{job.attempts[-1].id}"
+    return load(job.workflow).render({**job.parameters, "filename_prefix": prefix})
+
+
+def note_run(job: Job, end: Finished) -> None:
+    """Remember how long the last attempt had its GPU, and what that cost, if ComfyUI told."""
+    if end.run_seconds is not None:
+        cost = cost_of(job.attempts[-1].instance_type, end.run_seconds)
+        job.note_run(end.run_seconds, cost)
+
+
+def _check_lease(job: Job, clock: Callable[[], float]) -> None:
+    """Raise LeaseLost when a driver slept so long that its submission would come too late.
+
+    The next driver may have looked for the attempt, not found it and submitted another.
+    """
+    if clock() + _SUBMIT_SECONDS > job.due_at:
+        raise LeaseLost(f"the lease of job {job.id} is about to end")

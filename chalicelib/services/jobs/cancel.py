@@ -1,0 +1,113 @@
+"""Canceling jobs."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from chalicelib.errors import JobFinished, NotFound
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.status import CANCELED
+from chalicelib.services.jobs import job_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chalicelib.services.jobs.cleanup import Cleanup
+    from chalicelib.services.jobs.messages import JobMessages
+
+log = logging.getLogger("darkroom.canceling")
+
+_AT_ONCE = 8
+
+_ERROR = {
+    "code": "canceled",
+    "message": "the job was canceled",
+    "suggestion": "Send the request again, with another Idempotency-Key if it had one",
+    "field": None,
+}
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one of many jobs: the job if it is canceled, and if it is so since now."""
+
+    job: Job | None = None
+    is_new: bool = False
+    is_left: bool = False
+
+
+class Cancellation:
+    """The use case behind `cancel`."""
+
+    def __init__(
+        self, cleanup: Cleanup, job_messages: JobMessages, clock: Callable[[], float]
+    ) -> None:
+        self._cleanup = cleanup
+        self._job_messages = job_messages
+        self._clock = clock
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job, and its run on the GPU if it has one; harmless when repeated.
+
+        Raise NotFound, or JobFinished when the job succeeded or failed before.
+        """
+        job = Job.find(job_id)
+        has_ended = self._end(job)
+        self._cleanup.ended(job)
+        if has_ended:
+            queue.give_back([job])
+        return job
+
+    def cancel_all(
+        self, job_ids: Iterable[str], *, owner: str | None, until: float
+    ) -> tuple[list[str], bool]:
+        """End jobs of an owner, or of anybody, some at a time.
+
+        Return the ids of those that are canceled now, and whether some were left: after `until`
+        none is begun. Those that are missing, or succeeded or failed before, are neither.
+        """
+        tries = [
+            partial(copy_context().run, self._try, job_id, owner=owner, until=until)
+            for job_id in job_ids
+        ]
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            outcomes = list(pool.map(lambda each: each(), tries))
+            jobs = [each.job for each in outcomes if each.job]
+            # What waited for a GPU leaves nothing of its own: one look at the queue does for all.
+            waited = [job for job in jobs if not job.attempts][:1]
+            list(pool.map(self._cleanup.ended, [job for job in jobs if job.attempts] + waited))
+        queue.give_back(each.job for each in outcomes if each.job and each.is_new)
+        return [str(job.id) for job in jobs], any(each.is_left for each in outcomes)
+
+    def _try(self, job_id: str, *, owner: str | None, until: float) -> Outcome:
+        if self._clock() > until:
+            return Outcome(is_left=True)
+        try:
+            job = Job.find(job_id, owner=owner)
+            return Outcome(job, is_new=self._end(job))
+        except (NotFound, JobFinished):
+            return Outcome()
+        except Exception:
+            log.exception("not canceled", extra={"job_id": job_id})
+            return Outcome(is_left=True)
+
+    def _end(self, job: Job) -> bool:
+        """End a job; false if it was canceled before. Raise JobFinished if it ended otherwise."""
+        if job.is_open and (job.lease or job.attempts):
+            # Should this process die, or a driver submit now who does not know yet: the message
+            # comes when his lease has ended, and a worker clears up.
+            self._job_messages.send(job.id, at=max(job.due_at, self._clock()) + 1)
+        try:
+            job.cancel(_ERROR, now=self._clock())
+        except JobFinished:
+            if job.status != CANCELED:
+                raise
+            return False
+        job_metrics.ended(job)
+        return True

@@ -1,0 +1,74 @@
+"""What an ended job leaves behind: prompts in ComfyUI, its slot, images that nobody may have."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.status import SUCCEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chalicelib.gateways.s3 import ImageStore
+    from chalicelib.models.jobs.attempt import Attempt
+    from chalicelib.models.jobs.job import Job
+    from chalicelib.services.gpus.dispatcher import Dispatcher
+    from chalicelib.services.gpus.fleet import Fleet
+    from chalicelib.services.gpus.inventory import Server
+
+log = logging.getLogger("darkroom.cleanup")
+
+
+class Cleanup:
+    """Takes a job that ended off the GPU; harmless when repeated, and never in the job's way."""
+
+    def __init__(
+        self, fleet: Fleet, dispatch: Dispatcher, images: ImageStore, clock: Callable[[], float]
+    ) -> None:
+        self._fleet = fleet
+        self._dispatch = dispatch
+        self._images = images
+        self._clock = clock
+
+    def succeeded(self, job: Job, server: Server, *, run_seconds: float | None) -> None:
+        """Free the slot of a job that has its image; its earlier attempts are of no more use."""
+        leave = partial(self._dispatch.release, job, server.record, run_seconds=run_seconds)
+        self._try(job, leave, partial(self._drop, job.attempts[:-1]))
+
+    def ended(self, job: Job) -> None:
+        """Clear up after whoever ended the job, and perhaps died before he could do it."""
+        if not job.attempts:
+            self._try(
+                job, self._dispatch.repair
+            )  # it may have had a slot, or been first in the queue
+        elif job.status == SUCCEEDED:
+            self._try(job, partial(self._release, job))
+        else:
+            drop, leave = partial(self._drop, job.attempts), partial(self._release, job)
+            self._try(job, drop, leave, partial(self._images.delete, job.id))
+
+    def _try(self, job: Job, *chores: Callable[[], None]) -> None:
+        for chore in chores:
+            try:
+                chore()
+            except Exception:
+                log.exception("an ended job has left something", extra={"job_id": job.id})
+
+    def _release(self, job: Job) -> None:
+        record = InstanceRecord.read(job.attempts[-1].instance_id)
+        if job.id in record.slot_holders:
+            self._dispatch.release(job, record)
+
+    def _drop(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            try:
+                server = self._fleet.inventory.server(attempt.instance_id)
+                if server and not server.comfyui.drop(attempt.id):
+                    log.error("ComfyUI does not work", extra={"instance_id": attempt.instance_id})
+                    server.record.mark_unhealthy_by(attempt.id, now=self._clock())
+            except ComfyUIUnreachable:
+                continue  # what does not answer forgets its queue when it starts anew

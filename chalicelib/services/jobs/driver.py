@@ -1,0 +1,203 @@
+"""`advance`: the one state machine of a job. API, worker and reconciler all drive jobs with it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, GenerationFailed, GpuNotReady
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.attempt import FIRST, sentence_of
+from chalicelib.models.jobs.status import BUDGET_EXHAUSTED, QUEUED, STARTING
+from chalicelib.services.jobs import job_metrics
+from chalicelib.services.jobs.attempts import begin, lost, note_run, submit
+from chalicelib.services.jobs.failures import (
+    COMFYUI_UNREACHABLE,
+    GPU_NOT_READY,
+    INTERNAL_ERROR,
+    STORE_FAILED,
+    deadline_exceeded,
+    described,
+)
+from chalicelib.services.jobs.progress import LEASE_SECONDS, Reporter
+from chalicelib.signals import AttemptOver, LeaseLost, NoFreeSlot, OutOfBudget, Stalled, StoreFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui.state import State
+    from chalicelib.models.jobs.job import Job
+    from chalicelib.services.gpus.dispatcher import Dispatcher
+    from chalicelib.services.gpus.inventory import Server
+    from chalicelib.services.jobs.cleanup import Cleanup
+    from chalicelib.services.jobs.completion import Completion
+
+log = logging.getLogger("darkroom.driving")
+
+LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
+_RETRY_SECONDS = 5
+_LATE_SECONDS = 60  # for storage an image that was ready before the deadline
+
+
+class Driver:
+    """Moves jobs on; whatever it raises, the job is left for the next driver to go on with."""
+
+    def __init__(
+        self,
+        dispatch: Dispatcher,
+        completion: Completion,
+        cleanup: Cleanup,
+        clock: Callable[[], float],
+    ) -> None:
+        self._dispatch = dispatch
+        self._completion = completion
+        self._cleanup = cleanup
+        self._clock = clock
+
+    def advance(self, job: Job, *, until: float, lease: str | None = None) -> None:
+        """Move a job as far as it goes before `until`: to its end, or to when it is next due.
+
+        `lease` is given by who accepted the job under it; else the job is claimed first, which
+        raises JobBusy or JobFinished.
+        """
+        if lease is None:
+            now = self._clock()
+            job.claim(uuid4().hex, now=now, until=now + LEASE_SECONDS)
+        try:
+            self._drive(job, until)
+        except LeaseLost:
+            log.warning("another took over", extra={"job_id": job.id})
+            job.refresh(consistent_read=True)
+            if not job.is_open:
+                self._cleanup.ended(job)
+
+    def _drive(self, job: Job, until: float) -> None:
+        """Go on with one attempt after the other, until the job ends or has to wait."""
+        try:
+            if self._clock() >= job.deadline_at:
+                return self._end_late(job)
+            server = self._dispatch.acquire(job)
+            over: str | None = job.spent
+            while True:
+                state = self._follow(job, server, until, over)
+                if state is None:
+                    over = lost(job)
+                elif state.is_finished:
+                    over = self._completion.complete(job, server, state)
+                elif self._clock() >= job.deadline_at:
+                    raise deadline_exceeded(job, now=self._clock())
+                else:
+                    return job.put_back(job.status, None, due_at=self._clock())
+                if over is None:
+                    return None
+        except LeaseLost:
+            raise
+        except Exception as reason:
+            if self._stop(job, reason):
+                return None
+            why = "an internal error; it is tried again"
+            self._put_back(job, why, _RETRY_SECONDS, INTERNAL_ERROR)
+            raise
+
+    def _stop(self, job: Job, reason: Exception) -> bool:
+        """Write down why the job cannot go on now, or at all; false if that should not happen."""
+        match reason:
+            case NoFreeSlot():
+                self._enqueue(job, reason)
+            case GpuNotReady():
+                self._wait_for_gpu(job, reason)
+            case ComfyUIUnreachable():
+                due_at = self._due_at(job, _RETRY_SECONDS)
+                job.become_unreachable(str(reason), now=self._clock(), due_at=due_at)
+            case ComfyUIUnavailable():
+                self._put_back(job, reason, _RETRY_SECONDS, COMFYUI_UNREACHABLE)
+            case StoreFailed():
+                self._put_back(job, reason, _RETRY_SECONDS, STORE_FAILED)
+            case AttemptOver():
+                why = sentence_of(reason.reason)
+                self._put_back(job, why, reason.retry_seconds, spent=reason.reason)
+            case GenerationFailed():
+                job.fail(described(reason), now=self._clock())
+                job_metrics.ended(job)
+                self._cleanup.ended(job)
+            case _:
+                return False
+        return True
+
+    def _wait_for_gpu(self, job: Job, wait: GpuNotReady) -> None:
+        job.put_back(
+            STARTING,
+            str(wait),
+            due_at=self._due_at(job, wait.retry_seconds),
+            waits_for=GPU_NOT_READY,
+            sort_key=queue.sort_key(job, now=self._clock()),
+        )
+
+    def _enqueue(self, job: Job, wait: NoFreeSlot) -> None:
+        """Have a job wait in the queue until it is made due."""
+        sort_key = queue.sort_key(job, now=self._clock())
+        why = BUDGET_EXHAUSTED if isinstance(wait, OutOfBudget) else None
+        job.put_back(QUEUED, str(wait), due_at=job.deadline_at, waits_for=why, sort_key=sort_key)
+        if why is None:
+            self._dispatch.fill_slots()
+            self._dispatch.scale_up()
+
+    def _put_back(
+        self,
+        job: Job,
+        reason: object,
+        delay_seconds: int,
+        waits_for: str | None = None,
+        *,
+        spent: str | None = None,
+    ) -> None:
+        due_at = self._due_at(job, delay_seconds)
+        job.put_back(job.status, str(reason), due_at=due_at, waits_for=waits_for, spent=spent)
+
+    def _due_at(self, job: Job, delay_seconds: int) -> float:
+        """Come back after a delay, or at the deadline if that is sooner."""
+        now = self._clock()
+        due_at = now + delay_seconds
+        return min(due_at, job.deadline_at) if now < job.deadline_at else due_at
+
+    def _end_late(self, job: Job) -> None:
+        """Take what is ready all the same: it may be done, and nobody was there to see it."""
+        is_hopeless = self._clock() >= job.deadline_at + _LATE_SECONDS
+        try:
+            if is_hopeless or not self._is_done(job):
+                raise deadline_exceeded(job, now=self._clock())
+        except ComfyUIUnreachable as silence:
+            raise deadline_exceeded(job, now=self._clock()) from silence
+
+    def _is_done(self, job: Job) -> bool:
+        server = self._dispatch.server_at_work(job)
+        state = server.comfyui.find(job.attempts[-1].id) if server and not job.spent else None
+        if not (server and state and state.is_finished):
+            return False
+        if state.failure:
+            note_run(job, state)
+            return False
+        return self._completion.complete(job, server, state) is None
+
+    def _follow(self, job: Job, server: Server, until: float, over: str | None) -> State:
+        """Follow the job's attempt; submit a new one if there is none or the last is `over`."""
+        last = job.attempt
+        known = server.comfyui.find(last.id) if last and not over else None
+        if known is None:
+            begin(job, server, over or (lost(job) if last else FIRST), self._clock)
+            self._dispatch.watch(job)
+        elif known.is_finished:
+            return known
+        elif job.status_reason or job.queue:
+            job.resume(queue_position=known.position)
+        attempt_id = job.attempts[-1].id
+        with server.comfyui.events(attempt_id) as events:
+            if known is None:
+                submit(job, server.comfyui, self._clock)
+            until = min(until, job.deadline_at)
+            report = Reporter(job, self._clock)
+            try:
+                return server.comfyui.follow(attempt_id, events, until=until, report=report)
+            except Stalled as stall:
+                return self._completion.give_up(job, server, stall)

@@ -1,0 +1,72 @@
+"""Why a job failed, as its caller reads it."""
+
+from chalicelib.config import config
+from chalicelib.errors import GenerationFailed, WorkflowRejected
+from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.models.jobs.job import Job
+from chalicelib.schemas.catalogs import DEFAULTS
+from chalicelib.services.gpus.starter import refusal_of
+from chalicelib.workflows import Template
+
+# The code of a job that had no slot by the end of its wait.
+EXPIRED = "expired"
+
+# What keeps a job from its end; those that keep it on a GPU are the code of its failure, too.
+GPU_NOT_READY = "gpu_not_ready"
+COMFYUI_UNREACHABLE = "comfyui_unreachable"
+STORE_FAILED = "store_failed"
+INTERNAL_ERROR = "internal_error"
+_CODES = (COMFYUI_UNREACHABLE, STORE_FAILED, INTERNAL_ERROR)
+
+
+def rejected(refusal: WorkflowRejected, template: Template) -> GenerationFailed:
+    """Name the parameter at fault in place of ComfyUI's node and input."""
+    field = template.parameter_at(refusal.node_id, refusal.input_name)
+    where = field or refusal.input_name
+    return GenerationFailed(
+        f"{where}: {refusal}" if where else str(refusal),
+        code="workflow_rejected",
+        suggestion=_remedy(field, refusal.suggestion),
+        field=field,
+    )
+
+
+def _remedy(field: str | None, suggestion: str) -> str:
+    setting = f"default_{field}"
+    if setting not in DEFAULTS:
+        return suggestion
+    return f"Set {setting} in /api/images/settings. {suggestion}"
+
+
+def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
+    """Say for how long a job waited for a GPU or had one, and what it last waited for."""
+    if not job.has_slot:
+        # A job in the queue does not look for a GPU; those before it do.
+        refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_queue else None
+        waited = _span(int(job.waits_until - job.created_at))
+        last_seen = _last_seen(refusal or job.status_reason)
+        return GenerationFailed(f"it had no GPU within {waited}{last_seen}", code=EXPIRED)
+    code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
+    span, last_seen = _span(config.run_deadline_seconds), _last_seen(job.status_reason)
+    return GenerationFailed(f"not done within {span} on a GPU{last_seen}", code=code)
+
+
+def _last_seen(reason: str | None) -> str:
+    return f"; last seen: {reason}" if reason else ""
+
+
+def _span(seconds: int) -> str:
+    """Write a time in the largest unit that it is a multiple of."""
+    units = ((3600, "hour"), (60, "minute"), (1, "second"))
+    count, name = next((seconds // size, name) for size, name in units if seconds % size == 0)
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
+def described(failure: GenerationFailed) -> dict[str, str | None]:
+    """Write a failure down as the job's `error`."""
+    return {
+        "code": failure.code,
+        "message": str(failure),
+        "suggestion": failure.suggestion,
+        "field": failure.field,
+    }

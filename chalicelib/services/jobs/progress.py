@@ -1,0 +1,83 @@
+"""How far an image is, written for those who poll, and whether it gets any farther."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.config import config
+from chalicelib.services.jobs.attempts import shows_life
+from chalicelib.signals import Stalled
+from chalicelib.workflows import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.gateways.comfyui.state import Waiting
+    from chalicelib.models.jobs.job import Job
+
+_SECONDS = 1.0
+
+LEASE_SECONDS = 30  # a dead driver is noticed so much later; one that follows a run renews it
+_RENEWED_SECONDS = 20  # before its end
+
+
+class Reporter:
+    """Writes a job's progress at most once a second, and only what has changed; keeps its lease.
+
+    Both methods raise LeaseLost when the job is no longer ours.
+    """
+
+    def __init__(self, job: Job, clock: Callable[[], float]) -> None:
+        self._job = job
+        self._clock = clock
+        self._written_at = clock()
+        self._heard_at = float(job.progressed_at or clock())
+        self._position = int(job.queue_position or 0)
+        self._progress = job.progress
+
+    def heard(self, progress: dict[str, Any] | None) -> None:
+        """Note a sign of life."""
+        self._heard_at = self._clock()
+        self._note(0, self._named(progress) or self._progress)
+
+    def seen(self, state: Waiting, *, is_listening: bool) -> None:
+        """Note a look at the queue; raise Stalled when what runs shows no life for too long.
+
+        Without a websocket nothing can be heard of our own run, and only the deadline ends it.
+        """
+        now = self._clock()
+        has_moved = state.position != self._position
+        is_deaf = state.position == 0 and not is_listening
+        if has_moved or is_deaf:
+            self._heard_at = now
+        elif state.running and now - self._heard_at >= config.stall_seconds:
+            self._check(state.running, state.position)
+        self._note(state.position, self._progress)
+
+    def _check(self, running: str, position: int) -> None:
+        now = self._clock()
+        if not position or not shows_life(running, since=now - config.stall_seconds):
+            error = f"no progress for {config.stall_seconds} seconds"
+            raise Stalled(error, attempt_id=running)
+        self._heard_at = now
+
+    def _note(self, position: int, progress: dict[str, Any] | None) -> None:
+        now = self._clock()
+        begins = position == 0 != self._position  # tells whether a lost attempt ever ran
+        is_known = (position, progress) == (self._position, self._progress)
+        is_held = self._job.due_at - now > _RENEWED_SECONDS
+        is_soon = now - self._written_at < _SECONDS
+        if (is_known and is_held) or (is_soon and not begins):
+            return
+        # Only when it is needed: the index by status has the end of each lease.
+        until = self._job.due_at if is_held else now + LEASE_SECONDS
+        self._job.report(progress, queue_position=position, now=self._heard_at, until=until)
+        self._written_at = now
+        self._position, self._progress = position, progress
+
+    def _named(self, progress: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Say the node's class rather than its number in the graph."""
+        if progress is None:
+            return None
+        node = load(self._job.workflow).graph.get(str(progress["node"]), {})
+        return {**progress, "node": node.get("class_type", progress["node"])}

@@ -1,0 +1,228 @@
+"""Accepting requests: composed, written down, made known to a worker, and then driven here."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from msgspec import UNSET, Struct, UnsetType, structs
+from ulid import ULID
+
+from chalicelib.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    TooManyRequests,
+)
+from chalicelib.models.catalogs.budget_mark import settings_and_mark
+from chalicelib.models.catalogs.catalog import FORMATS, STYLES
+from chalicelib.models.catalogs.item import Catalog
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.acceptance import accept, replay
+from chalicelib.models.jobs.indexes import QUEUE
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.keys.allowance import Work
+from chalicelib.schemas.generation import GenerateRequest, Parameters
+from chalicelib.services.jobs import job_metrics
+from chalicelib.services.jobs.driver import LEASE_GRACE_SECONDS
+from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
+from chalicelib.workflows import TEXT_TO_IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.models.keys.allowance import Allowance
+    from chalicelib.services.billing.budget import Budget
+    from chalicelib.services.gpus.fleet import Fleet
+    from chalicelib.services.jobs.messages import JobMessages
+
+_LEAST_WAIT_SECONDS = 0.5  # with less left there is no use in beginning here
+# Between looks for the job of a twin, before a request with an Idempotency-Key is refused.
+_LOOK_SECONDS = (0, 0.1, 0.2, 0.3, 0.4)
+
+Defaults = dict[str, Any]
+
+log = logging.getLogger("darkroom.generation")
+
+
+class Order(Struct, frozen=True):
+    """A valid request and how its caller wants it served.
+
+    The caller waits for the image until `wait_until`, in seconds since the epoch; 0 is not at all.
+    Requests that come together share `defaults`, so that they are read once.
+    """
+
+    request: GenerateRequest
+    wait_until: float
+    fingerprint: str
+    owner: str = "nobody"
+    allowance: Allowance | None = None
+    key: str | None = None
+    defaults: Defaults | None = None
+    count: int = 1
+    post_id: str | None = None
+
+
+class Submission:
+    """The use case that accepts jobs, of `generate`, `generate_images` and batches."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        job_messages: JobMessages,
+        budget: Budget,
+        *,
+        checkpoint: str,
+        clock: Callable[[], float],
+        pause: Callable[[float], None],
+        random_seed: Callable[[], int],
+    ) -> None:
+        self._fleet = fleet
+        self._job_messages = job_messages
+        self._budget = budget
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._pause = pause
+        self._random_seed = random_seed
+
+    def accept(self, order: Order) -> list[Job]:
+        """Store the jobs of an order, or find those that its key accepted before.
+
+        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, BudgetExhausted, Forbidden,
+        ComfyUIUnavailable, or Overloaded: then nothing was accepted. Raise Unanswered if that is
+        not known.
+        """
+        if (jobs := self._accepted_before(order)) is not None:
+            return jobs
+        self._fleet.inventory.check()
+        made = self._jobs(order)
+        jobs = self._accept(order, made)
+        if jobs is made:
+            job_metrics.accepted(jobs)
+            self._send_messages(jobs)
+        return jobs
+
+    def _accepted_before(self, order: Order) -> list[Job] | None:
+        if not order.key:
+            return None
+        return replay(order.owner, order.key, order.fingerprint, now=self._clock())
+
+    def _jobs(self, order: Order) -> list[Job]:
+        """Make the jobs of an order: to be driven here if its caller waits, else to be queued."""
+        now = self._clock()
+        is_driven = order.wait_until - now >= _LEAST_WAIT_SECONDS
+        request = order.request
+        inline = {"lease": uuid4().hex, "due_at": order.wait_until + LEASE_GRACE_SECONDS}
+        return [
+            Job.new(
+                str(ULID()),
+                now=now,
+                owner=order.owner,
+                post_id=order.post_id,
+                style_id=_given(request.style_id),
+                workflow=TEXT_TO_IMAGE,
+                wait_seconds=_given(request.expires_in_seconds),
+                parameters=structs.asdict(parameters),
+                **(inline if is_driven else {"due_at": now, "queue": QUEUE}),
+            )
+            for parameters in self._parameters(order)
+        ]
+
+    def _parameters(self, order: Order) -> list[Parameters]:
+        request = order.request
+        style = _chosen(STYLES, request.style_id, "style_id")
+        size = _chosen(FORMATS, request.format_id, "format_id")
+        defaults = order.defaults or self.defaults()
+        return [
+            compose(request, style=style, size=size, defaults=defaults, seed=seed)
+            for seed in seeds(request.seed, order.count, self._random_seed())
+        ]
+
+    def defaults(self) -> Defaults:
+        """Read what is used where a request says nothing; raise BudgetExhausted if it is."""
+        settings, mark = settings_and_mark()
+        if mark and mark.is_exhausted(self._budget.dollars, self._clock()):
+            raise self._budget.exhausted()
+        return {"checkpoint": self._checkpoint, **defaults_from(settings)}
+
+    def _accept(self, order: Order, made: list[Job]) -> list[Job]:
+        """Store what was made, or find what the same key stored a moment earlier."""
+        now = self._clock()
+        work = _work_of(made)
+        if twins := self._count(order, work, now):
+            return twins
+        try:
+            _queue(made, now)
+        except Exception:
+            _give_back(order, work, now)
+            raise
+        try:
+            jobs = accept(made, order.key, order.fingerprint, now=now)
+        except (IdempotencyConflict, Overloaded):
+            _give_back(order, work, now)
+            raise
+        # After any other error nobody knows whether they are stored: the work stays counted.
+        if jobs is not made:
+            _give_back(order, work, now)
+        return jobs
+
+    def _count(self, order: Order, work: Work, now: float) -> list[Job] | None:
+        """Count the work, or return the jobs of the twin that had the last of the day."""
+        try:
+            if order.allowance:
+                order.allowance.take(work, now=now)
+        except TooManyRequests:
+            if twins := self._accepted_meanwhile(order):
+                return twins
+            raise
+        return None
+
+    def _accepted_meanwhile(self, order: Order) -> list[Job] | None:
+        """Look for the jobs of a request with the same key that comes at the same time."""
+        for pause in _LOOK_SECONDS if order.key else ():
+            self._pause(pause)
+            if jobs := self._accepted_before(order):
+                return jobs
+        return None
+
+    def _send_messages(self, jobs: list[Job]) -> None:
+        # Should this process die, the message finds the lease expired and a worker goes on.
+        for job in jobs:
+            if not self._job_messages.send(job.id, at=job.due_at + 1 if job.lease else job.due_at):
+                return  # the caller does not wait for SQS; the reconciler finds the other jobs, too
+
+
+def _given(value: int | UnsetType) -> int | None:
+    return None if value is UNSET else value
+
+
+def _give_back(order: Order, work: Work, now: float) -> None:
+    if order.allowance:
+        order.allowance.give_back(work, now=now)
+
+
+def _work_of(jobs: list[Job]) -> Work:
+    known = [job.parameters for job in jobs]
+    pixel_steps = sum(each["width"] * each["height"] * each["steps"] for each in known)
+    return Work(len(jobs), pixel_steps)
+
+
+def _queue(jobs: list[Job], now: float) -> None:
+    """Give sort keys to jobs that nobody drives yet."""
+    if jobs[0].lease:
+        return
+    for job, sort_key in zip(jobs, queue.sort_keys(jobs, now=now), strict=True):
+        job.sort_key = sort_key
+
+
+def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str, Any] | None:
+    if item_id is UNSET:
+        return None
+    try:
+        return catalog.get(item_id)
+    except NotFound as missing:
+        raise InvalidRequest(
+            str(missing), field=field, suggestion=f"List them at /api/images/{catalog.name}"
+        ) from missing

@@ -1,0 +1,71 @@
+"""How long a job that waits has still to wait."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.queue import Ranks
+from chalicelib.models.jobs.status import QUEUED, RUNNING
+
+if TYPE_CHECKING:
+    from chalicelib.models.jobs.job import Job
+
+
+class Wait(Struct, frozen=True):
+    """How many images come before this one, and for how long; None is not known."""
+
+    position: int | None = None
+    seconds: int | None = None
+
+
+class Waits:
+    """Estimates waits by the recent runs on all GPUs, as all was when it was first asked."""
+
+    def __init__(self) -> None:
+        self._ranks = Ranks()
+
+    def of(self, jobs: list[Job]) -> dict[str, Wait]:
+        """Estimate the waits of those that wait for a GPU, or have one."""
+        waiting = [job for job in jobs if job.status == QUEUED]
+        known = {job.id: Wait(0) for job in jobs if job.status == RUNNING}
+        if not waiting:
+            return known
+        positions = self._positions(waiting)
+        pace = _pace(self._records)
+        return known | {
+            job_id: Wait(position, ceil(position * pace) if pace else None)
+            for job_id, position in positions.items()
+        }
+
+    @cached_property
+    def _records(self) -> list[InstanceRecord]:
+        return InstanceRecord.all()
+
+    def _positions(self, jobs: list[Job]) -> dict[str, int]:
+        served = sum(len(record.slot_holders) for record in self._records)
+        queued = [job for job in jobs if job.queue and job.sort_key]
+        found = self._ranks.of([str(job.sort_key) for job in queued])
+        in_queue = {job.id: served + rank for job, rank in zip(queued, found, strict=True)}
+        on_gpu = {job.id: int(job.queue_position) for job in jobs if job.queue_position is not None}
+        return on_gpu | in_queue
+
+
+class NoWaits(Waits):
+    """Estimates nothing but that who runs waits no more, for which nothing is read."""
+
+    def of(self, jobs: list[Job]) -> dict[str, Wait]:
+        return super().of([job for job in jobs if job.status == RUNNING])
+
+
+def _pace(records: list[InstanceRecord]) -> float | None:
+    """Seconds from one image to the next, of all GPUs that work; None if none does."""
+    server_at_work = [record for record in records if record.jobs]
+    runs = [
+        float(record.run_seconds) for record in server_at_work if record.run_seconds is not None
+    ]
+    return sum(runs) / len(runs) / len(server_at_work) if runs else None

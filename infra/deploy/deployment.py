@@ -1,0 +1,105 @@
+"""What a deployment chooses, keeps and uploads."""
+
+import json
+import shlex
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra.bundle import bundle
+from infra.deploy.choices import choices
+from infra.deploy.concurrency import concurrency
+from infra.deploy.stack import DeploymentFailed, Stack
+from infra.deploy.store import Store
+from infra.package import ROOT
+from infra.prices import check_prices
+
+PACKAGE = ROOT / "build" / "package"
+
+_OF_GPUS = ("ImageId", "GpuZones")
+
+Template = dict[str, Any]
+
+
+class Clients(NamedTuple):
+    """Those of AWS that a deployment needs."""
+
+    ec2: Any
+    ssm: Any
+    functions: Any
+
+
+def deploy(
+    stack: Stack,
+    store: Store,
+    clients: Clients,
+    packed: Path,
+    given: Mapping[str, str],
+    accept: Collection[str] = (),
+) -> bool:
+    """Create or update a stack from a package; tell whether there was something to do.
+
+    What is not given stays as it was chosen before, or is the default if it never was; but what
+    depends on the account's limit of functions is asked anew.
+    """
+    template = json.loads((packed / "template.json").read_text())
+    before = stack.chosen()
+    parameters = chosen(template, given, before, clients)
+    parameters |= {**concurrency(clients.functions, before), **given}
+    store.make()
+    archive, checksum = bundle()
+    store.put(f"instance/{checksum}.tar.gz", archive)
+    parameters |= {"BundleBucket": store.bucket, "BundleSha256": checksum}
+    url = upload(template, (packed / "deployment.zip").read_bytes(), store)
+    changed = stack.apply(url, parameters, accept=accept)
+    stack.protect()
+    return changed
+
+
+def chosen(
+    template: Template, given: Mapping[str, str], before: Mapping[str, str], clients: Clients
+) -> dict[str, str]:
+    """Return the parameters that shall not have the template's defaults."""
+    known = template["Parameters"]
+    if unknown := given.keys() - known.keys():
+        raise DeploymentFailed(f"There is no parameter {', '.join(sorted(unknown))}")
+    defaults = {name: str(each["Default"]) for name, each in known.items() if "Default" in each}
+    # Without instances nothing binds those to come to the AMI and zones of those that were.
+    outdated = () if _has_gpus({**defaults, **before}) else _OF_GPUS
+    kept = {name: before[name] for name in before if name in known and name not in outdated}
+    parameters = {**kept, **given}
+    whole = {**defaults, **parameters}
+    needed = {"FunctionZones", *(_OF_GPUS if _has_gpus(whole) else ())}
+    if _has_gpus(whole):
+        check_prices(whole["GpuTypes"], whole["GpuPrices"])
+    made = choices(needed - parameters.keys(), whole, clients.ec2, clients.ssm)
+    return {**parameters, **made}
+
+
+def _has_gpus(parameters: Mapping[str, str]) -> bool:
+    return parameters["FleetSize"] != "0" and not parameters["ComfyUIUrl"]
+
+
+def upload(template: Template, code: bytes, store: Store) -> str:
+    """Store the code, and the template with its place in it; return the template's URL."""
+    key = f"code/{sha256(code).hexdigest()}.zip"
+    store.put(key, code)
+    locate(template, f"s3://{store.bucket}/{key}")
+    text = json.dumps(template, separators=(",", ":")).encode()
+    return store.put(f"template/{sha256(text).hexdigest()}.json", text)
+
+
+def locate(template: Template, code: str) -> None:
+    """Say in the template where the code of its functions is."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = code
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Read `NAME=VALUE NAME='VALUE WITH SPACES' …`."""
+    words = shlex.split(text)
+    if wrong := [word for word in words if "=" not in word]:
+        raise DeploymentFailed(f"Not of the form NAME=VALUE: {' '.join(wrong)}")
+    return dict(word.split("=", 1) for word in words)

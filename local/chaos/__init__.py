@@ -1,0 +1,1 @@
+"""`make chaos`: everything that can break is broken while jobs are made."""

@@ -1,0 +1,162 @@
+"""`make chaos`: 200 jobs while everything that can break is broken; none may be lost or double."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from types import FrameType
+from typing import Any, NoReturn
+
+from infra.package import package
+from local.chaos.callers import Callers
+from local.chaos.damage import Stack
+from local.chaos.faults import Faults
+from local.chaos.orders import CALLERS, OWNERS, orders
+from local.chaos.truth import Reader, Truth
+from local.chaos.verdict import Verdict, judge
+from local.stack.api import Api, new_key
+from local.stack.deploy import STACK, deploy
+from local.stack.emulator import Emulator
+from local.stack.gpu import Gpu
+from local.stack.processes import ROOT
+
+# Ports and data beside those of a demo, which may run at the same time.
+DIRECTORY = ROOT / ".local" / "chaos"
+EMULATOR_PORT, COMFYUI_PORT = 4666, 8288
+RESULT = ROOT / "bench" / "chaos.json"
+
+CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
+PARAMETERS = {"Checkpoint": CHECKPOINT, "StallSeconds": "6"}
+PACE = ("--step-seconds", "0.08", "--load-seconds", "1")
+BOOT_SECONDS = 2.0
+
+_CALLERS_SECONDS = 150  # after which nobody repeats what was not answered
+_ALL_SECONDS = 275
+_TOLD = 20
+
+_began = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _began:5.1f} s] {text}", flush=True)
+
+
+def main() -> int:
+    """Run, tell, record; return 1 if anything is lost or double."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    seed = int(os.environ.get("SEED") or random.randrange(1_000_000))  # noqa: S311  # no secret
+    say(f"SEED={seed}")
+    with ExitStack() as running:
+        running.enter_context(_alone())
+        verdict, faults = _run(running, random.Random(seed))  # noqa: S311
+        say("stopping")
+    figures = {**verdict.figures, "faults": faults, "seconds": round(time.monotonic() - _began)}
+    _tell(verdict, figures)
+    RESULT.write_text(json.dumps({**figures, "seed": seed}, indent=2) + "\n")
+    return 1 if verdict.wrong else 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    DIRECTORY.parent.mkdir(exist_ok=True)
+    with (DIRECTORY.parent / "chaos.lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise SystemExit("A fault run is under way in this checkout") from None
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+        yield
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, int]]:
+    package(DIRECTORY / "package")
+    emulator = Emulator(DIRECTORY / "emulator", port=EMULATOR_PORT)
+    running.callback(emulator.stop)
+    outputs = deploy(emulator, DIRECTORY / "package", PARAMETERS)
+    gpu = _gpu(emulator)
+    running.callback(gpu.stop)
+    say(f"deployed at {outputs['ApiUrl']}; the GPU is off")
+    until = time.monotonic() + _CALLERS_SECONDS
+    url = outputs["ApiUrl"]
+    apis = [Api(url, _key(emulator, number)) for number in range(CALLERS)]
+    callers = Callers(apis, orders(chance), until=until)
+    stack = Stack(emulator, gpu, CHECKPOINT, outputs["JobsQueueUrl"], callers.job_ids)
+    faults = Faults(stack, chance, say)
+    running.callback(faults.stop)
+    callers.start()
+    faults.start()
+    faults.join()
+    say("the last fault was injected")
+    callers.join()
+    say("all requests are answered; waiting for the last jobs")
+    reader = Reader(
+        emulator,
+        Api(url, new_key(emulator, "reader")),
+        outputs["ImagesBucketName"],
+        DIRECTORY / "comfyui",
+    )
+    if not reader.await_ends(until=_began + _ALL_SECONDS):
+        say("out of time")
+    truth = reader.truth({each.job_id for each in callers.answers if each.job_id})
+    _keep(truth, callers, faults)
+    return judge(truth, callers.answers), faults.counts
+
+
+def _key(emulator: Emulator, number: int) -> str:
+    owner = f"owner-{number % OWNERS}"  # callers of one owner share its turns
+    return new_key(emulator, f"caller-{number}", owner=owner, scopes="read,generate")
+
+
+def _gpu(emulator: Emulator) -> Gpu:
+    gpu = Gpu(
+        emulator.client("ec2"),
+        fleet=STACK,
+        checkpoint=CHECKPOINT,
+        directory=DIRECTORY / "comfyui",
+        port=COMFYUI_PORT,
+        options=PACE,
+    )
+    gpu.power(boot_seconds=BOOT_SECONDS)
+    return gpu
+
+
+def _keep(truth: Truth, callers: Callers, faults: Faults) -> None:
+    """Leave the whole story behind, for whoever looks for a cause."""
+    story: dict[str, Any] = {
+        **truth._asdict(),
+        "answers": callers.answers,
+        "cancels": callers.cancels,
+        "faults": faults.log,
+    }
+    for name, part in story.items():
+        (DIRECTORY / f"{name}.json").write_text(json.dumps(part, indent=1, default=tuple) + "\n")
+
+
+def _tell(verdict: Verdict, figures: dict[str, Any]) -> None:
+    print()
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}: {count}" for key, count in value.items())
+        print(f"  {name.replace('_', ' '):<16} {value}")
+    rest = len(verdict.wrong) - _TOLD
+    told = verdict.wrong[:_TOLD] + ([f"… and {rest} more"] if rest > 0 else [])
+    print("\n" + "\n".join(told or ["Nothing is lost, nothing is double."]), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

@@ -1,0 +1,145 @@
+"""What a fault run can break, each way a method that returns how many things it broke."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import NamedTuple
+
+import requests
+
+from local.chaos.processes import Found, Freezer, below, kill
+from local.stack.emulator import Emulator
+from local.stack.gpu import Gpu
+
+# In seconds. A driver wakes up when its lease has ended and another drives its job, or is killed
+# while it sleeps, by Lambda's time-out: of 90 s for workers, of 29 s for the API.
+_WORKER_FREEZES = (35, 50, 100)
+_API_FREEZES = (18, 25, 33)
+_COMFYUI_FREEZES = (4, 8, 12)
+
+_LOOKS, _LOOK_SECONDS = 20, 0.2
+
+_MANY = 5
+_WORKER, _API = "-Worker-", "-APIHandler-"
+
+# ComfyUI's worker thread dies of `extra_data: null`, while HTTP goes on to answer.
+_DEADLY = {
+    "prompt_id": "deadly",
+    "extra_data": None,
+    "front": True,
+    "prompt": {
+        "1": {
+            "class_type": "EmptyLatentImage",
+            "inputs": {"width": 64, "height": 64, "batch_size": 1},
+        },
+        "2": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": None}},
+        "3": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0], "vae": ["2", 2]}},
+        "4": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["3", 0], "filename_prefix": "deadly"},
+        },
+    },
+}
+
+
+class Stack(NamedTuple):
+    """What there is to break."""
+
+    emulator: Emulator
+    gpu: Gpu
+    checkpoint: str
+    queue_url: str
+    job_ids: Callable[[], list[str]]
+
+
+class Damage:
+    """Breaks what is there at the moment, which may be nothing."""
+
+    def __init__(self, stack: Stack, chance: Random) -> None:
+        self._stack = stack
+        self._chance = chance
+        self._freezer = Freezer()
+        self._ec2 = stack.emulator.client("ec2")
+        self._sqs = stack.emulator.client("sqs")
+
+    def end(self) -> None:
+        """Let everything that is frozen go on."""
+        self._freezer.thaw_all()
+
+    def kill_comfyui(self) -> int:
+        return sum(kill(each) for each in self._one(_is_comfyui))
+
+    def freeze_comfyui(self) -> int:
+        return sum(self._freeze(each, _COMFYUI_FREEZES) for each in self._one(_is_comfyui))
+
+    def wedge_comfyui(self) -> int:
+        _DEADLY["prompt"]["2"]["inputs"]["ckpt_name"] = self._stack.checkpoint
+        for _ in range(_LOOKS * _MANY):
+            with suppress(requests.RequestException):  # it may be off, or about to boot
+                url = f"{self._stack.gpu.url}/prompt"
+                return int(requests.post(url, json=_DEADLY, timeout=5).ok)
+            time.sleep(_LOOK_SECONDS)
+        return 0
+
+    def stop_instance(self) -> int:
+        self._ec2.stop_instances(InstanceIds=[self._stack.gpu.id])
+        return 1
+
+    def duplicate_messages(self) -> int:
+        known = self._stack.job_ids()
+        chosen = self._chance.sample(known, min(_MANY, len(known)))
+        for job_id in chosen:
+            self._sqs.send_message(QueueUrl=self._stack.queue_url, MessageBody=job_id)
+        return len(chosen)
+
+    def lose_messages(self) -> int:
+        received = self._sqs.receive_message(
+            QueueUrl=self._stack.queue_url, MaxNumberOfMessages=_MANY, WaitTimeSeconds=1
+        ).get("Messages", [])
+        for message in received:
+            self._sqs.delete_message(
+                QueueUrl=self._stack.queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+        return len(received)
+
+    def purge_queue(self) -> int:
+        self._sqs.purge_queue(QueueUrl=self._stack.queue_url)
+        return 1
+
+    def kill_worker(self) -> int:
+        return sum(kill(each) for each in self._one_of(_WORKER))
+
+    def kill_api(self) -> int:
+        return sum(kill(each) for each in self._one_of(_API))
+
+    def freeze_worker(self) -> int:
+        return sum(self._freeze(each, _WORKER_FREEZES) for each in self._one_of(_WORKER))
+
+    def freeze_api(self) -> int:
+        return sum(self._freeze(each, _API_FREEZES) for each in self._one_of(_API))
+
+    def _one_of(self, function: str) -> list[Found]:
+        return self._one(lambda each: _is_busy(each, function))
+
+    def _one(self, is_meant: Callable[[Found], bool]) -> list[Found]:
+        """Choose a process that is there right now; wait a little for one."""
+        for _ in range(_LOOKS):
+            if found := [each for each in below(os.getpid()) if is_meant(each)]:
+                return [self._chance.choice(found)]
+            time.sleep(_LOOK_SECONDS)
+        return []
+
+    def _freeze(self, process: Found, choices: tuple[int, ...]) -> int:
+        return self._freezer.freeze(process, self._chance.choice(choices))
+
+
+def _is_busy(process: Found, function: str) -> bool:
+    # When a new one dies in its start, the emulator takes all others of its function down too.
+    is_up = not process.is_new and not process.is_frozen
+    return function in process.command and is_up and not process.is_idle
+
+
+def _is_comfyui(process: Found) -> bool:
+    return "local.comfyui" in process.command and "local.stack.tether" not in process.command

@@ -1,0 +1,102 @@
+"""The faults of a fault run: when what is broken, and how often it really was."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+from local.chaos.damage import Damage, Stack
+
+Say = Callable[[str], None]
+
+
+class Plan(NamedTuple):
+    """How often something is broken, and between which seconds of the run."""
+
+    name: str
+    act: Callable[[Damage], int]
+    times: int
+    first: float
+    last: float
+
+
+# Drivers that are cut off hold their leases for up to 85 s more, so that these come early.
+PLANS = (
+    Plan("ComfyUI killed", Damage.kill_comfyui, 2, 6, 12),
+    Plan("ComfyUI's worker killed", Damage.wedge_comfyui, 1, 13, 20),
+    # Until then it is for the reconciler to find out that ComfyUI does not work, and to stop it.
+    Plan("ComfyUI killed", Damage.kill_comfyui, 6, 105, 135),
+    Plan("ComfyUI frozen", Damage.freeze_comfyui, 2, 105, 125),
+    Plan("instance stopped", Damage.stop_instance, 2, 110, 135),
+    Plan("messages duplicated", Damage.duplicate_messages, 12, 5, 110),
+    Plan("messages lost", Damage.lose_messages, 20, 3, 100),
+    Plan("queue purged", Damage.purge_queue, 1, 30, 90),
+    Plan("worker functions killed", Damage.kill_worker, 8, 5, 80),
+    Plan("worker functions frozen", Damage.freeze_worker, 3, 5, 40),
+    Plan("API functions killed", Damage.kill_api, 10, 5, 110),
+    Plan("API functions frozen", Damage.freeze_api, 5, 5, 80),
+)
+
+
+class Injected(NamedTuple):
+    """One fault: when it was, and how many things it hit."""
+
+    at: float
+    name: str
+    hits: int
+
+
+class Faults:
+    """Breaks things at times drawn before, in a thread of its own."""
+
+    def __init__(self, stack: Stack, chance: Random, say: Say) -> None:
+        self._damage = Damage(stack, chance)
+        self._say = say
+        self._is_over = threading.Event()
+        self._schedule = sorted(
+            (
+                (chance.uniform(plan.first, plan.last), plan)
+                for plan in PLANS
+                for _ in range(plan.times)
+            ),
+            key=lambda each: each[0],
+        )
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.log: list[Injected] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the last fault."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Break nothing more, and let everything that is frozen go on."""
+        self._is_over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._damage.end()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many things were hit, by the name of the fault."""
+        counts: Counter[str] = Counter({plan.name: 0 for plan in PLANS})
+        for fault in self.log:
+            counts[fault.name] += fault.hits
+        return dict(counts)
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        for at, plan in self._schedule:
+            if self._is_over.wait(max(at - (time.monotonic() - began), 0)):
+                return
+            try:
+                hits = plan.act(self._damage)
+            except Exception as error:  # noqa: BLE001  # what is broken may not answer
+                self._say(f"not possible now: {plan.name} ({type(error).__name__})")
+                continue
+            self.log.append(Injected(time.time(), plan.name, hits))

@@ -1,0 +1,104 @@
+"""What became of everything, read from the API, the bucket and the GPU when all is over."""
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from struct import unpack
+from typing import Any, NamedTuple
+
+import requests
+
+from local.chaos.orders import SIZE
+from local.stack.api import Api
+from local.stack.emulator import Emulator
+
+OPEN = ("queued", "starting", "running")
+_JOBS = "/api/images/jobs"
+_LOOK_SECONDS = 3
+_READERS = 8
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+Job = dict[str, Any]
+
+
+class Truth(NamedTuple):
+    """Jobs by id as the list shows them, and as each shows itself; the files there are."""
+
+    listed: dict[str, Job]
+    read: dict[str, Job | None]
+    stored: dict[str, int]
+    made: dict[str, int]
+    no_image: list[str]
+
+
+class Reader:
+    """Reads what the deployment knows."""
+
+    def __init__(self, emulator: Emulator, api: Api, bucket: str, gpu_directory: Path) -> None:
+        self._api = api
+        self._bucket = bucket
+        self._s3 = emulator.client("s3")
+        self._gpu_directory = gpu_directory
+
+    def await_ends(self, *, until: float) -> bool:
+        """Wait until no job is open; tell whether that came to be."""
+        while any(self._page(f"{_JOBS}?status={status}&limit=1") for status in OPEN):
+            if time.monotonic() > until:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def truth(self, known: set[str]) -> Truth:
+        """Read everything, the jobs that callers know one by one."""
+        listed = self._listed()
+        ids = sorted(known | set(listed))
+        with ThreadPoolExecutor(_READERS) as readers:
+            read = dict(zip(ids, readers.map(self._job, ids), strict=True))
+            done = [job for job in read.values() if job and job["status"] == "succeeded"]
+            good = list(readers.map(self._has_image, done))
+        no_image = [job["id"] for job, is_good in zip(done, good, strict=True) if not is_good]
+        return Truth(listed, read, self._stored(), self._made(), no_image)
+
+    def _listed(self) -> dict[str, Job]:
+        found: dict[str, Job] = {}
+        url: str | None = f"{_JOBS}?limit=100"
+        while url:
+            answer = self._api.call("GET", url)
+            answer.raise_for_status()
+            found |= {job["id"]: job for job in answer.json()}
+            url = answer.links.get("next", {}).get("url")
+        return found
+
+    def _page(self, url: str) -> list[Job]:
+        answer = self._api.call("GET", url)
+        return list(answer.json()) if answer.ok else [{}]
+
+    def _job(self, job_id: str) -> Job | None:
+        answer = self._api.call("GET", f"{_JOBS}/{job_id}")
+        if answer.status_code == requests.codes.not_found:
+            return None
+        answer.raise_for_status()
+        job: Job = answer.json()
+        return job
+
+    def _stored(self) -> dict[str, int]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        # An image and its provenance are one.
+        images = {key.rpartition(".")[0] for key in keys}
+        return dict(Counter(image.split("/")[1] for image in images))
+
+    def _made(self) -> dict[str, int]:
+        folders = (self._gpu_directory / "output" / "darkroom").glob("*")
+        return {folder.name: len(list(folder.glob("*.png"))) for folder in folders}
+
+    def _has_image(self, job: Job) -> bool:
+        """Tell whether a job has its image, and how that was made beside it."""
+        if len(job["image_urls"]) != 1:
+            return False
+        content = requests.get(job["image_urls"][0], timeout=60).content
+        is_whole = content[:8] == _PNG and unpack(">II", content[16:24]) == (SIZE, SIZE)
+        told = self._api.call("GET", f"/api/images/files/{job['id']}-0/provenance")
+        return is_whole and told.ok and told.json()["sha256"] == sha256(content).hexdigest()

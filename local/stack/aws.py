@@ -1,0 +1,48 @@
+"""The AWS emulator with what it does otherwise than AWS set right.
+
+python -m local.stack.aws, in the emulator's own environment
+"""
+
+from typing import Any
+
+from ministack.app import main
+from ministack.services import apigateway_v1, lambda_svc
+
+
+class _NoAnswer(Exception):
+    """The function is throttled, failed, or died."""
+
+
+_shaped = apigateway_v1._lambda_proxy_response
+_invoked = apigateway_v1._invoke_lambda_proxy_v1
+
+
+def _answer_of(result: dict[str, Any]) -> Any:
+    if result.get("throttle") or result.get("error"):
+        raise _NoAnswer
+    return _shaped(result)
+
+
+async def _invoke(*given: Any, **named: Any) -> Any:
+    """Answer for a function that does not: by a gateway response, which can be customized."""
+    try:
+        return await _invoked(*given, **named)
+    except _NoAnswer:
+        return apigateway_v1._gw_error("INTEGRATION_FAILURE", "Internal server error")
+
+
+_workers = lambda_svc._sqs_esm_concurrency
+
+
+def _concurrency(mapping: dict[str, Any], *given: Any) -> int:
+    """Read a number that comes from a parameter of a stack, and so is a text, as a number."""
+    scaling = {name: int(value) for name, value in (mapping.get("ScalingConfig") or {}).items()}
+    return _workers({**mapping, "ScalingConfig": scaling}, *given)
+
+
+lambda_svc._sqs_esm_concurrency = _concurrency
+apigateway_v1._lambda_proxy_response = _answer_of
+apigateway_v1._invoke_lambda_proxy_v1 = _invoke
+
+if __name__ == "__main__":
+    main()

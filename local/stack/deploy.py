@@ -1,0 +1,105 @@
+"""Deploys the package on the emulator, as CloudFormation would on AWS."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.deployment import Template, upload
+from infra.deploy.stack import Stack
+from infra.deploy.store import Store
+from local.stack.emulator import ACCESS_KEY, REGION, Emulator
+from local.stack.processes import LOOPBACK
+
+STACK = "darkroom"
+STAGE = "live"
+_LOOK_SECONDS = 0.2
+
+# A GPU is made by local/stack/gpu.py, and the emulator can not change its type.
+_PARAMETERS = {"FleetSize": "0", "GpuTypes": "", "FunctionZones": "us-east-1a,us-east-1b"}
+
+
+def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
+    """Create or update the stack; return its outputs, `ApiUrl` as it is reached here."""
+    template = json.loads((package / "template.json").read_text())
+    adapt(template)
+    store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
+    store.make()
+    url = upload(template, (package / "deployment.zip").read_bytes(), store)
+    stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
+    api_url = f"{emulator.url}/{STAGE}"
+    stack.apply(url, {**_PARAMETERS, **parameters, "ApiUrl": api_url})
+    outputs = stack.outputs()
+    _publish(emulator, outputs["RestAPIId"])
+    _complete(emulator, outputs["RestAPIId"], template)
+    return {**outputs, "ApiUrl": api_url}
+
+
+def adapt(template: Template) -> None:
+    """Take out what the emulator does not know; say in its dialect what it would ignore."""
+    resources = template["Resources"]
+    # It has no networks: functions run on this machine, and so does the stand-in for a GPU.
+    for name in [name for name in resources if resources[name]["Type"].startswith("AWS::EC2::")]:
+        del resources[name]
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        if properties.pop("VpcConfig", None):
+            properties["Environment"]["Variables"]["DUAL_STACK"] = "0"
+    api = resources["RestAPI"]["Properties"]
+    responses = api.pop("GatewayResponses")
+    for kind, response in responses.items():
+        resources[f"Response{kind.title().replace('_', '')}"] = _gateway_response(kind, response)
+
+
+def _gateway_response(kind: str, response: dict[str, Any]) -> dict[str, Any]:
+    headers = response["ResponseParameters"]["Headers"]
+    properties = {
+        "RestApiId": {"Ref": "RestAPI"},
+        "ResponseType": kind,
+        "ResponseTemplates": response["ResponseTemplates"],
+        "ResponseParameters": {
+            f"gatewayresponse.header.{name}": value for name, value in headers.items()
+        },
+    }
+    if "StatusCode" in response:
+        properties["StatusCode"] = response["StatusCode"]
+    return {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
+
+
+def _publish(emulator: Emulator, api_id: str) -> None:
+    """Serve the API at `/live`; its id, and so its own address, changes with its routes."""
+    gateway = emulator.client("apigateway")
+    domain = {"domainName": LOOPBACK}
+    for prepare, request in (
+        (gateway.create_domain_name, domain),
+        (gateway.delete_base_path_mapping, {**domain, "basePath": STAGE}),
+    ):
+        try:
+            prepare(**request)
+        except ClientError:
+            continue  # it exists, or does not exist
+    gateway.create_base_path_mapping(**domain, basePath=STAGE, restApiId=api_id, stage=STAGE)
+
+
+def _complete(emulator: Emulator, api_id: str, template: Template) -> None:
+    """Set what the emulator drops from the template: CORS preflights and expiry of jobs."""
+    gateway = emulator.client("apigateway")
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    for resource in gateway.get_resources(restApiId=api_id, limit=500)["items"]:
+        options = paths.get(resource["path"], {}).get("options")
+        if options:
+            at = {"restApiId": api_id, "resourceId": resource["id"], "httpMethod": "OPTIONS"}
+            integration = options["x-amazon-apigateway-integration"]
+            answer = integration["responses"]["default"]
+            gateway.put_integration_response(
+                **at, statusCode="200", responseParameters=answer["responseParameters"]
+            )
+    tables = emulator.client("dynamodb")
+    for name in tables.list_tables()["TableNames"]:
+        if "JobsTable" in name:
+            tables.update_time_to_live(
+                TableName=name,
+                TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
+            )

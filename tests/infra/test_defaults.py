@@ -1,0 +1,40 @@
+"""A default stands in the template, in the configuration and in the README, and is the same."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import fields
+
+from chalicelib.config import Config
+from tests.conftest import RESOURCES
+
+VARIABLES: dict[str, Any] = RESOURCES["Globals"]["Function"]["Environment"]["Variables"]
+OF_PARAMETERS = {
+    name: value["Ref"]
+    for name, value in VARIABLES.items()
+    if value.get("Ref") in RESOURCES["Parameters"]
+}
+DEFAULTS = {field.name.upper(): field.default for field in fields(Config)}
+OWN = {"API_URL": "API Gateway's own"}
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_there_are_parameters_with_variables() -> None:
+    assert len(OF_PARAMETERS) > 15
+    assert OF_PARAMETERS["DAILY_BUDGET"] == "DailyBudget"
+
+
+@pytest.mark.parametrize("variable", OF_PARAMETERS)
+def test_the_configuration_has_the_default_of_the_template(variable: str) -> None:
+    default = RESOURCES["Parameters"][OF_PARAMETERS[variable]]["Default"]
+    assert type(DEFAULTS[variable])(default) == DEFAULTS[variable]
+
+
+@pytest.mark.parametrize("variable", OF_PARAMETERS)
+def test_the_readme_has_it_too(variable: str) -> None:
+    parameter = OF_PARAMETERS[variable]
+    [row] = re.findall(rf"^\| `{parameter}` \| `{variable}` \| (.*?) \|", README, re.MULTILINE)
+    default = str(RESOURCES["Parameters"][parameter]["Default"])
+    assert row.strip("`") == OWN.get(variable, default or "empty")

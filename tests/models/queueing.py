@@ -1,0 +1,59 @@
+"""Jobs that come to the line, and leave it from the front."""
+
+import itertools
+from collections import Counter
+from typing import Any
+
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.indexes import QUEUE
+from chalicelib.models.jobs.job import Job
+
+_numbers = itertools.count(1)
+
+
+def come(caller: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
+    """Have a caller's jobs line up; return them in their order."""
+    known = {"owner": caller, "parameters": {}, "due_at": now + 300, "queue": QUEUE}
+    jobs = [Job.new(f"{next(_numbers):026d}", now=now, **known) for _ in range(count)]
+    for job, sort_key in zip(jobs, queue.sort_keys(jobs, now=now), strict=True):
+        job.sort_key = sort_key
+    with Job.batch_write() as batch:
+        for job in jobs:
+            batch.save(job)
+    return jobs
+
+
+def come_back(*, created_at: float) -> Job:
+    """Make a job that got a slot at once and lost it, but is not in the line yet."""
+    job = Job.new(f"{next(_numbers):026d}", now=created_at, parameters={}, due_at=created_at)
+    job.save()
+    job.claim("driver", now=created_at, until=created_at + 60)
+    made = Attempt(id=f"{job.id}-1", instance_id="i", started_at=created_at, reason="first")
+    job.begin_attempt(made, queue_position=0)
+    return job
+
+
+def go() -> str | None:
+    """Have the head leave; return its id."""
+    head = next(iter(queue.first(None, 1)), None)
+    if head is None:
+        return None
+    head.delete()
+    return str(head.id)
+
+
+def order() -> list[str]:
+    """Return the ids of all that stand in the line, the first one first."""
+    return standing(queue.first(None, 1000))
+
+
+def standing(jobs: list[Job]) -> list[str]:
+    """Return the ids of jobs."""
+    return [str(job.id) for job in jobs]
+
+
+def served_between(story: Any, begin: int, end: int) -> Counter[str]:
+    """Count the jobs of each caller that left the line between two moments."""
+    gone = (job_id for job_id, moment in story.gone_at.items() if begin < moment < end)
+    return Counter(story.caller[job_id] for job_id in gone)

@@ -1,0 +1,242 @@
+"""The daily budget: what counts as spent, and what becomes of instances and jobs without it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib.days import DAY_SECONDS, day_start
+from chalicelib.errors import BudgetExhausted
+from chalicelib.models.catalogs import budget_mark
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.usage import DayUsage
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.reconciler import Reconciler
+from chalicelib.signals import NoFreeSlot, OutOfBudget
+from tests.services.fakes import Parts
+from tests.services.reconcilers import Gpus, reconcile, reconciler_of
+from tests.services.workers import acquire_slot, late, waiting_for, work_all
+
+HOUR = 1.006  # dollars of a g5.xlarge
+Start = Callable[..., tuple[Reconciler, Parts, Gpus]]
+
+
+@pytest.fixture
+def start(aws: None) -> Start:
+    """A reconciler and instances that are on since now, at the beginning of a day."""
+
+    def begin(dollars: float | None, gpus: int = 1) -> tuple[Reconciler, Parts, Gpus]:
+        parts = Parts(dollars=dollars)
+        parts.clock.now = day_start(parts.clock.now)
+        region = Gpus(*[f"i-{number}" for number in range(1, gpus + 1)])
+        for name in region.states:
+            work_on(name, parts.clock())
+        return reconciler_of(region, parts), parts, region
+
+    return begin
+
+
+def work_on(name: str, now: float) -> None:
+    """Have an instance work on a job that takes days, or it would be stopped as idle."""
+    known: dict[str, Any] = {"parameters": {}, "lease": "a driver", "due_at": now + 3 * DAY_SECONDS}
+    Job.new(f"job of {name}", now=now, **known).save()
+    acquire_slot(f"job of {name}", name)
+
+
+def booked(parts: Parts) -> float:
+    return DayUsage.on(datetime.fromtimestamp(parts.clock(), UTC).date()).cost
+
+
+def test_every_instance_knows_when_the_budget_is_used_up(start: Start) -> None:
+    reconciler, parts, _ = start(HOUR, gpus=2)
+    began = parts.clock()
+    reconcile(reconciler, parts, minutes=3)
+    ends = [float(each.budget_ends_at or 0) for each in InstanceRecord.all()]
+    # Two together need half of the hour, less the minute until they are stopped.
+    assert ends == pytest.approx([began + 1800 - 60] * 2, abs=1)
+
+
+def test_no_job_has_a_slot_from_then_until_the_day_ends(start: Start) -> None:
+    reconciler, parts, _ = start(HOUR)
+    reconcile(reconciler, parts, minutes=1)
+    record = InstanceRecord.read("i-1")
+    ends_at, next_day = float(record.budget_ends_at or 0), parts.clock() // 86_400 * 86_400 + 86_400
+    assert record.acquire_slot("a", now=ends_at - 1)
+    assert record.acquire_slot("a", now=ends_at + 1), "it has one already"
+    assert not record.acquire_slot("b", now=ends_at)
+    assert not record.acquire_slot("b", now=next_day - 1)
+    assert record.acquire_slot("b", now=next_day)
+
+
+def test_an_instance_with_jobs_ends_them_and_is_stopped_then(start: Start) -> None:
+    reconciler, parts, gpus = start(HOUR)
+    reconcile(reconciler, parts, minutes=62)
+    assert gpus.stopped == []
+    InstanceRecord("i-1").release_slot("job of i-1")
+    reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == ["i-1"]
+    mark = budget_mark.read()
+    assert mark
+    assert mark.is_exhausted(HOUR, parts.clock())
+
+
+def test_an_instance_that_is_kept_has_no_jobs_and_stays_on(start: Start) -> None:
+    reconciler, parts, gpus = start(0.1)
+    gpus.kept.add("i-1")
+    InstanceRecord("i-1").release_slot("job of i-1")
+    reconcile(reconciler, parts, minutes=10)
+    assert gpus.stopped == []
+    assert not InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
+
+
+def test_a_budget_that_is_used_up_stays_so_though_an_instance_stops(start: Start) -> None:
+    reconciler, parts, gpus = start(HOUR, gpus=2)
+    reconcile(reconciler, parts, minutes=31)
+    for name in gpus.states:
+        InstanceRecord(name).release_slot(f"job of {name}")
+    reconcile(reconciler, parts, minutes=3)
+    assert gpus.stopped == ["i-1", "i-2"]
+    assert booked(parts) < 1.05 * HOUR
+    with pytest.raises(BudgetExhausted):
+        parts.submit(wait_seconds=0)
+
+
+def test_the_next_day_has_a_budget_of_its_own(start: Start) -> None:
+    reconciler, parts, _ = start(HOUR)
+    reconcile(reconciler, parts, minutes=61)
+    InstanceRecord("i-1").release_slot("job of i-1")
+    reconcile(reconciler, parts, minutes=1)
+    parts.clock.now = day_start(parts.clock.now) + DAY_SECONDS
+    assert len(late(parts)) == 1
+    assert InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
+
+
+def test_jobs_wait_in_the_line_and_nobody_is_called_until_the_next_day(start: Start) -> None:
+    reconciler, parts, _ = start(HOUR)
+    ids = late(parts, 2, request=waiting_for(604_800))
+    reconcile(reconciler, parts, minutes=61)
+    parts.fleet.refusal = OutOfBudget(parts.budget.reason)
+    assert work_all(parts, ids) == ["queued", "queued"]
+    assert {Job.find(each).status_reason for each in ids} == {parts.budget.reason}
+    sent = len(parts.queue.sent)
+    reconcile(reconciler, parts, minutes=5)
+    assert len(parts.queue.sent) == sent
+    parts.clock.now = day_start(parts.clock.now) + DAY_SECONDS
+    reconcile(reconciler, parts, minutes=1)
+    assert {job_id for job_id, _ in parts.queue.sent[sent:]} & {*ids}
+
+
+def test_the_metric_of_the_alarm_tells_how_much_is_spent(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    reconciler, parts, _ = start(HOUR)
+    reconcile(reconciler, parts, minutes=49)
+    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(80, abs=2)
+
+
+def test_without_a_budget_nothing_is_told(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    reconciler, parts, gpus = start(None)
+    reconcile(reconciler, parts, minutes=200)
+    assert not [each for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert (gpus.stopped, budget_mark.read()) == ([], None)
+
+
+def test_an_end_of_before_does_not_keep_jobs_waiting(start: Start) -> None:
+    """An instance that stopped hours ago had its budget until now; another one has it today."""
+    reconciler, parts, gpus = start(HOUR, gpus=2)
+    reconcile(reconciler, parts, minutes=2)
+    InstanceRecord("i-2").release_slot("job of i-2")
+    gpus.turn_off("i-2")
+    InstanceRecord("i-2").pay_until(parts.clock())
+    parts.fleet.refusal = NoFreeSlot("later")
+    [waiting] = late(parts, request=waiting_for(604_800))
+    sent = len(parts.queue.sent)
+    parts.clock.advance(60)
+    parts.dispatcher.repair()
+    assert [job_id for job_id, _ in parts.queue.sent[sent:]] == [waiting]
+
+
+def test_an_instance_that_is_off_has_no_end_of_the_budget(start: Start) -> None:
+    reconciler, parts, gpus = start(HOUR)
+    reconcile(reconciler, parts, minutes=1)
+    InstanceRecord("i-1").release_slot("job of i-1")
+    gpus.turn_off("i-1")
+    reconcile(reconciler, parts, minutes=1)
+    assert InstanceRecord.read("i-1").budget_ends_at is None
+
+
+def test_what_is_decided_before_midnight_is_noted_for_that_day(start: Start) -> None:
+    """Time passes between two looks at the clock."""
+    _, parts, _ = start(0.01)
+    midnight = day_start(parts.clock.now) + DAY_SECONDS
+    times = iter([midnight - 0.01, midnight + 0.01, midnight + 0.02])
+    budget = Budget(0.01, (), lambda: next(times))
+    assert budget.affordable([], [stopped("i-9")], 1) == 0
+    days = [datetime.fromtimestamp(each, UTC).date() for each in (midnight - 1, midnight + 1)]
+    assert [DayUsage.on(day).exhausted_budget for day in days] == [0.01, None]
+
+
+def test_that_it_is_used_up_is_written_once(start: Start) -> None:
+    _, parts, _ = start(0.01)
+    today = datetime.fromtimestamp(parts.clock(), UTC).date()
+    DayUsage.on(today).exhaust(0.02)  # by who had more to spend
+    assert parts.budget.affordable([], [stopped("i-9")], 1) == 0
+    assert DayUsage.on(today).exhausted_budget == pytest.approx(0.02)
+
+
+def test_a_boot_is_paid_whichever_instance_starts(start: Start) -> None:
+    """The starter goes on to the next one where EC2 has no capacity for the first."""
+    _, _, _ = start(None)
+    cheap, dear = stopped("i-1", "g4dn.xlarge"), stopped("i-2", "p3.2xlarge")
+    budget = Budget(0.1, (), lambda: 1_800_000_000.0)  # enough for 180 s of the cheap one
+    assert budget.affordable([], [cheap], 1) == 1
+    assert budget.affordable([], [cheap, dear], 1) == 0
+
+
+def test_a_long_set_up_does_not_keep_an_instance_from_starting_again(start: Start) -> None:
+    _, _, _ = start(None)
+    budget = Budget(0.2, (), lambda: 1_800_000_000.0)
+    assert budget.affordable([], [stopped("i-1", boot_seconds=1500)], 1) == 1
+
+
+def test_the_alarm_rings_though_the_last_instance_has_gone(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    reconciler, parts, gpus = start(HOUR)
+    reconcile(reconciler, parts, minutes=60)
+    InstanceRecord("i-1").release_slot("job of i-1")
+    gpus.turn_off("i-1")
+    reconcile(reconciler, parts, minutes=1)
+    caplog.clear()
+    reconcile(reconciler, parts, minutes=1)
+    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert told
+    assert min(told) >= 100
+
+
+def test_an_instance_that_boots_when_the_money_ends_has_not_failed(start: Start) -> None:
+    reconciler, parts, gpus = start(0.02)
+    InstanceRecord("i-1").release_slot("job of i-1")
+    gpus.queues.clear()  # ComfyUI does not answer yet
+    reconcile(reconciler, parts, minutes=5)
+    assert gpus.stopped == ["i-1"]
+    assert InstanceRecord.read("i-1").failed_boots == 0
+
+
+def test_a_reconciler_that_was_away_books_what_was_on(start: Start) -> None:
+    reconciler, parts, gpus = start(HOUR)
+    gpus.launched = dict.fromkeys(gpus.states, parts.clock())
+    reconcile(reconciler, parts, minutes=2)
+    parts.clock.advance(2000)
+    reconcile(reconciler, parts, minutes=1)
+    assert booked(parts) == pytest.approx(2120 * HOUR / 3600, rel=0.01)
+
+
+def stopped(name: str, type_: str = "g5.xlarge", boot_seconds: float | None = None) -> Any:
+    record = InstanceRecord(name, boot_seconds=boot_seconds)
+    return SimpleNamespace(is_on=False, instance=SimpleNamespace(type=type_), record=record)

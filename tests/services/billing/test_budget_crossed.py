@@ -1,0 +1,116 @@
+"""A budget that many callers use up on several GPUs: what is spent above it has a bound."""
+
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.days import DAY_SECONDS, day_start
+from chalicelib.errors import BudgetExhausted
+from chalicelib.models.jobs.job import Job
+from chalicelib.services.billing.prices import cost_of
+from tests.conftest import empty_aws
+from tests.services.fakes import FakeQueue
+from tests.virtual.accepting import asleep_on
+from tests.virtual.clock import VirtualClock
+from tests.virtual.dynamodb import VirtualDynamoDB
+from tests.virtual.region import BOOT_SECONDS, PaidRegion
+
+GPUS, CALLERS, RUN_SECONDS = 4, 40, 20.0
+TYPE, DOLLARS = "p3.2xlarge", 1.0
+MIDNIGHT_SECONDS, END_SECONDS = 480, 680
+
+
+class Day:
+    """Callers, workers and the reconciler, from eight minutes before midnight."""
+
+    def __init__(self) -> None:
+        start = day_start(1_800_000_000.0) + DAY_SECONDS - MIDNIGHT_SECONDS
+        self.clock = VirtualClock(start)
+        self.midnight, self.end = start + MIDNIGHT_SECONDS, start + END_SECONDS
+        self.region = PaidRegion(self.clock, GPUS, type_=TYPE, run_seconds=RUN_SECONDS)
+        self.queue = FakeQueue()
+        self.mail: list[tuple[float, str]] = []
+        self.sent = 0
+        self.accepted: list[str] = []
+        self.refused_until: list[float] = []
+        self.cost_at_midnight = 0.0
+
+    def live(self) -> None:
+        """Have everybody at work until the end."""
+        with asleep_on(self.clock), VirtualDynamoDB(self.clock, call_seconds=0.005):
+            for number in range(CALLERS):
+                self.clock.spawn(lambda number=number: self._call(number))  # type: ignore[misc]
+            for _ in range(12):
+                self.clock.spawn(self._work)
+            self.clock.spawn(self._keep)
+            self.clock.spawn(self._note)
+            self.clock.run()
+
+    def _call(self, number: int) -> None:
+        """Ask for one image after the other until that is refused."""
+        parts, _ = self.region.function(self.queue, dollars=DOLLARS)
+        self.clock.sleep(number / 10)
+        try:
+            while self.clock() < self.midnight:
+                # Some wait for their images, most do not.
+                wait_seconds = 25 if number % 10 == 0 else 0
+                jobs = parts.submit(wait_seconds=wait_seconds, owner=f"owner {number}")
+                self.accepted += [job.id for job in jobs]
+                self.clock.sleep(60)
+        except BudgetExhausted as refusal:
+            self.refused_until.append(self.clock() + refusal.retry_seconds)
+
+    def _work(self) -> None:
+        parts, _ = self.region.function(self.queue, dollars=DOLLARS)
+        while self.clock() < self.end:
+            for job_id, delay in self.queue.sent[self.sent :]:
+                self.mail.append((self.clock() + min(delay, 900), job_id))
+                self.sent += 1
+            due = min(self.mail, default=(self.end, ""))
+            if due[0] > self.clock():
+                self.clock.sleep(1)
+                continue
+            self.mail.remove(due)
+            with suppress(Exception):
+                parts.work(due[1])
+
+    def _keep(self) -> None:
+        _, reconciler = self.region.function(self.queue, dollars=DOLLARS)
+        while self.clock() < self.end:
+            reconciler.reconcile()
+            self.clock.sleep(60)
+
+    def _note(self) -> None:
+        self.clock.sleep(self.midnight - 1 - self.clock())
+        self.cost_at_midnight, self.on_at_midnight = self.region.cost, self.region.on
+        self.statuses_at_midnight = Counter(Job.find(each).status for each in self.accepted)
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    with empty_aws():
+        day = Day()
+        day.live()
+        day.statuses = Counter(Job.find(each).status for each in day.accepted)
+    return day
+
+
+def test_no_more_is_spent_than_the_budget_a_boot_and_the_runs_under_way(day: Day) -> None:
+    boot = cost_of(TYPE, BOOT_SECONDS) or 0
+    under_way = cost_of(TYPE, GPUS * config.slots_per_gpu * RUN_SECONDS) or 0
+    assert 0.8 * DOLLARS < day.cost_at_midnight <= DOLLARS + boot + under_way
+
+
+def test_every_gpu_is_off_when_the_budget_is_used_up(day: Day) -> None:
+    assert day.on_at_midnight == []
+
+
+def test_whoever_asks_then_is_refused(day: Day) -> None:
+    assert day.refused_until == pytest.approx([day.midnight] * CALLERS, abs=2)
+
+
+def test_what_was_accepted_waits_for_the_next_day_and_is_made_then(day: Day) -> None:
+    assert set(day.statuses_at_midnight) == {"queued", "succeeded"}
+    assert day.statuses["succeeded"] > day.statuses_at_midnight["succeeded"]

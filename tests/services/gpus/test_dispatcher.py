@@ -1,0 +1,152 @@
+"""Slots on the GPUs: who gets one, who waits in the line, and who calls whom."""
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.errors import GpuNotReady
+from chalicelib.models.jobs.job import Job
+from tests.services.fakes import FakeFleet, Parts
+from tests.services.workers import (
+    SlowComfyUI,
+    late,
+    slot_holders,
+    work_all,
+)
+
+SLOTS, TURN = config.slots_per_gpu, "waiting for a free slot"
+STARTING = GpuNotReady("the GPU instance is starting", retry_seconds=2)
+
+
+@pytest.fixture
+def gpu() -> SlowComfyUI:
+    return SlowComfyUI()
+
+
+@pytest.fixture
+def parts(aws: None, gpu: SlowComfyUI) -> Parts:
+    return Parts(gpu)
+
+
+def fleet_of(parts: Parts) -> FakeFleet:
+    fleet: FakeFleet = parts.fleet
+    return fleet
+
+
+def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: SlowComfyUI) -> None:
+    [job_id] = late(parts)
+    for _ in range(3):
+        assert parts.work(job_id).status == "running"
+        assert slot_holders() == {job_id}
+    gpu.end(job_id)
+    assert parts.work(job_id).status == "succeeded"
+    assert slot_holders() == set()
+    assert gpu.submitted == [f"{job_id}-1"]
+
+
+def test_who_finds_no_slot_stands_in_the_line_and_needs_no_message(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    ids = late(parts, SLOTS + 2)
+    assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
+    parts.queue.take()
+    assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2
+    assert parts.queue.take() == []
+    assert [each.rpartition("-")[0] for each in gpu.submitted] == ids[:SLOTS]
+    for job_id in ids[SLOTS:]:
+        job = Job.find(job_id)
+        assert (job.lease, bool(job.queue), job.status_reason) == (
+            None,
+            True,
+            "waiting for a free slot",
+        )
+        assert job.due_at >= parts.clock() + 60
+
+
+def test_each_job_that_is_queued_asks_once_whether_more_gpus_are_needed(parts: Parts) -> None:
+    ids = late(parts, SLOTS + 2)
+    work_all(parts, ids)
+    fleet = fleet_of(parts)
+    assert (fleet.scaled_up, fleet.scaled) == (2, [])
+
+
+def test_who_waits_for_an_image_stands_in_the_same_line(parts: Parts) -> None:
+    ids = late(parts, SLOTS)
+    work_all(parts, ids)
+    [waiting] = parts.submit(wait_seconds=5)
+    assert (waiting.status, bool(waiting.queue)) == ("queued", True)
+    [behind] = late(parts)
+    assert Job.find(behind).sort_key > waiting.sort_key
+
+
+def test_who_leaves_calls_the_next(parts: Parts, gpu: SlowComfyUI) -> None:
+    ids = late(parts, SLOTS + 2)
+    work_all(parts, ids)
+    parts.queue.take()
+    gpu.end(ids[0])
+    parts.clock.advance(1)
+    parts.work(ids[0])
+    called, forgotten = Job.find(ids[SLOTS]), Job.find(ids[SLOTS + 1])
+    assert parts.queue.take() == [(called.id, 0)]
+    assert called.due_at == parts.clock()
+    assert forgotten.due_at > parts.clock() + 60
+    assert parts.work(called.id).status == "running"
+    assert slot_holders() == {*ids[1 : SLOTS + 1]}
+
+
+def test_who_is_driven_or_due_soon_is_not_called(parts: Parts, gpu: SlowComfyUI) -> None:
+    ids = late(parts, SLOTS + 2)
+    work_all(parts, ids)
+    Job.find(ids[SLOTS]).make_due(now=parts.clock())
+    Job.find(ids[SLOTS]).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
+    parts.queue.take()
+    gpu.end(ids[0])
+    parts.work(ids[0])
+    assert parts.queue.take() == []
+
+
+def test_a_call_is_not_lost_with_its_message(parts: Parts, gpu: SlowComfyUI) -> None:
+    ids = late(parts, SLOTS + 1)
+    work_all(parts, ids)
+    gpu.end(ids[0])
+    parts.queue.is_broken = True
+    assert parts.work(ids[0]).status == "succeeded"
+    assert Job.find(ids[SLOTS]).due_at == parts.clock()  # which the reconciler sees
+
+
+def test_the_first_in_the_line_goes_first_whoever_is_looked_at_first(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    ids = late(parts, SLOTS + 2)
+    assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2  # though all slots are free
+    assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
+    gpu.end(ids[1])
+    parts.work(ids[1])
+    last = Job.find(ids[SLOTS + 1])
+    last.make_due(now=parts.clock())
+    assert parts.work(last.id).status == "queued"
+    assert parts.work(ids[SLOTS]).status == "running"
+
+
+def test_who_is_looked_at_too_early_calls_those_before(parts: Parts) -> None:
+    ids = late(parts, SLOTS + 1)
+    for job_id in ids[:SLOTS]:
+        job = Job.find(job_id)
+        job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
+        job.put_back("queued", None, due_at=parts.clock() + 300)
+    parts.queue.take()
+    parts.work(ids[SLOTS])
+    assert parts.queue.take() == [(job_id, 0) for job_id in ids[:SLOTS]]
+
+
+def test_a_gpu_that_is_off_is_polled_by_as_many_as_it_has_slots(parts: Parts) -> None:
+    fleet_of(parts).refusal = STARTING
+    ids = late(parts, SLOTS + 4)
+    parts.queue.take()
+    assert work_all(parts, ids) == ["starting"] * SLOTS + ["queued"] * 4
+    assert parts.queue.take() == [(job_id, 2) for job_id in ids[:SLOTS]]
+    parts.clock.advance(2)
+    assert work_all(parts, ids) == ["starting"] * SLOTS + ["queued"] * 4
+    assert parts.queue.take() == [(job_id, 2) for job_id in ids[:SLOTS]]
+    fleet_of(parts).refusal = None
+    parts.clock.advance(2)
+    assert work_all(parts, ids) == ["running"] * SLOTS + ["queued"] * 4

@@ -1,0 +1,53 @@
+"""Whole backlogs, worked off by workers who take one message at a time."""
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.models.jobs.job import Job
+from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
+from tests.services.workers import (
+    PacedComfyUI,
+    Workers,
+    late,
+    slot_holders,
+)
+
+SLOTS = config.slots_per_gpu
+
+
+def fleet_of(parts: Parts) -> FakeFleet:
+    fleet: FakeFleet = parts.fleet
+    return fleet
+
+
+@pytest.mark.parametrize(("burst", "made_before"), [(200, 0), (30, 1), (30, 12)])
+def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> None:
+    """At most the images that have slots and the head of the line come before another's first."""
+    parts = Parts(FakeComfyUI())
+    gpu = PacedComfyUI(parts.clock)
+    fleet_of(parts).comfyuis["i-1"] = gpu
+    workers = Workers(parts)
+    for _ in range(burst // 10):
+        late(parts, 10, owner="a")
+    while len(gpu.made) < made_before or len(slot_holders()) < SLOTS:
+        assert workers.work()
+    before = len(gpu.made)
+    [single] = late(parts, owner="b")
+    while single not in gpu.made:
+        assert workers.work()
+    assert gpu.made.index(single) - before <= SLOTS + 1
+    assert len(slot_holders()) <= SLOTS
+
+
+def test_everybody_is_served_once_and_no_slot_is_left(aws: None) -> None:
+    parts = Parts(FakeComfyUI())
+    gpu = PacedComfyUI(parts.clock)
+    fleet_of(parts).comfyuis["i-1"] = gpu
+    workers = Workers(parts)
+    ids = [job_id for caller in "abc" for job_id in late(parts, 5, owner=caller)]
+    while workers.work():
+        pass
+    assert sorted(gpu.made) == sorted(ids)
+    assert {Job.find(job_id).status for job_id in ids} == {"succeeded"}
+    assert slot_holders() == set()
+    assert [Job.find(job_id).owner for job_id in gpu.made] == ["a", "b", "c"] * 5

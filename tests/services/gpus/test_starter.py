@@ -1,0 +1,294 @@
+"""Starting GPUs: once for each need, with whatever capacity EC2 has."""
+
+from threading import Thread
+
+import pytest
+
+from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.models.jobs.indexes import QUEUE
+from chalicelib.models.jobs.job import Job
+from tests.gateways.region import Region, acquire, fleet_of
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+TYPES = ("g6.xlarge", "g5.xlarge", "g4dn.xlarge")
+
+
+def line_up(count: int) -> None:
+    for number in range(count):
+        known = {"parameters": {}, "queue": QUEUE, "sort_key": f"{number:03d}", "due_at": 0}
+        Job.new(f"{number:026d}", now=0, **known).save()
+
+
+def ask(region: Region, **how: object) -> GpuNotReady:
+    with pytest.raises(GpuNotReady) as wait:
+        acquire(fleet_of(region, **how))  # type: ignore[arg-type]
+    return wait.value
+
+
+def test_many_who_need_a_gpu_at_once_start_one() -> None:
+    region = Region("stopped", "stopped", "stopped")
+    threads = [Thread(target=lambda: ask(region)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(region.started) == 1
+
+
+def test_another_instance_is_started_when_one_is_refused_capacity() -> None:
+    region = Region("stopped", "stopped")
+    region.types["i-0"], region.scarce = "g6.xlarge", {"g6.xlarge"}
+    assert "starting" in str(ask(region))
+    assert region.started == ["i-0", "i-1"]
+    assert region.states == {"i-0": "stopped", "i-1": "pending"}
+
+
+def test_every_instance_is_tried_as_the_preferred_type_before_any_as_the_next() -> None:
+    region = Region("stopped", "stopped")
+    region.scarce = {"g6.xlarge"}
+    ask(region, types=TYPES)
+    assert region.started == ["i-0", "i-1", "i-0"]
+    assert region.types["i-0"] == "g5.xlarge"
+
+
+def test_the_preferred_type_is_back_at_the_next_start() -> None:
+    region = Region("stopped")
+    region.types["i-0"] = "g4dn.xlarge"
+    ask(region, types=TYPES)
+    assert region.types["i-0"] == "g6.xlarge"
+
+
+def test_without_a_list_an_instance_keeps_its_type() -> None:
+    region = Region("stopped")
+    region.types["i-0"] = "p3.2xlarge"
+    ask(region)
+    assert (region.types["i-0"], region.states["i-0"]) == ("p3.2xlarge", "pending")
+
+
+def test_without_capacity_it_is_said_how_often_it_was_tried_and_when_next() -> None:
+    region = Region("stopped")
+    region.scarce = set(TYPES)
+    first = ask(region, types=TYPES)
+    assert str(first) == (
+        "waiting for GPU capacity: EC2 has none right now; tried once, next at 00:16:50 UTC"
+    )
+    assert first.retry_seconds == 11
+    assert len(region.started) == len(TYPES)
+    region.now += 11
+    assert "tried 2 times" in str(ask(region, types=TYPES))
+    assert len(region.started) == 2 * len(TYPES)
+
+
+def test_nobody_asks_ec2_again_before_the_pause_is_over() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    for _ in range(9):
+        assert "waiting for GPU capacity" in str(ask(region))
+        region.now += 1
+    assert len(region.started) == 1
+
+
+def test_the_pauses_grow_up_to_a_limit() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    pauses = []
+    for _ in range(8):
+        pauses.append(ask(region).retry_seconds - 1)
+        region.now += pauses[-1] + 1
+    assert pauses == [10, 20, 40, 80, 150, 150, 150, 150]
+
+
+def test_after_a_start_the_pauses_begin_anew() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    ask(region)
+    region.now += 11
+    ask(region)
+    region.scarce, region.now = set(), region.now + 21
+    ask(region)
+    region.states["i-0"], region.scarce, region.now = "stopped", {"g5.xlarge"}, region.now + 60
+    assert "tried once" in str(ask(region))
+
+
+def test_what_people_can_change_is_told_rather_than_what_passes() -> None:
+    region = Region("stopped")
+    region.refusal = StartFailed("EC2 refused to start the GPU instance (UnauthorizedOperation)")
+    assert "UnauthorizedOperation" in str(ask(region))
+
+
+def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_tries() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(NoCapacity, match="EC2 has none right now"):
+            fleet.start(None)
+        region.now += 1
+    assert len(region.started) == 1
+
+
+def test_a_backlog_starts_as_many_as_it_deserves_and_no_more_than_allowed() -> None:
+    line_up(60)  # 600 s of work, by the usual 10 s an image, for 180 s each
+    region = Region(*["stopped"] * 5)
+    ask(region, fleet_max=5)
+    assert [*region.states.values()].count("pending") == 4
+    region = Region(*["stopped"] * 5)
+    region.now = 2000
+    ask(region, fleet_max=2)
+    assert [*region.states.values()].count("pending") == 2
+
+
+def test_those_that_come_already_count() -> None:
+    line_up(60)
+    region = Region("pending", "running", "stopped", "stopped", "stopped")
+    ask(region, fleet_max=4)
+    assert region.started == ["i-2", "i-3"]
+
+
+def test_an_instance_that_is_silent_for_a_moment_counts() -> None:
+    region = Region("running", "stopped")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    acquire(fleet)
+    region.queues.clear()
+    for _ in range(5):  # it may be loading a checkpoint
+        region.now += 10
+        assert fleet.inventory.servers() == []
+        with pytest.raises(GpuNotReady):
+            fleet.ready()
+    assert region.started == []
+
+
+def test_an_instance_that_was_ready_and_is_silent_for_a_minute_does_not_count() -> None:
+    region = Region("running", "stopped")
+    region.queues["i-0"] = 0
+    fleet = fleet_of(region)
+    acquire(fleet)
+    region.queues.clear()
+    for _ in range(8):
+        region.now += 10
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+    assert region.started == ["i-1"]
+
+
+def test_what_ec2_describes_too_late_is_not_started_again() -> None:
+    region = Region("stopped", "stopped")
+    ask(region)
+    region.states["i-0"] = "stopped"  # as EC2 may say for some seconds
+    region.now += 9
+    assert "starting" in str(ask(region))
+    assert region.started == ["i-0"]
+
+
+def test_a_line_before_busy_gpus_has_another_started_when_one_waits_for_its_turn() -> None:
+    line_up(60)
+    region = Region("running", "stopped", "stopped")
+    region.queues["i-0"] = 3
+    fleet = fleet_of(region, fleet_max=2)
+    for _ in range(5):
+        fleet.scale_up()
+        region.now += 1
+    assert region.started == ["i-1"]
+    assert region.describes <= 3
+
+
+def test_a_fleet_of_one_does_not_look_for_more() -> None:
+    line_up(60)
+    region = Region("running", "stopped")
+    fleet_of(region).scale_up()
+    assert (region.started, region.describes) == ([], 0)
+
+
+def test_an_instance_whose_type_ec2_does_not_change_is_started_as_it_is() -> None:
+    region = Region("stopped")
+    region.fixed = {"i-0"}
+    ask(region, types=TYPES)
+    assert (region.started, region.types["i-0"]) == (["i-0"], "g5.xlarge")
+
+
+def test_an_instance_that_is_still_stopping_does_not_come_back_as_another_type() -> None:
+    region = Region("stopping")
+    fleet = fleet_of(region, types=TYPES)
+    for _ in range(3):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.now += 3
+    region.states["i-0"] = "stopped"
+    with pytest.raises(GpuNotReady):
+        acquire(fleet)
+    assert (region.states["i-0"], region.types["i-0"]) == ("pending", TYPES[0])
+
+
+def test_a_start_whose_answer_is_lost_starts_no_second_gpu() -> None:
+    region = Region("stopped", "stopped")
+    region.loses_answers = True
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(GpuNotReady, match="starting"):
+            acquire(fleet)
+        region.now += 11
+    assert region.started == ["i-0"]
+
+
+def test_an_instance_that_falls_back_gives_way_to_another() -> None:
+    region = Region("stopped", "stopped")
+    fleet = fleet_of(region)
+    for _ in range(3):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.states["i-0"] = "stopped"  # EC2 took the start, and did not do it
+        region.now += 20
+    assert region.started[:2] == ["i-0", "i-0"]
+    assert "i-1" in region.started
+
+
+def test_an_instance_that_always_falls_back_is_left_alone() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    for _ in range(20):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.states["i-0"] = "stopped"
+        region.now += 20
+    assert len(region.started) == 3
+    assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it as it booted"
+
+
+def test_what_was_refused_days_ago_is_forgotten() -> None:
+    region = Region("stopped")
+    region.scarce = {"g5.xlarge"}
+    fleet = fleet_of(region)
+    for _ in range(6):
+        with pytest.raises(GpuNotReady):
+            acquire(fleet)
+        region.now += 200
+    region.now += 3 * 86_400
+    assert fleet.inventory.observe()[0].state == "stopped"
+    with pytest.raises(GpuNotReady, match="tried once") as wait:
+        acquire(fleet)
+    assert wait.value.retry_seconds == 11
+
+
+def test_who_looks_before_another_has_started_starts_no_second_gpu() -> None:
+    region = Region("stopped", "stopped")
+    slow, quick = fleet_of(region), fleet_of(region)
+    slow.inventory.observe()  # and keeps in mind for some seconds that all is off
+    with pytest.raises(GpuNotReady):
+        acquire(quick)
+    region.now += 4
+    StartSeries().update([StartSeries.next_at.set(region.now)])
+    slow.scale(least_jobs=1)
+    assert region.started == ["i-0"]
+
+
+def test_an_operator_is_told_that_all_instances_are_ill() -> None:
+    region = Region("stopped")
+    for _ in range(3):
+        InstanceRecord.read("i-0").boot_failed("broken", now=region.now)
+    with pytest.raises(StartFailed, match="unhealthy"):
+        fleet_of(region).start(None)
+    assert region.started == []

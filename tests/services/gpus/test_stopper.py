@@ -1,0 +1,231 @@
+"""Which instances are stopped: idle ones that are too many, broken ones, and those on too long."""
+
+from contextlib import suppress
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.gateways.comfyui.errors import Failure
+from chalicelib.gateways.comfyui.state import Finished
+from chalicelib.models.fleet.instance import InstanceRecord
+from tests.services.fakes import Parts
+from tests.services.reconcilers import Gpus, reconcile, reconciler_of
+from tests.services.workers import acquire_slot, late
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+@pytest.fixture
+def gpus() -> Gpus:
+    return Gpus("i-1", "i-2")
+
+
+def test_while_jobs_are_open_the_last_one_stays(gpus: Gpus, parts: Parts) -> None:
+    late(parts)
+    reconcile(reconciler_of(gpus, parts), parts, minutes=20)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_without_jobs_all_stop(gpus: Gpus, parts: Parts) -> None:
+    reconcile(reconciler_of(gpus, parts), parts, minutes=6)
+    assert gpus.stopped == ["i-1", "i-2"]
+
+
+def test_an_instance_with_a_job_stays(gpus: Gpus, parts: Parts) -> None:
+    [job_id] = late(parts)
+    acquire_slot(job_id, "i-1")
+    parts.dispatcher.repair = lambda: None  # type: ignore[method-assign]  # the slot is in use
+    reconcile(reconciler_of(gpus, parts), parts, minutes=20)
+    assert gpus.stopped == ["i-2"]
+
+
+def test_a_started_instance_that_nobody_knew_is_adopted(gpus: Gpus, parts: Parts) -> None:
+    gpus.turn_off("i-1")
+    gpus.turn_off("i-2")
+    reconciler = reconciler_of(gpus, parts)
+    reconcile(reconciler, parts, minutes=10)
+    gpus.turn_on("i-2")  # by hand
+    reconcile(reconciler, parts, minutes=7)
+    assert gpus.stopped == ["i-2"]
+
+
+def test_what_was_known_of_an_instance_that_is_gone_is_forgotten(gpus: Gpus, parts: Parts) -> None:
+    InstanceRecord("i-9").note("busy", now=parts.clock(), is_on=True)
+    reconcile(reconciler_of(gpus, parts), parts, minutes=1)
+    assert [each.id for each in InstanceRecord.all()] == ["i-1", "i-2"]
+
+
+def test_a_gpu_that_fails_to_warm_up_is_stopped_at_once(gpus: Gpus, parts: Parts) -> None:
+    gpus.warm_ups["i-1"] = Finished({}, Failure("gpu_failed", "CUDA error"))
+    gpus.warm_ups["i-2"] = Finished({})
+    reconcile(reconciler_of(gpus, parts, checkpoint="a.safetensors"), parts, minutes=1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_after_three_failed_boots_an_instance_is_left_alone_for_an_hour(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    reconciler = reconciler_of(gpus, parts)
+    for _ in range(3):
+        gpus.turn_on("i-1")
+        gpus.queues.clear()
+        reconcile(reconciler, parts, minutes=16)
+        reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == ["i-1"] * 3
+    late(parts)
+    reconcile(reconciler, parts, minutes=50)
+    assert gpus.started == []
+    assert InstanceRecord.read("i-1").state == "unhealthy"
+    reconcile(reconciler, parts, minutes=12)
+    assert gpus.started[0] == "i-1"
+
+
+def test_a_boot_that_works_makes_the_failed_ones_forgotten(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    InstanceRecord("i-1").boot_failed("silent", now=parts.clock())
+    reconcile(reconciler_of(gpus, parts), parts, minutes=1)
+    assert InstanceRecord.read("i-1").failed_boots == 0
+
+
+def test_an_instance_that_is_on_for_too_long_takes_no_more_jobs_and_stops(
+    gpus: Gpus, parts: Parts
+) -> None:
+    gpus.queues["i-1"] = 1  # somebody else's, for ever
+    reconciler = reconciler_of(gpus, parts)
+    reconcile(reconciler, parts, minutes=1)
+    on_since = parts.clock() - 12 * 3600 + 90
+    InstanceRecord("i-1").update([InstanceRecord.on_since.set(on_since)])
+    reconcile(reconciler, parts, minutes=2)
+    assert "i-1" not in gpus.stopped
+    reconcile(reconciler, parts, minutes=2)
+    assert "i-1" in gpus.stopped
+
+
+def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
+    gpus: Gpus, parts: Parts
+) -> None:
+    reconciler = reconciler_of(gpus, parts)
+    gpus.queues["i-1"] = 1
+    reconcile(reconciler, parts, minutes=1)
+    on_since = parts.clock() - 12 * 3600
+    InstanceRecord("i-1").update([InstanceRecord.on_since.set(on_since)])
+    late(parts)
+    job_id = late(parts)[0]
+    acquire_slot(job_id, "i-1")
+    parts.dispatcher.repair = lambda: None  # type: ignore[method-assign]  # the slot is in use
+    reconcile(reconciler, parts, minutes=2)
+    assert "i-1" not in gpus.stopped
+    assert not acquire_slot("another", "i-1")
+    reconcile(reconciler, parts, minutes=config.run_deadline_seconds // 60)
+    assert "i-1" in gpus.stopped
+
+
+def test_an_instance_that_drained_serves_again_after_its_next_start(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    reconciler = reconciler_of(gpus, parts)
+    reconcile(reconciler, parts, minutes=1)
+    InstanceRecord("i-1").force_drain(until=parts.clock() + 900)
+    InstanceRecord("i-1").started(now=parts.clock())
+    reconcile(reconciler, parts, minutes=1)
+    assert InstanceRecord.read("i-1").state == "ready"
+    assert acquire_slot(late(parts)[0], "i-1")
+
+
+def test_a_stop_that_ec2_refuses_is_one_failed_boot_at_most(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    gpus.stubborn = {"i-1"}
+    reconciler = reconciler_of(gpus, parts)
+    for _ in range(19):
+        with suppress(RuntimeError):
+            reconciler.reconcile()
+        parts.clock.advance(60)
+    assert InstanceRecord.read("i-1").failed_boots == 0
+    gpus.stubborn.clear()
+    reconcile(reconciler, parts, minutes=1)
+    assert InstanceRecord.read("i-1").failed_boots == 1
+
+
+def test_a_boot_after_a_failed_one_has_its_own_time(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    reconciler = reconciler_of(gpus, parts)
+    while not gpus.stopped:
+        reconcile(reconciler, parts, minutes=1)
+    gpus.states["i-1"] = "running"  # started anew before the reconciler has seen it off
+    InstanceRecord("i-1").started(now=parts.clock())
+    reconcile(reconciler, parts, minutes=14)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_an_idle_instance_that_is_silent_now_and_then_stops_all_the_same(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    reconciler = reconciler_of(gpus, parts)
+    for minute in range(12):
+        if minute % 4 == 3:
+            gpus.queues.pop("i-1", None)
+        elif gpus.states["i-1"] == "running":
+            gpus.queues["i-1"] = 0
+        reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_a_spot_notice_during_a_boot_is_no_failed_boot(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    reconciler = reconciler_of(gpus, parts)
+    reconcile(reconciler, parts, minutes=1)
+    InstanceRecord("i-1").force_drain(until=parts.clock() + 300)
+    reconcile(reconciler, parts, minutes=2)
+    assert (InstanceRecord.read("i-1").failed_boots, gpus.stopped) == (0, [])
+
+
+def test_an_instance_that_ec2_stops_as_it_boots_has_failed_to_boot(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    gpus.queues.clear()
+    reconciler = reconciler_of(gpus, parts)
+    reconcile(reconciler, parts, minutes=1)
+    gpus.turn_off("i-1")
+    reconcile(reconciler, parts, minutes=2)
+    record = InstanceRecord.read("i-1")
+    assert (record.failed_boots, record.unhealthy_reason) == (1, "EC2 stopped it as it booted")
+
+
+def test_an_instance_that_was_on_while_nobody_looked_is_not_taken_for_old(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    reconciler = reconciler_of(gpus, parts)
+    reconcile(reconciler, parts, minutes=1)
+    parts.clock.advance(13 * 3600)
+    gpus.queues["i-1"] = 1
+    reconcile(reconciler, parts, minutes=2)
+    assert gpus.stopped == []
+
+
+def test_a_start_in_the_midst_of_a_look_is_not_forgotten(parts: Parts) -> None:
+    InstanceRecord("i-1").started(now=900)
+    described_before = InstanceRecord.read("i-1")
+    InstanceRecord("i-1").started(now=1000)
+    described_before.note("stopped", now=1001, is_on=False)
+    assert InstanceRecord.read("i-1").on_since == 1000
+
+
+def test_an_instance_that_people_mended_is_not_left_alone_any_more(parts: Parts) -> None:
+    gpus = Gpus("i-1")
+    for _ in range(3):
+        InstanceRecord.read("i-1").boot_failed("broken", now=parts.clock())
+    reconcile(reconciler_of(gpus, parts), parts, minutes=1)
+    assert InstanceRecord.read("i-1").unhealthy_until is None
+
+
+def test_a_start_that_nobody_saw_begins_anew(parts: Parts) -> None:
+    record = InstanceRecord("i-1")
+    record.note("ready", now=1000, is_on=True)
+    InstanceRecord("i-1").became_ready(now=1001)
+    record = InstanceRecord.read("i-1")
+    record.note("booting", now=1060, is_on=True, launched_at=990)
+    assert InstanceRecord.read("i-1").ready_at == 1001
+    record.note("booting", now=1120, is_on=True, launched_at=1110)
+    found = InstanceRecord.read("i-1")
+    assert (found.on_since, found.ready_at) == (1120, None)

@@ -1,0 +1,92 @@
+"""What the reconciler does about instances that do not work, or that are about to stop."""
+
+from contextlib import suppress
+
+import pytest
+
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.services.reconciler import Reconciler
+from tests.services.fakes import Parts
+from tests.services.reconcilers import Gpus, reconcile, reconciler_of
+from tests.services.workers import SlowComfyUI, acquire_slot, late
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts(SlowComfyUI())
+
+
+@pytest.fixture
+def gpus() -> Gpus:
+    return Gpus("i-1", "i-2")
+
+
+@pytest.fixture
+def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
+    return reconciler_of(gpus, parts)
+
+
+def test_an_instance_that_stays_sick_is_stopped_though_jobs_wait(
+    reconciler: Reconciler, gpus: Gpus, parts: Parts
+) -> None:
+    late(parts, 3)
+    gpus.fall_unhealthy("i-2", now=parts.clock())
+    reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == []
+    reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == ["i-2"]
+
+
+def test_an_instance_that_is_well_again_is_trusted_again(
+    reconciler: Reconciler, gpus: Gpus, parts: Parts
+) -> None:
+    gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())
+    gpus.broken.remove("bad i-1")
+    reconcile(reconciler, parts, minutes=1)
+    assert [InstanceRecord.read(name).unhealthy_attempt for name in ("i-1", "i-2")] == [
+        None,
+        "bad i-2",
+    ]
+    gpus.broken.clear()
+    reconcile(reconciler, parts, minutes=4)
+    assert gpus.stopped == []
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_sick_instance_that_is_not_ours_to_stop_stays_on(
+    reconciler: Reconciler, gpus: Gpus, parts: Parts, *, is_kept: bool
+) -> None:
+    late(parts)
+    gpus.kept, gpus.can_be_started = ({"i-2"} if is_kept else set()), is_kept
+    gpus.fall_unhealthy("i-2", now=parts.clock())
+    reconcile(reconciler, parts, minutes=5)
+    assert gpus.stopped == []
+
+
+def test_an_instance_that_is_about_to_stop_takes_no_job_with_it(
+    reconciler: Reconciler, gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconcile(reconciler, parts, minutes=5)
+
+    def slot_one() -> dict[str, int]:  # the instances were looked at just before
+        known = {"parameters": {}, "lease": "driver", "due_at": parts.clock() + 60}
+        Job.new("01J", now=parts.clock(), **known).save()
+        assert acquire_slot("01J", "i-1")
+        return {"queued": 0}
+
+    monkeypatch.setattr("chalicelib.services.gpus.stopper.count_open", slot_one)
+    reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == ["i-2"]
+
+
+def test_an_instance_that_cannot_be_stopped_does_not_keep_the_others_on(
+    reconciler: Reconciler, gpus: Gpus, parts: Parts
+) -> None:
+    gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())
+    gpus.stubborn = {"i-1"}
+    for _ in range(3):
+        with suppress(RuntimeError):
+            reconciler.reconcile()
+        parts.clock.advance(60)
+    assert gpus.stopped == ["i-2"]

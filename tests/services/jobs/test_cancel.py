@@ -1,0 +1,192 @@
+"""Canceling: at once and for good, in whatever state a job is, and nothing is left behind."""
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnreachable, JobFinished, NotFound
+from chalicelib.gateways.comfyui.errors import Failure
+from chalicelib.gateways.comfyui.state import Finished, Waiting
+from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.job import Job
+from chalicelib.signals import StoreFailed
+from tests.services.fakes import Parts
+from tests.services.interfering import Crash, check_canceled, once, watch
+from tests.services.workers import SlowComfyUI, Workers, late, slot_holders, work_all
+
+SLOTS = config.slots_per_gpu
+
+
+@pytest.fixture
+def gpu() -> SlowComfyUI:
+    return SlowComfyUI()
+
+
+@pytest.fixture
+def parts(aws: None, gpu: SlowComfyUI) -> Parts:
+    return Parts(gpu)
+
+
+def test_a_job_that_nobody_drove_yet_is_never_begun(parts: Parts, gpu: SlowComfyUI) -> None:
+    [job_id] = late(parts)
+    assert parts.cancellation.cancel(job_id).status == "canceled"
+    parts.work(job_id)
+    check_canceled(parts, job_id)
+    assert (gpu.submitted, parts.queue.sent) == ([], [(job_id, 0)])
+
+
+def test_a_job_in_the_line_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI) -> None:
+    *ids, waiting, next_one = late(parts, SLOTS + 2)
+    work_all(parts, [*ids, waiting, next_one])
+    parts.queue.take()
+    parts.cancellation.cancel(waiting)
+    assert [job.id for job in queue.first(None, 10)] == [next_one]
+    gpu.end(ids[0])
+    parts.work(ids[0])
+    assert parts.queue.take() == [(next_one, 0)]
+    assert work_all(parts, [waiting, next_one]) == ["canceled", "running"]
+    assert f"{waiting}-1" not in gpu.submitted
+
+
+def test_a_run_is_stopped_and_no_other(parts: Parts, gpu: SlowComfyUI) -> None:
+    ids = late(parts, 3)
+    work_all(parts, ids)
+    parts.cancellation.cancel(ids[1])
+    assert gpu.dropped == [f"{ids[1]}-1"]
+    assert work_all(parts, ids) == ["running", "canceled", "running"]
+    assert slot_holders() == {ids[0], ids[2]}
+
+
+def test_the_slot_goes_to_the_next(parts: Parts) -> None:
+    *ids, waiting = late(parts, SLOTS + 1)
+    work_all(parts, [*ids, waiting])
+    parts.clock.advance(1)
+    parts.queue.take()
+    parts.cancellation.cancel(ids[0])
+    assert parts.queue.take() == [(ids[0], 1), (waiting, 0)]
+    assert Job.find(waiting).due_at == parts.clock()
+    assert parts.work(waiting).status == "running"
+
+
+def test_a_driver_that_is_about_to_submit_clears_up_what_it_does(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [job_id] = late(parts)
+    watch(gpu, "events", step=once(lambda: parts.cancellation.cancel(job_id)))
+    parts.work(job_id)
+    assert gpu.submitted == [f"{job_id}-1"]
+    check_canceled(parts, job_id)
+    assert slot_holders() == set()
+
+
+def test_an_image_that_was_just_stored_is_deleted(parts: Parts, gpu: SlowComfyUI) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    gpu.end(job_id)
+    stored: list[int] = []
+
+    def cancel() -> None:
+        if parts.images.stored:
+            stored.append(len(parts.images.stored))
+            parts.cancellation.cancel(job_id)
+
+    watch(parts.images, "put", step=cancel)
+    parts.work(job_id)
+    assert stored == [1]
+    check_canceled(parts, job_id)
+
+
+def test_a_slot_that_is_taken_for_a_canceled_job_is_free_at_once(parts: Parts) -> None:
+    [job_id] = late(parts)
+    watch(parts.fleet, "servers", step=once(lambda: parts.cancellation.cancel(job_id)))
+    parts.work(job_id)
+    assert slot_holders() == set()
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+def test_a_job_that_ended_is_not_canceled(parts: Parts, gpu: SlowComfyUI, status: str) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    if status == "failed":
+        gpu.known[f"{job_id}-1"] = Finished({}, Failure("node_failed", "it went wrong"))
+    else:
+        gpu.end(job_id)
+    parts.work(job_id)
+    before, stored = Job.find(job_id).serialize(), dict(parts.images.stored)
+    with pytest.raises(JobFinished, match=status):
+        parts.cancellation.cancel(job_id)
+    assert Job.find(job_id).serialize() == before
+    assert parts.images.stored == stored
+
+
+def test_a_job_that_is_faster_keeps_its_image(parts: Parts, gpu: SlowComfyUI) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    gpu.end(job_id)
+    watch(parts.queue, "send", step=once(lambda: parts.work(job_id)))
+    with pytest.raises(JobFinished):
+        parts.cancellation.cancel(job_id)
+    assert Job.find(job_id).status == "succeeded"
+    assert len(parts.images.stored) == 1
+
+
+def test_to_cancel_again_is_harmless(parts: Parts) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    first = parts.cancellation.cancel(job_id).serialize()
+    parts.clock.advance(5)
+    assert parts.cancellation.cancel(job_id).serialize() == first
+
+
+def test_what_was_never_there_cannot_be_canceled(parts: Parts) -> None:
+    with pytest.raises(NotFound):
+        parts.cancellation.cancel("01J")
+
+
+def test_a_comfyui_that_does_not_answer_is_cleared_up_later(parts: Parts, gpu: SlowComfyUI) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+
+    def be_off() -> None:
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    watch(gpu, "drop", step=once(be_off))
+    workers = Workers(parts)
+    assert parts.cancellation.cancel(job_id).status == "canceled"
+    assert isinstance(gpu.known[f"{job_id}-1"], Waiting)
+    assert slot_holders() == set()
+    while workers.work():
+        pass
+    check_canceled(parts, job_id)
+
+
+def test_an_s3_that_fails_does_not_keep_the_slot(parts: Parts) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+
+    def fail() -> None:
+        raise StoreFailed("the images could not be deleted")
+
+    watch(parts.images, "delete", step=fail)
+    assert parts.cancellation.cancel(job_id).status == "canceled"
+    assert slot_holders() == set()
+
+
+def test_a_canceler_that_dies_leaves_a_message_for_when_no_driver_is_left(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    Job.find(job_id).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
+
+    def die() -> None:
+        raise Crash
+
+    watch(gpu, "drop", step=once(die))
+    parts.queue.take()
+    with pytest.raises(Crash):
+        parts.cancellation.cancel(job_id)
+    assert parts.queue.take() == [(job_id, 61)]
+    parts.clock.advance(61)
+    parts.work(job_id)
+    check_canceled(parts, job_id)
+    assert slot_holders() == set()

@@ -1,0 +1,80 @@
+"""A job that is canceled at any step of its driver: one end, and nothing left behind."""
+
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.errors import JobFinished
+from chalicelib.gateways.comfyui.state import Finished, State
+from chalicelib.models.jobs.job import Job
+from tests.services.fakes import SAVED, Parts
+from tests.services.interfering import Crash, check_canceled, watch
+from tests.services.workers import SlowComfyUI, Workers, late, slot_holders
+
+
+class QuickComfyUI(SlowComfyUI):
+    """Whatever was submitted and not dropped has its image when it is followed."""
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        if attempt_id in self.known:
+            self.known[attempt_id] = Finished(SAVED, None, 2.0)
+        return self.known.get(attempt_id)
+
+
+class Race:
+    """A worker whose job is canceled at one of its steps, and who dies at another."""
+
+    def __init__(self, cancel_at: int, crash_at: int | None) -> None:
+        self.parts, self.cancel_at, self.crash_at = Parts(QuickComfyUI()), cancel_at, crash_at
+        [self.job_id] = late(self.parts)
+        self.outcome, self.steps = "", 0
+        watch(self.parts.comfyui, "find", "events", "submit", "follow", "image", step=self.step)
+        watch(self.parts.images, "put", step=self.step)
+        watch(self.parts.fleet, "server", "servers", step=self.step)
+
+    def run(self) -> None:
+        workers, is_working = Workers(self.parts), True
+        while is_working:
+            try:
+                is_working = workers.work()
+            except Crash:  # its message comes again when the lease has ended
+                self.parts.queue.sent.append((self.job_id, 540))
+        self.crash_at = None
+        self.cancel()
+        while workers.work():
+            pass
+        self.parts.dispatcher.repair()
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.cancel_at:
+            self.cancel()
+        elif self.steps == self.crash_at:
+            raise Crash
+
+    def cancel(self) -> None:
+        try:
+            outcome = self.parts.cancellation.cancel(self.job_id).status
+        except JobFinished:
+            outcome = "finished"
+        assert outcome == (self.outcome or outcome)
+        self.outcome = outcome
+
+
+@settings(max_examples=60)
+@given(cancel_at=st.integers(1, 24), crash_at=st.integers(1, 24) | st.none())
+@example(cancel_at=99, crash_at=None)
+@example(cancel_at=99, crash_at=9)
+def test_whenever_a_job_is_canceled_it_has_one_end_and_leaves_nothing(
+    aws: None, cancel_at: int, crash_at: int | None
+) -> None:
+    race = Race(cancel_at, crash_at)
+    race.run()
+    assert slot_holders() == set()
+    if race.outcome == "canceled":
+        return check_canceled(race.parts, race.job_id)
+    job = Job.find(race.job_id)
+    assert (race.outcome, job.status) == ("finished", "succeeded")
+    assert [*race.parts.images.stored] == [each["key"] for each in job.images]
+    return None

@@ -1,0 +1,139 @@
+"""Beside every image lies how it was made; a job has succeeded only when both are stored."""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.version import VERSION
+from tests.services.fakes import SAVED, Parts
+
+ENDED_AT = 1_800_000_004.25
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+def provenance(parts: Parts, job: Job, index: int = 0) -> Any:
+    """Read what is stored beside an image."""
+    return json.loads(parts.images.provenance[f"images/{job.id}/{index}.json"])
+
+
+def test_all_that_it_takes_to_make_an_image_again_is_kept(parts: Parts) -> None:
+    parts.comfyui.ends = [Finished(SAVED, None, 2.0, ENDED_AT)]
+    [job] = parts.submit(post_id="42")
+    assert job.status == "succeeded"
+    assert provenance(parts, job) == {
+        "image_id": f"{job.id}-0",
+        "sha256": sha256(b"png").hexdigest(),
+        "bytes": 3,
+        "created_at": "2027-01-15T08:00:04.250Z",
+        "job_id": job.id,
+        "attempt_id": f"{job.id}-1",
+        "post_id": "42",
+        "owner": "nobody",
+        "parameters": {
+            "prompt": "a fox",
+            "negative_prompt": "",
+            "width": 512,
+            "height": 512,
+            "steps": 20,
+            "cfg_scale": 7.0,
+            "seed": 5,
+            "checkpoint": "a.safetensors",
+            "sampler": "euler",
+            "scheduler": "normal",
+        },
+        "workflow": parts.comfyui.graphs[0],
+        "output": {"node_id": "9", "index": 0},
+        "made_with": {
+            "darkroom": VERSION,
+            "comfyui": "0.3.60",
+            "pytorch": "2.8.0+cu128",
+            "device": "cuda:0 NVIDIA A10G",
+            "instance_type": "g5.xlarge",
+        },
+    }
+
+
+def test_every_image_of_a_run_has_its_own(parts: Parts) -> None:
+    files = [ImageFile(f"a_0000{number}_.png", "", "output") for number in (1, 2)]
+    parts.comfyui.ends = [Finished({"9": files})]
+    [job] = parts.submit()
+    assert [each["provenance"] for each in job.images] == [*parts.images.provenance]
+    for index in (0, 1):
+        told = provenance(parts, job, index)
+        assert told["image_id"] == job.images[index]["id"] == f"{job.id}-{index}"
+        assert told["output"]["index"] == index
+
+
+def test_a_job_without_its_provenance_has_not_succeeded(parts: Parts) -> None:
+    parts.images.provenance_failures = 1
+    [job] = parts.submit(wait_seconds=0)
+    assert parts.work(job.id).status_reason == "the image could not be stored"
+    parts.clock.advance(5)
+    assert parts.work(job.id).status == "succeeded"
+    assert (parts.comfyui.submitted, parts.images.puts) == ([f"{job.id}-1"], 2)
+
+
+def test_what_is_stored_again_is_the_same(parts: Parts) -> None:
+    [job] = parts.submit()
+    before = dict(parts.images.provenance)
+    parts.clock.advance(100)
+    [server] = parts.fleet.inventory.servers()
+    end = parts.comfyui.find(f"{job.id}-1")
+    parts.storage.store(job, server, end, SAVED["9"])  # type: ignore[arg-type]
+    assert parts.images.provenance == before
+
+
+def test_the_graph_is_the_one_that_comfyui_ran(parts: Parts) -> None:
+    ran = {"1": {"class_type": "Older", "inputs": {}}}
+    parts.comfyui.ends = [Finished(SAVED, graph=ran)]
+    [job] = parts.submit()
+    assert provenance(parts, job)["workflow"] == ran
+
+
+def test_the_attempt_that_made_the_image_is_named(parts: Parts) -> None:
+    parts.comfyui.ends = [None]
+    [job] = parts.submit()
+    told = provenance(parts, job)
+    assert told["attempt_id"] == f"{job.id}-2"
+    assert told["workflow"] == parts.comfyui.graphs[1]
+
+
+def made_with(parts: Parts) -> Any:
+    [job] = parts.submit()
+    return provenance(parts, job)["made_with"]
+
+
+def test_a_comfyui_is_asked_once_in_each_of_its_lives(parts: Parts) -> None:
+    record = InstanceRecord.read("i-1")
+    record.became_ready(now=1)
+    for _ in range(2):
+        made_with(parts)
+    assert parts.comfyui.asked_for_software == 1
+    record.note("stopped", now=2, is_on=False)
+    record.became_ready(now=3)
+    parts.comfyui.software_is = Software("0.4.0", None, None)
+    assert made_with(parts)["comfyui"] == "0.4.0"
+    assert parts.comfyui.asked_for_software == 2
+
+
+def test_what_comfyui_does_not_tell_holds_up_no_image(parts: Parts) -> None:
+    parts.comfyui.software_is = None
+    assert made_with(parts)["comfyui"] is None
+    parts.comfyui.software_is = Software("0.4.0", None, None)
+    assert made_with(parts)["comfyui"] == "0.4.0"
+
+
+def test_a_prompt_of_any_text_is_kept_as_it_is(parts: Parts) -> None:
+    text = '雪 🦊 "quoted" \\ \x00\n é'
+    [job] = parts.submit(request=GenerateRequest(prompt=text))
+    assert provenance(parts, job)["parameters"]["prompt"] == text

@@ -1,0 +1,79 @@
+"""What a failure at the deadline tells: what the job waited for all the time."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
+from chalicelib.gateways.comfyui.state import State
+from chalicelib.models.fleet.start_series import StartSeries
+from tests.services.fakes import Parts
+from tests.services.workers import late, waiting_for
+
+ALL = 3600
+
+
+BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
+
+
+def no_gpu(parts: Parts) -> None:
+    parts.fleet.refusal = BOOTING
+
+
+def no_answer(parts: Parts) -> None:
+    def lose_it() -> None:
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    def find(attempt_id: str, seconds: float = 5) -> State:
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    parts.comfyui.on_submit, parts.comfyui.find = lose_it, find  # type: ignore[method-assign]
+
+
+def no_store(parts: Parts) -> None:
+    parts.images.failures = 10**6
+
+
+def an_error_of_ours(parts: Parts) -> None:
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    parts.fleet.servers = break_down
+
+
+CAUSES = {
+    "the GPU instance is booting": ("expired", no_gpu),
+    "did not answer": ("comfyui_unreachable", no_answer),
+    "could not be stored": ("store_failed", no_store),
+    "an internal error": ("expired", an_error_of_ours),
+}
+
+
+@pytest.mark.parametrize(("reason", "how"), CAUSES.items(), ids=CAUSES)
+def test_a_failure_at_the_deadline_tells_what_was_waited_for(
+    aws: None, reason: str, how: tuple[str, Callable[[Parts], None]]
+) -> None:
+    parts, (code, cause) = Parts(), how
+    cause(parts)
+    [job_id] = late(parts, request=waiting_for(ALL))
+    end = parts.clock() + ALL
+    while parts.clock() < end:
+        with suppress(ZeroDivisionError):
+            parts.work(job_id)
+        parts.clock.advance(300)
+    job = parts.work(job_id)
+    assert (job.status, job.error["code"]) == ("failed", code)
+    assert reason in job.error["message"]
+
+
+def test_who_stands_in_the_line_is_told_what_keeps_those_before_it(aws: None) -> None:
+    parts = Parts()
+    [job_id] = late(parts, request=waiting_for(ALL))
+    series = StartSeries.read(now=parts.clock())
+    assert series.claim(now=parts.clock(), until=parts.clock() + 30)
+    series.put_off("waiting for GPU capacity: EC2 has none", until=parts.clock() + ALL + 60)
+    parts.clock.advance(ALL + 1)
+    job = parts.work(job_id)
+    assert (job.status, job.error["code"]) == ("failed", "expired")
+    assert "EC2 has none" in job.error["message"]

@@ -1,0 +1,67 @@
+"""A job that waits in ComfyUI's queue behind a run that shows no life."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.gateways.comfyui.state import State
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.signals import Stalled
+from tests.services.fakes import FakeComfyUI, Parts
+from tests.services.workers import Workers, late
+
+DEAD = "01DEAD-1"
+
+
+class HeldUp(FakeComfyUI):
+    """Stands still at another's run for some looks, and then makes every image."""
+
+    looks = 0
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        if self.looks:
+            self.looks -= 1
+            raise Stalled("no progress for 300 seconds", attempt_id=DEAD)
+        return super().follow(attempt_id, events, until=until, report=report)
+
+
+@pytest.fixture
+def comfyui() -> HeldUp:
+    return HeldUp()
+
+
+@pytest.fixture
+def parts(aws: None, comfyui: HeldUp) -> Parts:
+    return Parts(comfyui)
+
+
+def test_the_dead_run_is_dropped_and_the_job_waits_on(parts: Parts, comfyui: HeldUp) -> None:
+    comfyui.looks = 1
+    [job_id] = late(parts)
+    job = parts.work(job_id)
+    assert (comfyui.dropped, job.is_open, job.spent) == ([DEAD], True, None)
+    assert InstanceRecord.read("i-1").unhealthy_attempt is None
+    assert parts.work(job_id).status == "succeeded"
+    assert comfyui.submitted == [f"{job_id}-1"]
+
+
+def test_a_run_that_cannot_be_dropped_is_the_one_that_is_suspect(
+    parts: Parts, comfyui: HeldUp
+) -> None:
+    comfyui.looks, comfyui.is_stuck = 1, True
+    [job_id] = late(parts)
+    job = parts.work(job_id)
+    assert InstanceRecord.read("i-1").unhealthy_attempt == DEAD
+    assert (job.is_open, job.spent) == (True, "held_up")
+
+
+def test_who_was_held_up_by_others_loses_no_attempt(parts: Parts, comfyui: HeldUp) -> None:
+    comfyui.looks, comfyui.is_stuck = 6, True
+    [job_id] = late(parts)
+    workers = Workers(parts)
+    while Job.find(job_id).is_open:
+        assert workers.work()
+    job = Job.find(job_id)
+    assert (job.status, len(job.attempts)) == ("succeeded", 7)
+    assert {each.reason for each in job.attempts[1:]} == {"held_up"}

@@ -1,0 +1,71 @@
+"""A driver that sleeps past its lease submits nothing, as another may have taken over."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.gateways.comfyui.state import State
+from chalicelib.models.jobs.job import Job
+from tests.services.fakes import Parts
+from tests.services.workers import SlowComfyUI, Workers, late
+
+
+class HungComfyUI(SlowComfyUI):
+    """Takes everything and ends nothing; notes for how long it was listened to."""
+
+    untils: list[float]
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        self.untils.append(until)
+        return self.known.get(attempt_id)
+
+
+@pytest.fixture
+def gpu() -> HungComfyUI:
+    gpu = HungComfyUI()
+    gpu.untils = []
+    return gpu
+
+
+@pytest.fixture
+def parts(aws: None, gpu: HungComfyUI) -> Parts:
+    return Parts(gpu)
+
+
+def test_a_driver_that_sleeps_past_its_lease_writes_no_attempt_down(
+    parts: Parts, gpu: HungComfyUI
+) -> None:
+    servers = parts.fleet.servers
+
+    def sleep_long() -> Any:
+        parts.fleet.servers = servers
+        parts.clock.advance(100)
+        return servers()
+
+    parts.fleet.servers = sleep_long
+    [job_id] = late(parts)
+    job = parts.work(job_id)
+    assert (job.attempts, gpu.submitted, job.is_open) == ([], [], True)
+    assert parts.work(job_id).status == "running"
+
+
+@pytest.mark.parametrize(("seconds", "submitted"), [(22, 1), (24, 0), (100, 0)])
+def test_a_driver_that_sleeps_to_the_end_of_its_lease_submits_nothing(
+    parts: Parts, gpu: HungComfyUI, seconds: int, submitted: int
+) -> None:
+    """The lease is 30 s, and a submission may take 7."""
+    events = gpu.events
+
+    def sleep_long(attempt_id: str) -> Any:
+        gpu.events = events  # type: ignore[method-assign]
+        parts.clock.advance(seconds)
+        return events(attempt_id)
+
+    gpu.events = sleep_long  # type: ignore[method-assign]
+    [job_id] = late(parts)
+    job = parts.work(job_id)
+    assert ([each.id for each in job.attempts], len(gpu.submitted)) == ([f"{job_id}-1"], submitted)
+    workers = Workers(parts)
+    while len(gpu.submitted) == 0:
+        assert workers.work()
+    assert Job.find(job_id).status == "running"

@@ -1,0 +1,130 @@
+"""A key's images of the day: never more than the limit, and a request gets the job it has."""
+
+import pytest
+from pynamodb.exceptions import UpdateError
+
+from chalicelib.errors import IdempotencyConflict, Overloaded, TooManyRequests, Unanswered
+from chalicelib.models import table
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.keys.allowance import Work
+from tests.models import allowances
+from tests.models.allowances import allowance_of
+from tests.models.unheard import refused, unheard
+from tests.services.fakes import Parts
+from tests.virtual.dynamodb import conflict, error
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+def counted(parts: Parts, key_id: str = "k") -> int:
+    return allowances.counted(key_id, parts.clock())
+
+
+def stored() -> int:
+    return len(list(Job.scan(Job.status.exists())))
+
+
+def test_a_request_whose_twin_has_the_last_image_of_the_day_gets_its_job(parts: Parts) -> None:
+    # By the twin, which is about to be stored.
+    allowance_of("k", 1).take(Work(1, 1), now=parts.clock())
+    twin: list[Job] = []
+
+    def store_the_twin(seconds: float) -> None:
+        parts.clock.advance(seconds)
+        if not twin and seconds >= 0.3:
+            twin.extend(Parts(clock=parts.clock).submit(wait_seconds=0, key="same"))
+
+    parts.submission._pause = store_the_twin
+    [job] = parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 1))
+    assert job.id == twin[0].id
+    assert (stored(), counted(parts)) == (1, 1)
+
+
+def test_a_request_over_the_limit_looks_for_a_second_and_is_refused(parts: Parts) -> None:
+    began, allowance = parts.clock(), allowance_of("k", 1)
+    allowance.take(Work(1, 1), now=began)
+    with pytest.raises(TooManyRequests):
+        parts.submit(wait_seconds=0, key="same", allowance=allowance)
+    assert parts.clock() - began == pytest.approx(1)
+    with pytest.raises(TooManyRequests):
+        parts.submit(wait_seconds=0, allowance=allowance)
+    assert parts.clock() - began == pytest.approx(1), "without a key there is nothing to look for"
+
+
+def test_a_lost_race_gives_its_images_back(parts: Parts) -> None:
+    twin: list[Job] = []
+    check = parts.fleet.check
+
+    def submit_the_twin() -> None:
+        parts.fleet.check = check
+        twin.extend(parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9)))
+
+    parts.fleet.check = submit_the_twin  # after the first has looked for its key
+    [job] = parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9))
+    assert job.id == twin[0].id
+    assert (stored(), counted(parts)) == (1, 1)
+
+
+def test_a_conflict_of_keys_gives_its_images_back(parts: Parts) -> None:
+    check = parts.fleet.check
+
+    def use_the_key() -> None:
+        parts.fleet.check = check
+        parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9))
+
+    parts.fleet.check = use_the_key
+    other = {"key": "same", "fingerprint": "another", "allowance": allowance_of("k", 9)}
+    with pytest.raises(IdempotencyConflict):
+        parts.submit(wait_seconds=0, **other)
+    assert (stored(), counted(parts)) == (1, 1)
+
+
+def test_images_whose_count_is_not_answered_stay_counted_once(parts: Parts) -> None:
+    with unheard("work:k"), pytest.raises(Unanswered):
+        parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
+    assert (stored(), counted(parts)) == (0, 1)
+    parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
+    with pytest.raises(TooManyRequests):
+        parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
+
+
+def test_images_are_given_back_once(parts: Parts) -> None:
+    allowance = allowance_of("k", 3)
+    allowance.take(Work(3, 1), now=parts.clock())
+    with unheard("work:k"):
+        allowance.give_back(Work(1, 1), now=parts.clock())
+    assert counted(parts) == 2
+
+
+@pytest.mark.parametrize("key", [None, "same"])
+def test_a_job_that_dynamodb_has_no_time_for_costs_nothing(
+    parts: Parts, key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "sleep", parts.clock.advance)
+    wanted = {"wait_seconds": 0, "key": key, "allowance": allowance_of("k", 1)}
+    refusals = {
+        None: ("PutItem", conflict("PutItem", 1)),
+        "same": ("TransactWriteItems", conflict("TransactWriteItems", 2)),
+    }
+    with refused(*refusals[key], times=99), pytest.raises(Overloaded):
+        parts.submit(**wanted)
+    assert (stored(), counted(parts)) == (0, 0)
+    parts.submit(**wanted)
+
+
+def test_a_request_that_finds_no_turn_costs_nothing(parts: Parts) -> None:
+    with (
+        refused("caller:", error("AccessDeniedException", "UpdateItem")),
+        pytest.raises(UpdateError),
+    ):
+        parts.submit(wait_seconds=0, allowance=allowance_of("k", 1))
+    assert (stored(), counted(parts)) == (0, 0)
+
+
+def test_a_repeated_request_costs_nothing(parts: Parts) -> None:
+    wanted = {"wait_seconds": 0, "key": "same", "allowance": allowance_of("k", 1)}
+    ids = {parts.submit(**wanted)[0].id for _ in range(3)}
+    assert (len(ids), counted(parts)) == (1, 1)

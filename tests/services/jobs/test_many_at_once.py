@@ -1,0 +1,58 @@
+"""One key with a thousand connections: all are accepted, and none waits for the others."""
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.models.jobs.job import Job
+from tests.models.allowances import allowance_of
+from tests.services.fakes import Parts
+from tests.virtual.accepting import CALL_SECONDS, accept_at_once
+from tests.virtual.clock import VirtualClock
+from tests.virtual.dynamodb import VirtualDynamoDB
+
+
+@pytest.fixture
+def clock(aws: None) -> VirtualClock:
+    return VirtualClock()
+
+
+def test_a_thousand_requests_of_one_key_at_once_are_all_accepted_in_time(
+    clock: VirtualClock,
+) -> None:
+    taken, calls = accept_at_once(clock, 1000, limit=1000)
+    assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 1000
+    assert max(taken) < 10 * CALL_SECONDS < config.longest_wait_seconds
+    assert calls["UpdateItem"] <= 1000 + 3 * 1000  # of images, and of turns
+
+
+def test_no_more_are_accepted_at_once_than_the_key_may_have(clock: VirtualClock) -> None:
+    taken, _ = accept_at_once(clock, 40, limit=7)
+    assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 7
+
+
+def test_accepting_costs_the_same_before_a_long_queue(clock: VirtualClock) -> None:
+    _, first = accept_at_once(clock, 1, limit=1000)
+    accept_at_once(clock, 300, limit=1000)
+    _, last = accept_at_once(clock, 1, limit=1000)
+    assert last.total() <= first.total()
+
+
+@pytest.mark.parametrize(
+    ("others", "writes"), [([], 2), (["me"], 2), (["me", "you"], 2), (["you"], 3)]
+)
+def test_an_asynchronous_accept_takes_five_calls(
+    clock: VirtualClock, others: list[str], writes: int
+) -> None:
+    """Or six, for an owner that has no job in a queue of others."""
+    parts = Parts(clock=clock)
+    for owner in others:
+        parts.submit(wait_seconds=0, owner=owner)
+    wanted = {"owner": "me", "key": "a", "allowance": allowance_of("one", 9)}
+    with VirtualDynamoDB(clock, call_seconds=CALL_SECONDS) as dynamodb:
+        parts.submit(wait_seconds=0, **wanted)
+    assert dynamodb.calls == {
+        "GetItem": 1,
+        "Query": 2,  # of the settings, and of the head of the queue
+        "UpdateItem": writes,  # of the images, and of the turn
+        "TransactWriteItems": 1,
+    }

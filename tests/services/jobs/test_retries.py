@@ -1,0 +1,208 @@
+"""Attempts that went wrong: which are made again, how often, and what becomes of the old ones."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.gateways.comfyui.errors import Failure
+from chalicelib.gateways.comfyui.state import Finished, ImageFile, State
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.signals import Stalled
+from tests.services.fakes import SAVED, FakeComfyUI, FakeFleet, Parts
+from tests.services.workers import Workers, late, slot_holders
+
+OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"))
+GPU_FAILED = Finished({}, Failure("gpu_failed", "the GPU reported a fault"))
+NODE_FAILED = Finished({}, Failure("node_failed", "it went wrong"), 5.0)
+STALL = "no progress for 300 seconds"
+
+
+class Stalling(FakeComfyUI):
+    """Some of its runs show no life, the first ones."""
+
+    stalls = 0
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        if self.stalls:
+            self.stalls -= 1
+            raise Stalled(STALL, attempt_id=attempt_id)
+        return super().follow(attempt_id, events, until=until, report=report)
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts(Stalling())
+
+
+def stalling(parts: Parts, runs: int = 1) -> Parts:
+    assert isinstance(parts.comfyui, Stalling)
+    parts.comfyui.stalls = runs
+    return parts
+
+
+def ended(parts: Parts, *ends: object) -> Job:
+    """Have a job driven to its end, its attempts ending in these ways and then well."""
+    parts.comfyui.ends = [*ends]  # type: ignore[list-item]
+    [job_id] = late(parts)
+    workers = Workers(parts)
+    while workers.work():
+        pass
+    return Job.find(job_id)
+
+
+def reasons(job: Job) -> list[str]:
+    return [each.reason for each in job.attempts]
+
+
+def unhealthy_attempt(instance_id: str = "i-1") -> str | None:
+    found: str | None = InstanceRecord.read(instance_id).unhealthy_attempt
+    return found
+
+
+def test_a_gpu_out_of_memory_is_freed_and_the_job_tried_once_more(parts: Parts) -> None:
+    job = ended(parts, OUT_OF_MEMORY)
+    assert (job.status, parts.comfyui.freed) == ("succeeded", 1)
+    assert reasons(job) == ["first", "out_of_memory"]
+    assert unhealthy_attempt() is None
+
+
+def test_memory_is_freed_before_the_next_attempt(parts: Parts) -> None:
+    freed: list[int] = []
+    parts.comfyui.on_submit = lambda: freed.append(parts.comfyui.freed)
+    ended(parts, OUT_OF_MEMORY)
+    assert freed == [0, 1]
+
+
+def test_a_job_that_is_too_large_for_the_gpu_fails(parts: Parts) -> None:
+    job = ended(parts, OUT_OF_MEMORY, OUT_OF_MEMORY)
+    assert (job.status, job.error["code"]) == ("failed", "out_of_memory")
+    assert (len(parts.comfyui.submitted), parts.comfyui.freed) == (2, 1)
+    assert slot_holders() == set()
+
+
+def test_memory_that_could_not_be_freed_is_freed_later(parts: Parts) -> None:
+    free = parts.comfyui.free
+
+    def fail_once() -> None:
+        parts.comfyui.free = free  # type: ignore[method-assign]
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    parts.comfyui.free = fail_once  # type: ignore[method-assign]
+    job = ended(parts, OUT_OF_MEMORY)
+    assert (job.status, parts.comfyui.freed) == ("succeeded", 1)
+    assert len(parts.comfyui.submitted) == 2
+
+
+def test_a_fault_of_the_gpu_puts_its_instance_under_suspicion(parts: Parts) -> None:
+    job = ended(parts, GPU_FAILED)
+    assert unhealthy_attempt() == f"{job.id}-1"
+    assert (job.status, reasons(job)) == ("succeeded", ["first", "gpu_failed"])
+
+
+def test_a_job_that_met_a_fault_is_tried_elsewhere(aws: None) -> None:
+    parts = Parts(FakeComfyUI(GPU_FAILED), FakeComfyUI())
+    fleet: FakeFleet = parts.fleet
+    [job_id] = late(parts)
+    parts.work(job_id)
+    fleet.gone.add("i-1")  # as a sick one is
+    parts.clock.advance(2)
+    job = parts.work(job_id)
+    assert [each.instance_id for each in job.attempts] == ["i-1", "i-2"]
+    assert (job.status, slot_holders("i-1"), slot_holders("i-2")) == ("succeeded", set(), set())
+
+
+def test_a_job_that_breaks_every_gpu_breaks_two(parts: Parts) -> None:
+    job = ended(parts, GPU_FAILED, GPU_FAILED)
+    assert (job.status, job.error["code"]) == ("failed", "gpu_failed")
+    assert unhealthy_attempt() == f"{job.id}-2"
+    assert len(parts.comfyui.submitted) == 2
+
+
+def test_a_fault_of_each_kind_is_forgiven_once(parts: Parts) -> None:
+    job = ended(parts, GPU_FAILED, OUT_OF_MEMORY)
+    assert (job.status, len(job.attempts)) == ("succeeded", 3)
+    assert ended(parts, GPU_FAILED, OUT_OF_MEMORY, OUT_OF_MEMORY).error["code"] == "out_of_memory"
+
+
+def test_a_run_without_life_is_dropped_and_made_again(parts: Parts) -> None:
+    [job_id] = late(stalling(parts))
+    job = parts.work(job_id)
+    assert parts.comfyui.dropped == [f"{job_id}-1"]
+    assert (job.lease, job.due_at) == (None, parts.clock() + 2)
+    parts.clock.advance(2)
+    job = parts.work(job_id)
+    assert (job.status, reasons(job)) == ("succeeded", ["first", "stalled"])
+    assert unhealthy_attempt() is None
+
+
+def test_a_run_that_cannot_be_dropped_shows_that_its_comfyui_is_broken(parts: Parts) -> None:
+    parts.comfyui.is_stuck = True
+    job = ended(stalling(parts))
+    assert unhealthy_attempt() == f"{job.id}-1"
+    assert (job.status, reasons(job)[1]) == ("succeeded", "stalled")
+
+
+def test_a_stalled_run_of_a_comfyui_that_does_not_answer_is_looked_at_again(parts: Parts) -> None:
+    drop = parts.comfyui.drop
+
+    def be_silent(attempt_id: str) -> bool:
+        parts.comfyui.drop = drop  # type: ignore[method-assign]
+        raise ComfyUIUnreachable("ComfyUI did not answer")
+
+    parts.comfyui.drop = be_silent  # type: ignore[method-assign]
+    [job_id] = late(stalling(parts, 2))
+    job = parts.work(job_id)
+    assert (job.status_reason, job.spent, unhealthy_attempt()) == (
+        "ComfyUI did not answer",
+        None,
+        None,
+    )
+    parts.clock.advance(5)
+    assert parts.work(job_id).spent == "stalled"
+    assert parts.comfyui.dropped == [f"{job_id}-1"]
+
+
+def test_a_job_whose_runs_all_stall_comes_to_an_end(parts: Parts) -> None:
+    job = ended(stalling(parts, 9))
+    assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
+    assert STALL in job.error["message"]
+    assert len(parts.comfyui.submitted) == 3
+
+
+def test_a_job_that_dies_before_every_run_comes_to_an_end(parts: Parts) -> None:
+    parts.fleet.queue_length = 3
+    job = ended(parts, *[None] * 99)
+    assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
+    assert len(parts.comfyui.submitted) == len(job.attempts) == 10
+
+
+def test_earlier_attempts_are_dropped_when_one_has_its_image(parts: Parts) -> None:
+    job = ended(parts, None, None)
+    assert job.status == "succeeded"
+    assert parts.comfyui.dropped == [f"{job.id}-1", f"{job.id}-2"]
+
+
+def test_an_attempt_that_is_the_only_one_is_left_alone(parts: Parts) -> None:
+    assert ended(parts).status == "succeeded"
+    assert parts.comfyui.dropped == []
+
+
+def test_a_failed_job_leaves_nothing_on_the_gpu_and_no_image(parts: Parts) -> None:
+    ended(parts)
+    kept = dict(parts.images.stored)
+    parts.comfyui.lost_files = {"gone.png"}
+    half = {"9": [*SAVED["9"], ImageFile("gone.png", "darkroom", "output")]}
+    job = ended(parts, Finished(half), NODE_FAILED)
+    assert parts.images.puts == 2
+    assert (job.status, job.error["code"]) == ("failed", "node_failed")
+    assert {*parts.comfyui.dropped} == {f"{job.id}-1", f"{job.id}-2"}
+    assert (parts.images.stored, slot_holders()) == (kept, set())
+
+
+def test_only_a_run_that_made_an_image_tells_the_pace(parts: Parts) -> None:
+    ended(parts, NODE_FAILED)
+    assert InstanceRecord.read("i-1").run_seconds is None
+    ended(parts, Finished(SAVED, None, 8.0))
+    assert InstanceRecord.read("i-1").run_seconds == 8

@@ -1,0 +1,109 @@
+"""A ComfyUI that has a job and does not answer: for how long it is waited for."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnreachable
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from tests.services.fakes import FakeFleet, Parts
+from tests.services.workers import SlowComfyUI, Workers, acquire_slot, late, slot_holders
+
+
+class SilentFleet(FakeFleet):
+    """Some of its instances run and do not answer."""
+
+    silent: set[str]
+
+    def servers(self) -> list[Any]:
+        return [each for each in super().servers() if each.instance.id not in self.silent]
+
+    def server(self, instance_id: str) -> Any:
+        if instance_id in self.silent:
+            raise ComfyUIUnreachable("ComfyUI did not answer")
+        return super().server(instance_id)
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    """Two GPUs, and a job that runs on the first."""
+    parts = Parts(SlowComfyUI(), SlowComfyUI())
+    parts.fleet.__class__ = SilentFleet
+    parts.fleet.silent = set()
+    return parts
+
+
+@pytest.fixture
+def job_id(parts: Parts) -> str:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    parts.fleet.silent = {"i-1"}
+    return job_id
+
+
+def work_for(parts: Parts, job_id: str, seconds: float) -> Job:
+    """Have a worker look at the job every five seconds."""
+    end = parts.clock() + seconds
+    while parts.clock() < end:
+        parts.work(job_id)
+        parts.clock.advance(5)
+    return Job.find(job_id)
+
+
+def where(job_id: str) -> list[str]:
+    return [each.instance_id for each in Job.find(job_id).attempts]
+
+
+def test_a_run_is_not_made_again_elsewhere_for_a_short_silence(parts: Parts, job_id: str) -> None:
+    job = work_for(parts, job_id, 55)
+    assert (job.status, job.waits_for, where(job_id)) == ("running", "comfyui_unreachable", ["i-1"])
+    parts.fleet.silent = set()
+    job = parts.work(job_id)
+    assert (job.status, job.status_reason, where(job_id)) == ("running", None, ["i-1"])
+    parts.fleet.silent = {"i-1"}
+    work_for(parts, job_id, 55)
+    assert where(job_id) == ["i-1"]  # each silence is waited for anew
+
+
+def test_a_run_is_made_again_elsewhere_after_a_long_silence(parts: Parts, job_id: str) -> None:
+    work_for(parts, job_id, 65)
+    assert where(job_id) == ["i-1", "i-2"]
+    assert (slot_holders("i-1"), slot_holders("i-2")) == (set(), {job_id})
+
+
+def test_a_job_that_waits_out_a_silence_is_looked_at_again(parts: Parts, job_id: str) -> None:
+    parts.queue.take()
+    parts.work(job_id)
+    assert parts.queue.take() == [(job_id, 5)]
+
+
+def test_who_waited_out_a_silence_takes_the_next_slot_at_once(parts: Parts, job_id: str) -> None:
+    others = [f"other {number}" for number in range(config.slots_per_gpu)]
+    for other in others:
+        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 9999}
+        Job.new(other, now=parts.clock(), **known).save()
+        acquire_slot(other, "i-2")
+    assert work_for(parts, job_id, 65).status_reason == "waiting for a free slot"
+    parts.clock.advance(60)
+    parts.queue.take()
+    parts.dispatcher.release(Job.find(others[0]), InstanceRecord.read("i-2"))
+    assert parts.queue.take() == [(job_id, 0)]
+    parts.work(job_id)
+    assert where(job_id) == ["i-1", "i-2"]
+
+
+def test_what_fails_before_it_begins_is_not_tried_again_at_once(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError  # as when DynamoDB takes no write
+
+    monkeypatch.setattr(Job, "claim", refuse)
+    late(parts)
+    workers, began = Workers(parts), parts.clock()
+    for _ in range(20):
+        with pytest.raises(ZeroDivisionError):
+            workers.work()
+    assert parts.clock() - began > 20

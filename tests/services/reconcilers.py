@@ -1,0 +1,59 @@
+"""A reconciler over instances that are small enough to see through."""
+
+from typing import Any
+
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.services.billing.booking import Booking
+from chalicelib.services.gpus.stopper import Stopper
+from chalicelib.services.reconciler import Reconciler
+from tests.gateways.region import Region, fleet_of
+from tests.services.fakes import Parts
+
+
+class Gpus(Region):
+    """Instances that run, and whose ComfyUIs answer."""
+
+    def __init__(self, *names: str, can_be_started: bool = True) -> None:
+        super().__init__(can_be_started=can_be_started)
+        self.states = dict.fromkeys(names, "running")
+        self.types = dict.fromkeys(names, "g5.xlarge")
+        self.queues = dict.fromkeys(names, 0)
+
+    def fall_unhealthy(self, *names: str, now: float) -> None:
+        """Have their ComfyUIs stop working, which an attempt shows."""
+        for name in names:
+            self.broken.add(f"bad {name}")
+            InstanceRecord(name).mark_unhealthy_by(f"bad {name}", now=now)
+
+    def stop(self, instance_id: str) -> None:
+        super().stop(instance_id)
+        self.turn_off(instance_id)
+
+    def turn_off(self, instance_id: str) -> None:
+        self.states[instance_id] = "stopped"
+        self.queues.pop(instance_id, None)
+
+    def turn_on(self, instance_id: str) -> None:
+        self.states[instance_id], self.queues[instance_id] = "running", 0
+
+
+def reconciler_of(gpus: Region, parts: Parts, **how: Any) -> Reconciler:
+    """Wire a reconciler by the clock of `parts`; their jobs go to ComfyUIs of their own."""
+    fleet = fleet_of(gpus, clock=parts.clock, dollars=parts.budget.dollars, **how)
+    limits = {
+        "idle_stop_seconds": 300,
+        "boot_timeout_seconds": 900,
+        "max_on_seconds": 43_200,
+        "run_deadline_seconds": 900,
+    }
+    stopping = Stopper(fleet, Booking(parts.clock), parts.budget, clock=parts.clock, **limits)
+    return Reconciler(
+        fleet, parts.dispatcher, parts.driver, parts.job_messages, stopping, parts.clock
+    )
+
+
+def reconcile(reconciler: Reconciler, parts: Parts, *, minutes: int) -> None:
+    """Have the reconciler come every minute, the first time at once."""
+    for _ in range(minutes):
+        reconciler.reconcile()
+        parts.clock.advance(60)

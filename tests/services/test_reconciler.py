@@ -1,0 +1,177 @@
+"""The reconciler: jobs that nobody drives, and a GPU that has nothing to do."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.listing import overdue
+from chalicelib.services.reconciler import Reconciler
+from tests.services.fakes import Clock, Parts
+from tests.services.reconcilers import Gpus, reconciler_of
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts()
+
+
+@pytest.fixture
+def clock(parts: Parts) -> Clock:
+    return parts.clock
+
+
+@pytest.fixture
+def gpus() -> Gpus:
+    return Gpus("i-1")
+
+
+@pytest.fixture
+def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
+    return reconciler_of(gpus, parts)
+
+
+def a_job(clock: Clock, **known: Any) -> Job:
+    job = Job.new("01J", now=clock(), parameters={}, **{"due_at": clock(), **known})
+    job.save()
+    return job
+
+
+def minutes(reconciler: Reconciler, clock: Clock, count: int) -> None:
+    for _ in range(count):
+        clock.advance(60)
+        reconciler.reconcile()
+
+
+def test_a_job_whose_message_was_lost_is_woken(
+    reconciler: Reconciler, parts: Parts, clock: Clock
+) -> None:
+    a_job(clock)
+    minutes(reconciler, clock, 1)
+    assert parts.queue.sent == [("01J", 0)]
+
+
+def test_a_job_whose_driver_died_is_woken_and_can_be_claimed(
+    reconciler: Reconciler, parts: Parts, clock: Clock
+) -> None:
+    job = a_job(clock)
+    job.claim("a driver that dies", now=clock(), until=clock() + 10)
+    minutes(reconciler, clock, 1)
+    assert parts.queue.sent == [("01J", 0)]
+    Job.find("01J").claim("the next driver", now=clock(), until=clock() + 60)
+
+
+def test_a_job_that_is_driven_is_left_alone(
+    reconciler: Reconciler, parts: Parts, clock: Clock
+) -> None:
+    a_job(clock).claim("a driver", now=clock(), until=clock() + 600)
+    minutes(reconciler, clock, 5)
+    assert parts.queue.sent == []
+
+
+def test_a_job_that_waits_for_its_time_is_left_alone(
+    reconciler: Reconciler, parts: Parts, clock: Clock
+) -> None:
+    a_job(clock, due_at=clock() + 100)
+    minutes(reconciler, clock, 1)
+    assert parts.queue.sent == []
+
+
+def test_a_finished_job_is_left_alone(reconciler: Reconciler, parts: Parts, clock: Clock) -> None:
+    job = a_job(clock)
+    job.claim("a driver", now=clock(), until=clock() + 60)
+    job.succeed([], now=clock())
+    minutes(reconciler, clock, 10)
+    assert parts.queue.sent == []
+
+
+def test_an_idle_gpu_is_stopped_after_the_configured_time(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    minutes(reconciler, clock, 5)
+    assert gpus.stopped == []
+    minutes(reconciler, clock, 1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_a_gpu_is_not_stopped_while_a_job_is_open(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    a_job(clock, due_at=clock() + 10_000)
+    minutes(reconciler, clock, 30)
+    assert gpus.stopped == []
+
+
+def test_a_gpu_is_not_stopped_while_comfyui_works_for_somebody_else(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    gpus.queues["i-1"] = 1
+    minutes(reconciler, clock, 30)
+    assert gpus.stopped == []
+
+
+def test_work_between_two_rounds_counts_as_work(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    minutes(reconciler, clock, 4)
+    InstanceRecord("i-1").acquire_slot("01J", now=clock())
+    InstanceRecord("i-1").release_slot("01J", now=clock(), run_seconds=2)
+    minutes(reconciler, clock, 4)
+    assert gpus.stopped == []
+    minutes(reconciler, clock, 1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_an_instance_whose_comfyui_never_answers_is_stopped_even_with_jobs_waiting(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    a_job(clock, due_at=clock() + 10_000)
+    gpus.queues.clear()
+    minutes(reconciler, clock, 15)
+    assert gpus.stopped == []
+    minutes(reconciler, clock, 1)
+    assert gpus.stopped == ["i-1"]
+
+
+def test_an_instance_that_boots_in_time_is_not_stopped_for_it(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    gpus.queues.clear()
+    minutes(reconciler, clock, 14)
+    gpus.queues["i-1"] = 0
+    minutes(reconciler, clock, 4)
+    assert gpus.stopped == []
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_instance_that_is_not_ours_to_stop_stays_on(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock, *, is_kept: bool
+) -> None:
+    gpus.kept, gpus.can_be_started = ({"i-1"} if is_kept else set()), is_kept
+    minutes(reconciler, clock, 30)
+    assert gpus.stopped == []
+
+
+def test_idleness_before_an_instance_was_off_does_not_count(
+    reconciler: Reconciler, gpus: Gpus, clock: Clock
+) -> None:
+    minutes(reconciler, clock, 4)
+    gpus.turn_off("i-1")
+    minutes(reconciler, clock, 60)
+    gpus.turn_on("i-1")
+    minutes(reconciler, clock, 5)
+    assert gpus.stopped == []
+
+
+def test_a_driver_that_came_since_the_index_was_read_keeps_its_lease(clock: Clock) -> None:
+    jobs = [Job.new(f"01J{n}", now=clock(), parameters={}, due_at=clock()) for n in range(40)]
+    for job in jobs:
+        job.save()
+    clock.advance(60)
+    late = overdue(clock() - 10)
+    first = next(late)  # a page of the index is read
+    for job in jobs:
+        job.claim("driver", now=clock(), until=clock() + 30)
+    assert list(late) == []
+    assert Job.find(first.id).lease == "driver"

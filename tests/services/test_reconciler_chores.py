@@ -1,0 +1,125 @@
+"""What the reconciler does about a broken GPU, jobs past their time, and troubles of its own."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.config import config
+from chalicelib.models.jobs.job import Job
+from chalicelib.services.reconciler import Reconciler
+from tests.services.fakes import Parts
+from tests.services.reconcilers import Gpus, reconcile, reconciler_of
+from tests.services.workers import SlowComfyUI, late, slot_holders, work_all
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    return Parts(SlowComfyUI())
+
+
+@pytest.fixture
+def gpus() -> Gpus:
+    return Gpus("i-1", "i-2")
+
+
+@pytest.fixture
+def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
+    return reconciler_of(gpus, parts)
+
+
+def test_jobs_past_their_deadline_fail_without_any_worker(
+    reconciler: Reconciler, parts: Parts
+) -> None:
+    ids = late(parts, config.slots_per_gpu)
+    work_all(parts, ids)
+    parts.clock.advance(config.job_deadline_seconds + 31)
+    reconcile(reconciler, parts, minutes=1)
+    assert {Job.find(job_id).error["code"] for job_id in ids} == {"deadline_exceeded"}
+
+
+def test_the_line_fails_at_its_deadline_without_any_worker(
+    reconciler: Reconciler, parts: Parts
+) -> None:
+    ids = late(parts, config.slots_per_gpu + 3)
+    work_all(parts, ids)
+    parts.clock.advance(config.job_deadline_seconds + 31)
+    reconcile(reconciler, parts, minutes=5)
+    assert {Job.find(job_id).status for job_id in ids} == {"failed"}
+
+
+def test_a_run_past_its_deadline_is_ended_and_dropped_without_any_worker(
+    reconciler: Reconciler, parts: Parts
+) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    parts.clock.advance(config.run_deadline_seconds + 31)
+    sent = list(parts.queue.sent)
+    reconciler.reconcile()
+    assert Job.find(job_id).error["code"] == "deadline_exceeded"
+    assert parts.comfyui.dropped == [f"{job_id}-1"]
+    assert (slot_holders(), parts.queue.sent) == (set(), sent)
+
+
+def test_a_job_before_its_deadline_is_left_to_a_worker(
+    reconciler: Reconciler, parts: Parts
+) -> None:
+    [job_id] = late(parts)
+    parts.work(job_id)
+    parts.clock.advance(60)
+    parts.queue.take()
+    reconciler.reconcile()
+    assert Job.find(job_id).status == "running"
+    assert parts.queue.take() == [(job_id, 0)]
+
+
+def test_the_reconciler_calls_who_was_forgotten_and_frees_what_nobody_uses(
+    reconciler: Reconciler, parts: Parts
+) -> None:
+    *ids, waiting = late(parts, config.slots_per_gpu + 1)
+    work_all(parts, [*ids, waiting])
+    Job.find(ids[0]).cancel({"code": "canceled"}, now=parts.clock())  # and the canceler died
+    parts.queue.take()
+    reconciler.reconcile()
+    assert slot_holders() == {*ids[1:]}
+    assert parts.queue.take() == [(waiting, 0)]
+
+
+def break_down(*_: Any, **__: Any) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("chore", ["repair", "sweep"])
+def test_one_chore_that_fails_does_not_stop_the_others_and_is_told(
+    gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
+) -> None:
+    [job_id] = late(parts)
+    if chore == "repair":
+        monkeypatch.setattr(parts.dispatcher, "repair", break_down)
+    else:
+        monkeypatch.setattr("chalicelib.services.reconciler.overdue", break_down)
+    reconciler = reconciler_of(gpus, parts)
+    gpus.fall_unhealthy("i-1", now=parts.clock())
+    parts.queue.take()
+    for _ in range(2):
+        parts.clock.advance(60)
+        with pytest.raises(ZeroDivisionError):
+            reconciler.reconcile()
+    assert parts.queue.take() == [(job_id, 0)] * 2
+    assert gpus.stopped == ["i-1"]
+
+
+def test_a_job_that_cannot_be_rescued_does_not_keep_the_others_waiting(
+    reconciler: Reconciler, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = late(parts, 3)
+    woken: list[str] = []
+
+    def send(job_id: str, *, at: float) -> None:
+        woken.append(job_id)
+        break_down()
+
+    monkeypatch.setattr(parts.job_messages, "send", send)
+    monkeypatch.setattr(parts.dispatcher, "repair", lambda: None)
+    parts.clock.advance(60)
+    reconciler_of(Gpus(), parts).reconcile()
+    assert sorted(woken) == sorted(ids)

@@ -1,0 +1,98 @@
+"""ComfyUIs whose runs take time, and workers that take messages when they are due."""
+
+from heapq import heappop, heappush
+from typing import Any
+
+from chalicelib.gateways.comfyui.state import Finished, State, Waiting
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.schemas.generation import GenerateRequest
+from tests.services.fakes import SAVED, Clock, FakeComfyUI, Parts
+
+
+class SlowComfyUI(FakeComfyUI):
+    """Runs until it is told to end; what is dropped is gone."""
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        return self.known.get(attempt_id)
+
+    def end(self, job_id: str, number: int = 1) -> None:
+        self.known[f"{job_id}-{number}"] = Finished(SAVED, None, 2.0)
+
+    def drop(self, attempt_id: str) -> bool:
+        if isinstance(self.known.get(attempt_id), Waiting):
+            del self.known[attempt_id]
+        return super().drop(attempt_id)
+
+
+class PacedComfyUI(FakeComfyUI):
+    """Runs one prompt after another for some seconds each; who follows waits for one second."""
+
+    def __init__(self, clock: Clock, seconds: float = 3) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+        self.ends_at: dict[str, float] = {}
+
+    def submit(self, attempt_id: str, graph: dict[str, Any]) -> None:
+        super().submit(attempt_id, graph)
+        self.ends_at[attempt_id] = max([self.clock(), *self.ends_at.values()]) + self.seconds
+
+    def find(self, attempt_id: str, seconds: float = 5) -> State:
+        if attempt_id not in self.ends_at:
+            return None
+        before = sum(self.clock() < end < self.ends_at[attempt_id] for end in self.ends_at.values())
+        is_over = self.ends_at[attempt_id] <= self.clock()
+        return Finished(SAVED, None, self.seconds) if is_over else Waiting(before)
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        self.clock.advance(1)
+        return self.find(attempt_id)
+
+    @property
+    def made(self) -> list[str]:
+        """The ids of the jobs whose images are made, in order."""
+        return [each.rpartition("-")[0] for each, at in self.ends_at.items() if at <= self.clock()]
+
+
+class Workers:
+    """Take the messages one at a time, each when its delay is over."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts, self.seen = parts, 0
+        self.mail: list[tuple[float, int, str]] = []
+
+    def work(self) -> bool:
+        """Take the next message, if there is one."""
+        for job_id, delay in self.parts.queue.sent[self.seen :]:
+            self.seen += 1
+            heappush(self.mail, (self.parts.clock() + delay, self.seen, job_id))
+        if not self.mail:
+            return False
+        at, _, job_id = heappop(self.mail)
+        self.parts.clock.now = max(self.parts.clock.now, at)
+        self.parts.work(job_id)
+        return True
+
+
+def acquire_slot(job_id: str, instance_id: str = "i-1") -> bool:
+    """Give a job a slot, whatever it is."""
+    return InstanceRecord(instance_id).acquire_slot(job_id, now=0)
+
+
+def slot_holders(instance_id: str = "i-1") -> set[str]:
+    """Return the ids of the jobs that have a slot on an instance."""
+    return InstanceRecord.read(instance_id).slot_holders
+
+
+def late(parts: Parts, count: int = 1, **how: Any) -> list[str]:
+    """Have jobs accepted asynchronously; return their ids."""
+    return [job.id for job in parts.submit(wait_seconds=0, count=count, **how)]
+
+
+def waiting_for(seconds: int) -> GenerateRequest:
+    """Return a request for a job that waits so long for a slot."""
+    return GenerateRequest(prompt="a fox", expires_in_seconds=seconds)
+
+
+def work_all(parts: Parts, job_ids: list[str]) -> list[str]:
+    """Have a worker look at each job once; return their states."""
+    return [parts.work(job_id).status for job_id in job_ids]

@@ -1,0 +1,72 @@
+"""docs/architecture.md: the path of a request is as it says, and the code has its words."""
+
+import re
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from chalice import Chalice
+from chalice.test import Client, TestHTTPClient
+
+import app
+from tests.api.calls import generate
+from tests.api.gateway import Gateway
+from tests.api.keyed import keyed
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "chalicelib"
+TEXT = (ROOT / "docs/architecture.md").read_text()
+HOPS = re.findall(r"^\| \d+ \| `([\w/.]+)` \| `([\w.]+)` \|$", TEXT, re.MULTILINE)
+
+# What was called otherwise once; the glossary has the word that is in use.
+FORMER = (
+    r"seat\w*|keepers?|wakers?|wakes?|clearing|settling|telling|survey|outlook|ails?|sick|suspect\w*"
+    r"|distrust|rearm\w*|revive|rescued?"
+)
+
+
+def calls_of(act: Callable[[], object]) -> list[tuple[str, str]]:
+    """Return the functions of the application that are called, in the order of their first call."""
+    called: dict[tuple[str, str], None] = {}
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and (path := Path(frame.f_code.co_filename)).is_relative_to(PACKAGE):
+            called[str(path.relative_to(PACKAGE)), frame.f_code.co_qualname] = None
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return list(called)
+
+
+@pytest.fixture
+def caller(aws: None, comfyui: str) -> TestHTTPClient:
+    """A caller with an allowance, which admins do not have."""
+    gateway: Chalice = Gateway(app.app)  # type: ignore[assignment]
+    return keyed(Client(gateway), gateway, scopes=("read", "generate"))
+
+
+def test_the_path_of_a_request_is_the_one_in_the_table(caller: TestHTTPClient) -> None:
+    generate(caller)  # makes the first items and the clients
+    called = calls_of(lambda: generate(caller))
+    assert len(HOPS) >= 12
+    assert [hop for hop in called if hop in HOPS] == HOPS
+
+
+def test_no_file_stands_in_the_path_twice() -> None:
+    files = [file for file, _ in HOPS]
+    assert len(files) == len(set(files))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_the_code_has_the_words_of_the_glossary(path: Path) -> None:
+    words = re.split(r"[^a-zA-Z]+|_|(?<=[a-z])(?=[A-Z])", path.read_text())
+    found = {word for word in words if re.fullmatch(FORMER, word, re.IGNORECASE)}
+    assert not found
