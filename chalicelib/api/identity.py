@@ -1,18 +1,13 @@
 """Who sends a request, as the authorizer found."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
 
+from chalice.app import Request
 from msgspec import Struct
 
 from chalicelib.errors import Forbidden, TooManyRequests, Unauthenticated
 from chalicelib.models.keys.allowance import MEGA, Allowance, Work
 from chalicelib.models.keys.api_key import ADMIN
-
-if TYPE_CHECKING:
-    from chalice.app import Request
 
 
 class Identity(Struct, frozen=True):

@@ -1,23 +1,17 @@
 """What happens every minute: jobs that nobody drives are re-armed, a useless GPU is stopped."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from chalicelib.errors import JobFinished
+from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import overdue
+from chalicelib.services.gpus.dispatcher import Dispatcher
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.stopper import Stopper
+from chalicelib.services.jobs.driver import Driver
+from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import JobBusy, LeaseLost
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chalicelib.models.jobs.job import Job
-    from chalicelib.services.gpus.dispatcher import Dispatcher
-    from chalicelib.services.gpus.fleet import Fleet
-    from chalicelib.services.gpus.stopper import Stopper
-    from chalicelib.services.jobs.driver import Driver
-    from chalicelib.services.jobs.messages import JobMessages
 
 log = logging.getLogger("darkroom.keeping")
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib import metrics
 from chalicelib.days import date_of, day_end
-from chalicelib.models.fleet.instance import GAP_SECONDS
+from chalicelib.models.fleet.instance import GAP_SECONDS, InstanceRecord
 from chalicelib.models.usage import BOOTING, BUSY, IDLE, book
 from chalicelib.services.billing.prices import cost_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.ec2 import Instance
-    from chalicelib.models.fleet.instance import InstanceRecord
 
 
 class Booking:

@@ -5,10 +5,8 @@ known as soon as it is known which instances are on. Each of them has that momen
 where the write that gives a job a slot looks at it.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,11 +16,7 @@ from chalicelib.models.catalogs import budget_mark
 from chalicelib.models.catalogs.budget_mark import BudgetMark
 from chalicelib.models.usage import DayUsage
 from chalicelib.services.billing.prices import hourly_price
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from chalicelib.services.gpus.inventory import InstanceView
+from chalicelib.services.gpus.inventory import InstanceView
 
 _HOUR_SECONDS = 3600
 

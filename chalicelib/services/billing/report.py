@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,6 @@ from chalicelib.services.billing.periods import Period, day_of, today
 from chalicelib.services.billing.prices import cost_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import date
-
     from chalicelib.models.jobs.job import Job
     from chalicelib.services.gpus.fleet import Fleet
 

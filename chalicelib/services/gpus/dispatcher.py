@@ -1,8 +1,6 @@
 """The dispatcher: which job gets a slot on which GPU, and when."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from chalicelib.config import config
 from chalicelib.errors import ComfyUIUnreachable, NotFound
@@ -10,15 +8,11 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import STARTING
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.inventory import Server
+from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import NoFreeSlot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chalicelib.services.billing.budget import Budget
-    from chalicelib.services.gpus.fleet import Fleet
-    from chalicelib.services.gpus.inventory import Server
-    from chalicelib.services.jobs.messages import JobMessages
 
 # A job that is due this soon, or was so a moment ago, is looked at anyway.
 _SOON_SECONDS = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,11 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
 from chalicelib.models.keys.start import KeyStart
+from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.inventory import InstanceView, Inventory, Server
 from chalicelib.services.gpus.messages import progress, run_seconds
-from chalicelib.services.gpus.scaling import wanted
-from chalicelib.services.gpus.starter import refusal_of
+from chalicelib.services.gpus.scaling import Limits, wanted
+from chalicelib.services.gpus.starter import Starter, refusal_of
 from chalicelib.services.gpus.state import (
     COMING,
     NO_CAPACITY,
@@ -30,12 +32,7 @@ from chalicelib.services.gpus.state import (
 from chalicelib.signals import OutOfBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
-    from chalicelib.services.billing.budget import Budget
-    from chalicelib.services.gpus.scaling import Limits
-    from chalicelib.services.gpus.starter import Starter
 
 log = logging.getLogger("darkroom.fleet")
 

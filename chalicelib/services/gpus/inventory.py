@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,13 +12,11 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.services.gpus.messages import no_instance, not_answering
 from chalicelib.services.gpus.state import STARTING, state_of
+from chalicelib.services.gpus.warm_up import WarmUp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
-    from chalicelib.services.gpus.warm_up import WarmUp
 
 _DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
 _STALE_SECONDS = 120

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed, StartUnknown
 from chalicelib.models.fleet.start_series import StartSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
     from chalicelib.models.fleet.instance import InstanceRecord
     from chalicelib.services.gpus.inventory import InstanceView

@@ -1,13 +1,15 @@
 """Which GPU instances are stopped, and why: by proof that nobody uses them, or of no use."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from chalicelib import metrics
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.listing import count_open
+from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.inventory import InstanceView
 from chalicelib.services.gpus.scaling import may_stop
 from chalicelib.services.gpus.state import (
     BOOTING,
@@ -17,14 +19,6 @@ from chalicelib.services.gpus.state import (
     READY,
     UNHEALTHY,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chalicelib.services.billing.booking import Booking
-    from chalicelib.services.billing.budget import Budget
-    from chalicelib.services.gpus.fleet import Fleet
-    from chalicelib.services.gpus.inventory import InstanceView
 
 log = logging.getLogger("darkroom.stopping")
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import WorkflowRejected
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.workflows import WARM_UP, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.comfyui.state import Finished
-    from chalicelib.models.fleet.instance import InstanceRecord
 
 log = logging.getLogger("darkroom.warm_up")
 

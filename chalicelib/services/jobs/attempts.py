@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import GenerationFailed, NotFound, WorkflowRejected
 from chalicelib.models.jobs.attempt import HELD_UP, LOST, NEVER_RAN, Attempt, sentence_of
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
+from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs.failures import rejected
 from chalicelib.signals import LeaseLost
 from chalicelib.workflows import Graph, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.comfyui.state import Finished
-    from chalicelib.services.gpus.inventory import Server
 
 MAX_ATTEMPTS = 3
 # Those that never ran do not count, but a job that breaks ComfyUI as it starts might never count.

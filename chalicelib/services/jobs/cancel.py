@@ -1,12 +1,10 @@
 """Canceling jobs."""
 
-from __future__ import annotations
-
 import logging
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -15,12 +13,8 @@ from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import CANCELED
 from chalicelib.services.jobs import job_metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from chalicelib.services.jobs.cleanup import Cleanup
-    from chalicelib.services.jobs.messages import JobMessages
+from chalicelib.services.jobs.cleanup import Cleanup
+from chalicelib.services.jobs.messages import JobMessages
 
 log = logging.getLogger("darkroom.canceling")
 

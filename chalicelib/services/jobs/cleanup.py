@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import SUCCEEDED
+from chalicelib.services.gpus.dispatcher import Dispatcher
+from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.inventory import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from chalicelib.gateways.s3 import ImageStore
-    from chalicelib.models.jobs.attempt import Attempt
-    from chalicelib.models.jobs.job import Job
-    from chalicelib.services.gpus.dispatcher import Dispatcher
-    from chalicelib.services.gpus.fleet import Fleet
-    from chalicelib.services.gpus.inventory import Server
 
 log = logging.getLogger("darkroom.cleanup")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,23 +17,20 @@ from chalicelib.models.jobs.attempt import (
     OUT_OF_MEMORY,
     STALLED,
 )
+from chalicelib.models.jobs.job import Job
+from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.attempts import note_run
+from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.provenance import Made, Measured, provenance
-from chalicelib.signals import AttemptOver
+from chalicelib.signals import AttemptOver, Stalled
 from chalicelib.workflows import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.comfyui.errors import Failure
     from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software, State
     from chalicelib.gateways.s3 import ImageStore
-    from chalicelib.models.jobs.job import Job
-    from chalicelib.services.gpus.inventory import Server
-    from chalicelib.services.jobs.cleanup import Cleanup
-    from chalicelib.signals import Stalled
 
 log = logging.getLogger("darkroom.completion")
 

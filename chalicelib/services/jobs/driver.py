@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, GenerationFailed, GpuNotReady
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import FIRST, sentence_of
+from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import BUDGET_EXHAUSTED, QUEUED, STARTING
+from chalicelib.services.gpus.dispatcher import Dispatcher
+from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.attempts import begin, lost, note_run, submit
+from chalicelib.services.jobs.cleanup import Cleanup
+from chalicelib.services.jobs.completion import Completion
 from chalicelib.services.jobs.failures import (
     COMFYUI_UNREACHABLE,
     GPU_NOT_READY,
@@ -24,14 +30,7 @@ from chalicelib.services.jobs.progress import LEASE_SECONDS, Reporter
 from chalicelib.signals import AttemptOver, LeaseLost, NoFreeSlot, OutOfBudget, Stalled, StoreFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.comfyui.state import State
-    from chalicelib.models.jobs.job import Job
-    from chalicelib.services.gpus.dispatcher import Dispatcher
-    from chalicelib.services.gpus.inventory import Server
-    from chalicelib.services.jobs.cleanup import Cleanup
-    from chalicelib.services.jobs.completion import Completion
 
 log = logging.getLogger("darkroom.driving")
 

@@ -1,21 +1,15 @@
 """Driving jobs while their callers wait: in the function that accepted them."""
 
-from __future__ import annotations
-
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from chalicelib.errors import JobFinished
+from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import STARTING
+from chalicelib.services.jobs.driver import Driver
+from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import JobBusy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chalicelib.models.jobs.job import Job
-    from chalicelib.services.jobs.driver import Driver
-    from chalicelib.services.jobs.messages import JobMessages
 
 log = logging.getLogger("darkroom.inline")
 

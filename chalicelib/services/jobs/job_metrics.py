@@ -1,13 +1,7 @@
 """What the metrics and the log tell of jobs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from chalicelib import metrics
-
-if TYPE_CHECKING:
-    from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.job import Job
 
 
 def accepted(jobs: list[Job]) -> None:

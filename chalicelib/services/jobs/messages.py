@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
+from chalicelib.models.jobs.job import Job
 from chalicelib.signals import LeaseLost, QueueUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.sqs import JobQueue
-    from chalicelib.models.jobs.job import Job
 
 log = logging.getLogger("darkroom.job_messages")
 

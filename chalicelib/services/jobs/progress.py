@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import config
+from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.attempts import shows_life
 from chalicelib.signals import Stalled
 from chalicelib.workflows import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chalicelib.gateways.comfyui.state import Waiting
-    from chalicelib.models.jobs.job import Job
 
 _SECONDS = 1.0
 

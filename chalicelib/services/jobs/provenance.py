@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from msgspec import Struct, structs
 
+from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.jobs.attempts import workflow_of
 from chalicelib.version import VERSION
@@ -15,7 +16,6 @@ from chalicelib.workflows import load
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.state import Finished, Software
-    from chalicelib.models.jobs.job import Job
 
 
 class Measured:

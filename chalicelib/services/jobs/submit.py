@@ -1,9 +1,8 @@
 """Accepting requests: composed, written down, made known to a worker, and then driven here."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -23,20 +22,15 @@ from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.acceptance import accept, replay
 from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.keys.allowance import Work
+from chalicelib.models.keys.allowance import Allowance, Work
 from chalicelib.schemas.generation import GenerateRequest, Parameters
+from chalicelib.services.billing.budget import Budget
+from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.driver import LEASE_GRACE_SECONDS
+from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
 from chalicelib.workflows import TEXT_TO_IMAGE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chalicelib.models.keys.allowance import Allowance
-    from chalicelib.services.billing.budget import Budget
-    from chalicelib.services.gpus.fleet import Fleet
-    from chalicelib.services.jobs.messages import JobMessages
 
 _LEAST_WAIT_SECONDS = 0.5  # with less left there is no use in beginning here
 # Between looks for the job of a twin, before a request with an Idempotency-Key is refused.

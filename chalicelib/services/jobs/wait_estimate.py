@@ -1,19 +1,14 @@
 """How long a job that waits has still to wait."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.queue import Ranks
 from chalicelib.models.jobs.status import QUEUED, RUNNING
-
-if TYPE_CHECKING:
-    from chalicelib.models.jobs.job import Job
 
 
 class Wait(Struct, frozen=True):

@@ -1,21 +1,14 @@
 """What a worker does with a message."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from chalicelib.errors import JobFinished
 from chalicelib.models.jobs.job import Job
-from chalicelib.services.jobs.driver import LEASE_GRACE_SECONDS
+from chalicelib.services.jobs.cleanup import Cleanup
+from chalicelib.services.jobs.driver import LEASE_GRACE_SECONDS, Driver
+from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import JobBusy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chalicelib.services.jobs.cleanup import Cleanup
-    from chalicelib.services.jobs.driver import Driver
-    from chalicelib.services.jobs.messages import JobMessages
 
 _RETRY_SECONDS = 5
 _SPARE_SECONDS = LEASE_GRACE_SECONDS + 5  # to store, to finish, and to pass on
