@@ -84,16 +84,16 @@ class Dispatcher:
             return self.fill_slots()
         return self._make_due(queue.first(None, config.slots_per_gpu - len(record.slot_holders)))
 
-    def watch(self, job: Job) -> None:
+    def send_after_lease(self, job: Job) -> None:
         """Have a worker come when the job's lease has ended, should its owner die.
 
         A job that was accepted under a lease, and was never in the queue, has such a message.
         """
         if job.sort_key:
-            self._job_messages.send(job.id, at=job.due_at + 1)
+            self._job_messages.send_when_due(job)
 
     def repair(self) -> None:
-        """Free the slots of jobs that are gone, and call who should have been called."""
+        """Free the slots of jobs that are gone, and make those due that should have been."""
         records = InstanceRecord.all()
         for record in records:
             self._release_unused(record)

@@ -185,7 +185,7 @@ class Driver:
         known = server.comfyui.find(last.id) if last and not over else None
         if known is None:
             begin(job, server, over or (lost(job) if last else FIRST), self._clock)
-            self._dispatch.watch(job)
+            self._dispatch.send_after_lease(job)
         elif known.is_finished:
             return known
         elif job.status_reason or job.queue:

@@ -68,4 +68,4 @@ class InlineDriver:
         except Exception:
             log.exception("inline driving failed", extra={"job_id": job.id})
         if job.is_open and not job.waits_in_queue:
-            self._job_messages.send(job.id, at=job.due_at)
+            self._job_messages.send_when_due(job)

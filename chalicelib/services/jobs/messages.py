@@ -32,6 +32,13 @@ class JobMessages:
             return
         self.send(job.id, at=now)
 
+    def send_when_due(self, job: Job) -> bool:
+        """Send a job's message for when it is due; while somebody drives it, for after the lease.
+
+        Should that driver die, the message finds the lease expired, and a worker goes on.
+        """
+        return self.send(job.id, at=job.due_at + 1 if job.lease else job.due_at)
+
     def send(self, job_id: str, *, at: float) -> bool:
         """Send a job's message so that it comes at a time, or at once if that has passed.
 

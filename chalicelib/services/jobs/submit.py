@@ -182,9 +182,8 @@ class Submission:
         return None
 
     def _send_messages(self, jobs: list[Job]) -> None:
-        # Should this process die, the message finds the lease expired and a worker goes on.
         for job in jobs:
-            if not self._job_messages.send(job.id, at=job.due_at + 1 if job.lease else job.due_at):
+            if not self._job_messages.send_when_due(job):
                 return  # the caller does not wait for SQS; the reconciler finds the other jobs, too
 
 

@@ -53,4 +53,4 @@ class Worker:
         else:
             # A new message before this one is acknowledged: waiting uses up no receives.
             if job.is_open and not job.waits_in_queue:
-                self._job_messages.send(job.id, at=job.due_at)
+                self._job_messages.send_when_due(job)
