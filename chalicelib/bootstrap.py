@@ -21,9 +21,9 @@ from chalicelib.services.billing.report import Usage
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.inventory import Inventory
-from chalicelib.services.gpus.messages import Status, comfyui_status
 from chalicelib.services.gpus.scaling import Limits
 from chalicelib.services.gpus.starter import Starter
+from chalicelib.services.gpus.status_texts import Status, comfyui_status
 from chalicelib.services.gpus.stopper import Stopper
 from chalicelib.services.gpus.warm_up import WarmUp
 from chalicelib.services.jobs.cancel import Cancellation

@@ -1,4 +1,4 @@
-"""What can go wrong, as facts; `api.routes` says which HTTP status each one is."""
+"""What can go wrong, as facts; `api.errors` says which HTTP status each one is."""
 
 
 class DarkroomError(Exception):

@@ -59,7 +59,7 @@ def _is_needed(name: str) -> bool:
 def _compile(code: Path) -> None:
     """Compile everything: Lambda's file system is read-only and could keep no bytecode.
 
-    Of libraries only the bytecode is shipped, so that the zip does not scale_up by it.
+    Of libraries only the bytecode is shipped, so that the zip does not grow by it.
     """
     for source in sorted(code.rglob("*.py")):
         name = source.relative_to(code)

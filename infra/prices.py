@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from chalicelib.services.price_list import ON_DEMAND, read_prices
+from chalicelib.services.billing.price_list import ON_DEMAND, read_prices
 from infra.deploy.stack import DeploymentFailed
 
 # One machine of a type has many prices; this is the one of a plain Linux instance on demand.

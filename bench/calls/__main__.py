@@ -53,7 +53,7 @@ def operations() -> Costs:
 
 
 def many(others: int) -> Costs:
-    """Return the costs of what must not scale_up with a request's texts, or with others' jobs."""
+    """Return the costs of what must not grow with a request's texts, or with others' jobs."""
     with deployment() as costs:
         _many(costs, others=others)
         return costs.noted
@@ -103,7 +103,7 @@ def _jobs(costs: Noted) -> None:
 
 
 def _many(costs: Noted, *, others: int) -> None:
-    """Measure what must not scale_up: with the texts of a request, and with others' jobs."""
+    """Measure what must not grow: with the texts of a request, and with others' jobs."""
     for key in ApiKey.scan():
         key.update([ApiKey.images_per_day.set(10**6)])
     emoji = "\N{FOX FACE}" * 10_000

@@ -13,7 +13,7 @@ from chalicelib.services.jobs.driver import Driver
 from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import JobBusy, LeaseLost
 
-log = logging.getLogger("darkroom.keeping")
+log = logging.getLogger("darkroom.reconciler")
 
 _OVERDUE_SECONDS = 10  # messages may be some seconds late without being lost
 _SWEEP_SECONDS = 30  # of the minute; what is left is found in the next one
@@ -46,7 +46,12 @@ class Reconciler:
         failed: Exception | None = None
         # First what costs most when time runs out: a GPU that is on. The sweep comes before the
         # repair, as what that makes due anew does not look overdue any more.
-        chores = (self._stopper.look, self._sweep, self._dispatch.repair, self._fleet.scale)
+        chores = (
+            self._stopper.stop_unneeded,
+            self._sweep,
+            self._dispatch.repair,
+            self._fleet.scale,
+        )
         for chore in chores:
             try:
                 chore()

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 # Lambda lets an account reserve only what leaves so many for its other functions.
 _UNRESERVED = 100
-_KEEPER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the reconciler
+_RECONCILER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the reconciler
 
 
 def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
@@ -24,8 +24,8 @@ def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
         return {
             name: before[name] for name in ("SmallAccount", "ReserveReconciler") if name in before
         }
-    reserved = _KEEPER if before.get("ReserveReconciler") == "yes" else 0
-    left = int(limit["UnreservedConcurrentExecutions"]) + reserved - _KEEPER
+    reserved = _RECONCILER if before.get("ReserveReconciler") == "yes" else 0
+    left = int(limit["UnreservedConcurrentExecutions"]) + reserved - _RECONCILER
     is_small = int(limit["ConcurrentExecutions"]) < _UNRESERVED
     return {"SmallAccount": _word(is_small), "ReserveReconciler": _word(left >= _UNRESERVED)}
 

@@ -97,7 +97,7 @@ class Faults(RuleBasedStateMachine):
 
     def _process(self, who: Request | Message | Minute | Cancel | Turn) -> Process | None:
         jobs, visible = self.truths.job_ids(), self.world.queue.visible()
-        server_at_work = self.scheduler.processes
+        at_work = self.scheduler.processes
         match who:
             case Request(caller, key, wait) if len(jobs) < self.most_jobs:
                 return self.world.request(caller=caller, key=key, wait=wait)
@@ -107,6 +107,6 @@ class Faults(RuleBasedStateMachine):
                 return self.world.reconcile()
             case Cancel(which) if which < len(jobs):
                 return self.world.cancel(jobs[which])
-            case Turn(which) if server_at_work:
-                return server_at_work[which % len(server_at_work)]
+            case Turn(which) if at_work:
+                return at_work[which % len(at_work)]
         return None

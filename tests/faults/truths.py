@@ -167,14 +167,14 @@ class Truths:
         others = self._slots_before[process.name] - tried
         holders = {job_id for _, job_id in _slots() - others}
         in_line = {each.id for each in Job.by_queue.query(QUEUE)}
-        server_at_work = {
+        at_work = {
             attempt_id.rpartition("-")[0]
             for host in self._world.hosts
             for attempt_id in host.comfyui.queued()
             if not host.comfyui.is_stuck
         }
-        left = ended & (holders | in_line | server_at_work)
-        assert not left, f"{process.name} left {left}: {holders}, {in_line}, {server_at_work}"
+        left = ended & (holders | in_line | at_work)
+        assert not left, f"{process.name} left {left}: {holders}, {in_line}, {at_work}"
 
     def _items(self) -> list[Item]:
         items: list[Item] = self._wire._make_api_call("Scan", {"TableName": config.jobs_table})[

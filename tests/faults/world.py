@@ -24,7 +24,7 @@ from tests.services.fakes import submit
 TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "stopped")
 
 # Lambda's time-outs: .chalice/config.json.
-API_SECONDS, WORKER_SECONDS, KEEPER_SECONDS = 29, 90, 60
+API_SECONDS, WORKER_SECONDS, RECONCILER_SECONDS = 29, 90, 60
 
 
 def limit_of(owner: str) -> int:
@@ -120,7 +120,9 @@ class World:
         return self._spawn(f"worker {message.job_id[-2:]}", work, WORKER_SECONDS, acknowledge)
 
     def reconcile(self) -> Process:
-        return self._spawn("reconciler", lambda each: each.reconciler.reconcile(), KEEPER_SECONDS)
+        return self._spawn(
+            "reconciler", lambda each: each.reconciler.reconcile(), RECONCILER_SECONDS
+        )
 
     def cancel(self, job_id: str) -> Process:
         return self._spawn(

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from chalicelib.services.price_list import read_prices
+from chalicelib.services.billing.price_list import read_prices
 from infra.prices import gpu_prices
 
 

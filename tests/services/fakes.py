@@ -117,7 +117,7 @@ class FakeFleet:
     def scale_up(self) -> None:
         self.scaled_up += 1
 
-    def ready(self) -> list[Server]:
+    def bring_up(self) -> list[Server]:
         raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
 
     def _server(self, name: str) -> Server:

@@ -70,7 +70,7 @@ class InstanceRecord(Table):
         """The ids of the jobs that have a slot."""
         return set(self.jobs or ())
 
-    def is_unpaid(self, now: float) -> bool:
+    def is_past_budget(self, now: float) -> bool:
         """Tell whether the budget of the day is used up, as far as the record says."""
         ends_at = self.budget_ends_at
         return ends_at is not None and day_start(now) <= ends_at <= now
@@ -202,16 +202,16 @@ class InstanceRecord(Table):
         actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
         return self.update_if(allowed, *actions)
 
-    def drain(self, *, until: float) -> bool:
+    def drain_if_empty(self, *, until: float) -> bool:
         """Let no job have a slot any more, unless one has: then the instance may not stop."""
         no_job = InstanceRecord.jobs.does_not_exist()
         return self.update_if(no_job, InstanceRecord.draining_until.set(until))
 
-    def force_drain(self, *, until: float) -> None:
+    def drain(self, *, until: float) -> None:
         """Let no other job have a slot: the instance goes, whatever it does."""
         self.update([InstanceRecord.draining_until.set(until)])
 
-    def pay_until(self, ends_at: float | None) -> None:
+    def set_budget_end(self, ends_at: float | None) -> None:
         """Let no job have a slot from a time to the end of its day; None lets all."""
         self.update([set_or_remove(InstanceRecord.budget_ends_at, ends_at)])
 

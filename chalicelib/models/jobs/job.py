@@ -48,9 +48,9 @@ class Job(Table):
 
     Times are seconds since the epoch. While `lease` is set, its owner drives the job until
     `due_at`; without a lease, `due_at` is when somebody should drive it next. While `queue`
-    is set, the job waits for a slot on a GPU, in the order of `sort_key`. `spent` is why its last
-    attempt is over, `waits_for` the code of what keeps it from its end. `sort_key` stays when the
-    job leaves the queue, for when it has to come back. It waits for a slot until `waits_until`.
+    is set, the job waits for a slot on a GPU, in the order of `sort_key`. `end_reason` is why its
+    last attempt is over, `waits_for` the code of what keeps it from its end. `sort_key` stays when
+    the job leaves the queue, for when it has to come back. It waits for a slot until `waits_until`.
     """
 
     class Meta:
@@ -74,7 +74,7 @@ class Job(Table):
     owner_post_state = UnicodeAttribute(null=True)
     parameters_bytes = NumberAttribute(default=0)
     attempts: ListAttribute[Attempt] = ListAttribute(of=Attempt, default=list)
-    spent = UnicodeAttribute(null=True)
+    end_reason = UnicodeAttribute(null=True)
     gpu_seconds = NumberAttribute(default=0)
     gpu_cost = NumberAttribute(null=True, default_for_new=0)  # None is not known
     images = JsonText(default=list)
@@ -246,13 +246,13 @@ class Job(Table):
         *,
         due_at: float,
         waits_for: str | None = None,
-        spent: str | None = None,
+        end_reason: str | None = None,
         sort_key: str | None = None,
     ) -> None:
         """Give up the lease; whoever comes at `due_at` goes on.
 
-        `waits_for` says for programs what keeps it, `spent` why the attempt is over, `sort_key`
-        where in the queue the job is.
+        `waits_for` says for programs what keeps it, `end_reason` why the attempt is over,
+        `sort_key` where in the queue the job is.
         """
         actions = [
             *self._to(status),
@@ -261,8 +261,8 @@ class Job(Table):
             Job.lease.remove(),
             Job.due_at.set(due_at),
         ]
-        if spent:
-            actions += [Job.spent.set(spent), *self._runs()]
+        if end_reason:
+            actions += [Job.end_reason.set(end_reason), *self._runs()]
         if sort_key:
             actions += [Job.queue.set(QUEUE), Job.sort_key.set(sort_key)]
         self._change(actions)
@@ -290,7 +290,7 @@ class Job(Table):
             Job.slot_at.set(now if self.queue else self.slot_at or now),
             Job.started_at.set(self.started_at or now),
             Job.progressed_at.set(now),
-            Job.spent.remove(),
+            Job.end_reason.remove(),
             Job.progress.remove(),
         ]
         try:
@@ -399,7 +399,7 @@ class Job(Table):
     def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
         waiting = (Job.queue, Job.status_reason, Job.waits_for)
         running = (
-            Job.spent,
+            Job.end_reason,
             Job.progress,
             Job.queue_position,
             Job.unreachable_since,

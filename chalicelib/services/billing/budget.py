@@ -96,12 +96,12 @@ class Budget:
         """Tell whether the budget was noted as used up for the rest of the day."""
         return self.dollars is not None and _is_exhausted(DayUsage.on(date_of(now)), self.dollars)
 
-    def announce(self, seen: list[InstanceView]) -> Forecast:
+    def write_end_to_instances(self, seen: list[InstanceView]) -> Forecast:
         """Write into the records of the instances that are on when the budget is used up."""
         forecast = self.forecast(seen)
         for each in seen:
             if each.is_on and not _knows(each, forecast):
-                each.record.pay_until(None if forecast.ends_at == inf else forecast.ends_at)
+                each.record.set_budget_end(None if forecast.ends_at == inf else forecast.ends_at)
         return forecast
 
     @property
@@ -113,14 +113,14 @@ class Budget:
         """Return what callers are refused with."""
         return BudgetExhausted(self.reason, retry_seconds=seconds_to_next_day(self._clock()))
 
-    def tell(self, forecast: Forecast) -> None:
+    def publish_end(self, forecast: Forecast) -> None:
         """Write down for those who accept requests when the budget is used up."""
         if self.dollars is None:
             return
         known = budget_mark.read()
         if forecast.is_exhausted:
             self._exhaust(forecast)
-        if forecast.is_exhausted and not _is_told(known, self.dollars, forecast.now):
+        if forecast.is_exhausted and not _is_published(known, self.dollars, forecast.now):
             budget_mark.write(BudgetMark(forecast.now, self.dollars))
         if forecast.is_exhausted:
             return
@@ -163,7 +163,7 @@ def _unbooked_seconds(seen: InstanceView, now: float) -> float:
     return max(now - float(since), 0)
 
 
-def _is_told(known: BudgetMark | None, dollars: float, now: float) -> bool:
+def _is_published(known: BudgetMark | None, dollars: float, now: float) -> bool:
     return known is not None and known.is_exhausted(dollars, now)
 
 
@@ -171,7 +171,7 @@ def _knows(seen: InstanceView, forecast: Forecast) -> bool:
     """Tell whether a record says already what a forecast does."""
     known = seen.record.budget_ends_at
     if forecast.is_exhausted:
-        return seen.record.is_unpaid(forecast.now)
+        return seen.record.is_past_budget(forecast.now)
     if known is None or forecast.ends_at == inf:
         return bool(known is None and forecast.ends_at == inf)
     return abs(float(known) - forecast.ends_at) < _SAME_SECONDS

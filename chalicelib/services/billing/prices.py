@@ -4,7 +4,7 @@ import logging
 from functools import cache
 
 from chalicelib.config import config
-from chalicelib.services.price_list import ON_DEMAND, read_prices
+from chalicelib.services.billing.price_list import ON_DEMAND, read_prices
 
 log = logging.getLogger("darkroom.prices")
 

@@ -40,14 +40,14 @@ class Dispatcher:
         """Return the GPU on which the job has a slot now, the one it had before if that serves.
 
         Raise NoFreeSlot when others come first, ComfyUIUnreachable when its GPU may be back
-        soon, and what `Fleet.ready` raises.
+        soon, and what `Fleet.bring_up` raises.
         """
         if (server_at_work := self.server_at_work(job)) and self._acquire_slot(job, server_at_work):
             return server_at_work
         servers = self._fleet.inventory.servers()
         if not job.attempts:
             self._check_order(job, servers)
-        for server in _preferred(job, servers or self._fleet.ready()):
+        for server in _preferred(job, servers or self._fleet.bring_up()):
             if self._acquire_slot(job, server):
                 return server
         self._release_slot(job)

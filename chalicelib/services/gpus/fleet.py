@@ -17,10 +17,9 @@ from chalicelib.errors import (
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
-from chalicelib.models.keys.start import KeyStart
+from chalicelib.models.keys.gpu_starts import GpuStartLimit
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.inventory import InstanceView, Inventory, Server
-from chalicelib.services.gpus.messages import progress, run_seconds
 from chalicelib.services.gpus.scaling import Limits, wanted
 from chalicelib.services.gpus.starter import Starter, refusal_of
 from chalicelib.services.gpus.state import (
@@ -29,6 +28,7 @@ from chalicelib.services.gpus.state import (
     STOPPED,
     STOPPING,
 )
+from chalicelib.services.gpus.status_texts import progress, run_seconds
 from chalicelib.signals import OutOfBudget
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Fleet:
         self._clock = clock
         self._scaled_up_at = float("-inf")
 
-    def ready(self) -> list[Server]:
+    def bring_up(self) -> list[Server]:
         """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
         asked = self.inventory.running()
         self.inventory.members(max_age_seconds=_BOOT_LOOK_SECONDS)
@@ -84,7 +84,7 @@ class Fleet:
             raise StartFailed("all GPU instances are unhealthy, and are left alone for an hour")
         if not count:
             raise self._budget.exhausted()
-        start = KeyStart.take(key_id, now=self._clock()) if key_id else None
+        start = GpuStartLimit.take(key_id, now=self._clock()) if key_id else None
         try:
             self._start_one()
         except Exception:
@@ -106,24 +106,24 @@ class Fleet:
 
     def scale(self, *, least_jobs: int = 0) -> None:
         """Start as many instances as the open jobs deserve, as far as EC2 and `FLEET_MAX` allow."""
-        stopped, missing = self._due(self.inventory.observe(), least_jobs)
+        stopped, missing = self._plan(self.inventory.observe(), least_jobs)
         if missing <= 0 or not stopped:
             return
         try:
-            self._start(lambda seen: self._due(seen, least_jobs))
+            self._start(lambda seen: self._plan(seen, least_jobs))
         except (GpuNotReady, StartFailed) as refusal:
             log.info("no more GPUs: %s", refusal)
         self.inventory.expire()
 
-    def _start(self, due: Callable[[list[InstanceView]], tuple[list[InstanceView], int]]) -> int:
-        """Start what is due, and write down how long the budget lasts then."""
+    def _start(self, plan: Callable[[list[InstanceView]], tuple[list[InstanceView], int]]) -> int:
+        """Start what is planned, and write down how long the budget lasts then."""
         # Anew for the only one who starts: much may have been started meanwhile.
-        started = self._starter.start(lambda: due(self.inventory.observe(max_age_seconds=0)))
+        started = self._starter.start(lambda: plan(self.inventory.observe(max_age_seconds=0)))
         if started:
-            self._budget.announce(self.inventory.observe(max_age_seconds=0))
+            self._budget.write_end_to_instances(self.inventory.observe(max_age_seconds=0))
         return started
 
-    def _due(self, seen: list[InstanceView], least_jobs: int) -> tuple[list[InstanceView], int]:
+    def _plan(self, seen: list[InstanceView], least_jobs: int) -> tuple[list[InstanceView], int]:
         """Say which instances may be started, and how many of them should be."""
         served = sum(len(each.record.slot_holders) for each in seen)
         open_jobs = max(queue.length(_MOST_COUNTED) + served, least_jobs)
@@ -149,7 +149,7 @@ class Fleet:
         if any(each.id == instance_id for each in self.inventory.members(max_age_seconds=0)):
             log.warning("EC2 takes a GPU instance back", extra={"instance_id": instance_id})
             until = self._clock() + _RECLAIM_SECONDS
-            InstanceRecord(instance_id).force_drain(until=until)
+            InstanceRecord(instance_id).drain(until=until)
 
     def stop(self, instance: Instance) -> None:
         """Stop an instance."""

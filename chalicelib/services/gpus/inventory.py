@@ -10,8 +10,8 @@ from chalicelib.config import config
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnreachable
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
-from chalicelib.services.gpus.messages import no_instance, not_answering
 from chalicelib.services.gpus.state import STARTING, state_of
+from chalicelib.services.gpus.status_texts import no_instance, not_answering
 from chalicelib.services.gpus.warm_up import WarmUp
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Inventory:
         record, now = InstanceRecord.read(instance.id), self._clock()
         attempt = record.unhealthy_attempt
         is_unhealthy = bool(attempt) and comfyui.is_unhealthy(attempt)
-        is_draining = (record.draining_until or 0) > now or record.is_unpaid(now)
+        is_draining = (record.draining_until or 0) > now or record.is_past_budget(now)
         is_ready = not instance.can_be_started or record.ready_at is not None
         return Server(instance, comfyui, queue_length, record, is_unhealthy, is_draining, is_ready)
 

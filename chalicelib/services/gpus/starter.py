@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.models.fleet.instance import InstanceRecord
     from chalicelib.services.gpus.inventory import InstanceView
 
-log = logging.getLogger("darkroom.starting")
+log = logging.getLogger("darkroom.starter")
 
 _TRY_SECONDS = 30  # should its function die, the next try begins so much later
 _ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs it
@@ -48,17 +48,17 @@ class Starter:
         self._clock = clock
         self._chance = chance
 
-    def start(self, due: Callable[[], tuple[list[InstanceView], int]]) -> int:
+    def start(self, plan: Callable[[], tuple[list[InstanceView], int]]) -> int:
         """Start instances and count them; raise GpuNotReady if somebody else is at it.
 
-        `due` is asked by the only one who starts, and looks anew: for those that may be started,
+        `plan` is asked by the only one who starts, and looks anew: for those that may be started,
         the best first, and for how many of them should be. Raise StartFailed when EC2 refuses all.
         """
         now = self._clock()
         series = StartSeries.read(now=now)
         if not series.claim(now=now, until=now + _TRY_SECONDS):
             raise _waiting(series, now)
-        candidates, count = due()
+        candidates, count = plan()
         try:
             started = self._round(candidates, count)
         except StartFailed as refusal:

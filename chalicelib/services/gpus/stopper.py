@@ -20,7 +20,7 @@ from chalicelib.services.gpus.state import (
     UNHEALTHY,
 )
 
-log = logging.getLogger("darkroom.stopping")
+log = logging.getLogger("darkroom.stopper")
 
 # A run that is interrupted while it loads a checkpoint ends when that is done; until then its
 # ComfyUI looks as if it did not work.
@@ -52,7 +52,7 @@ class Stopper:
         self._run_deadline_seconds = run_deadline_seconds
         self._clock = clock
 
-    def look(self) -> None:
+    def stop_unneeded(self) -> None:
         """Note the state of every instance, and stop those that are of no use.
 
         What goes wrong with one is no reason to leave the others; raise the last error.
@@ -60,10 +60,10 @@ class Stopper:
         seen = self._fleet.inventory.observe()
         open_jobs = sum(count_open().values())
         on = sum(each.state in COMING for each in seen)
-        is_paid, failed = self._look_at_budget(seen)
+        is_paid, failed = self._publish_budget(seen)
         for each in seen:
             try:
-                on -= self._judge(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
+                on -= self._update_and_stop(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
             except Exception as error:
                 log.exception("not stopped", extra={"instance_id": each.instance.id})
                 failed = error
@@ -71,14 +71,14 @@ class Stopper:
         if failed:
             raise failed
 
-    def _look_at_budget(self, seen: list[InstanceView]) -> tuple[bool, Exception | None]:
+    def _publish_budget(self, seen: list[InstanceView]) -> tuple[bool, Exception | None]:
         """Tell whether the budget lasts, and everybody else until when; and what went wrong.
 
         This comes before anything is booked: what is booked is read with what is not yet.
         """
         try:
-            forecast = self._budget.announce(seen)
-            self._budget.tell(forecast)
+            forecast = self._budget.write_end_to_instances(seen)
+            self._budget.publish_end(forecast)
             is_spent = forecast.is_exhausted or any(each.is_on for each in seen)
             if self._budget.dollars is not None and is_spent:
                 percent = self._budget.percent(forecast)
@@ -88,7 +88,9 @@ class Stopper:
             return True, error
         return not forecast.is_exhausted, None
 
-    def _judge(self, seen: InstanceView, *, on: int, open_jobs: int, is_paid: bool) -> bool:
+    def _update_and_stop(
+        self, seen: InstanceView, *, on: int, open_jobs: int, is_paid: bool
+    ) -> bool:
         """Note the state of an instance; tell whether it was one that comes and is stopped."""
         record, now = seen.record, self._clock()
         # Nothing is known to use what is silent for a moment.
@@ -107,7 +109,7 @@ class Stopper:
             return False
         if seen.instance.is_kept:
             return False
-        if not is_paid and record.drain(until=now + _DRAIN_SECONDS):
+        if not is_paid and record.drain_if_empty(until=now + _DRAIN_SECONDS):
             self._stop(seen, self._budget.reason)
             return seen.state in COMING
         if seen.state == READY:
@@ -132,7 +134,7 @@ class Stopper:
         limit_seconds = 0 if is_old else self._idle_seconds
         if not may_stop(idle_seconds, on=on, open_jobs=open_jobs, limit_seconds=limit_seconds):
             return False
-        if not record.drain(until=now + _DRAIN_SECONDS):
+        if not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
         self._stop(seen, f"it was idle for {idle_seconds:.0f} s")
         return True
@@ -153,7 +155,7 @@ class Stopper:
         if now - since < limit:
             return False
         # It may have become ready in this very moment.
-        if seen.state == BOOTING and not record.drain(until=now + _DRAIN_SECONDS):
+        if seen.state == BOOTING and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
         why = record.unhealthy_reason or f"{seen.state} for {now - since:.0f} s"
         self._stop(seen, why)
@@ -169,9 +171,9 @@ class Stopper:
             return False
         is_over = seconds >= self._max_on_seconds + self._run_deadline_seconds
         if record.slot_holders and not is_over:
-            record.force_drain(until=now + self._run_deadline_seconds)
+            record.drain(until=now + self._run_deadline_seconds)
             return False
-        if not is_over and not record.drain(until=now + _DRAIN_SECONDS):
+        if not is_over and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
         self._stop(seen, f"on for {seconds:.0f} s")
         return seen.state in COMING

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import GenerationFailed, NotFound, WorkflowRejected
-from chalicelib.models.jobs.attempt import HELD_UP, LOST, NEVER_RAN, Attempt, sentence_of
+from chalicelib.errors import NotFound, WorkflowRejected
+from chalicelib.models.jobs.attempt import LOST, NEVER_RAN, Attempt
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs.failures import rejected
+from chalicelib.services.jobs.retries import check_attempts_left
 from chalicelib.signals import LeaseLost
 from chalicelib.workflows import Graph, load
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.comfyui.state import Finished
-
-MAX_ATTEMPTS = 3
-# Those that never ran do not count, but a job that breaks ComfyUI as it starts might never count.
-_MOST_SUBMISSIONS = 10
-
-# An attempt of these reasons does not count: the one before it was never begun, and may well have
-# been lost by the fault of another.
-_UNCOUNTED = (NEVER_RAN, HELD_UP)
 
 _JOB_ID_LENGTH = 26  # of a ULID
 
@@ -51,14 +44,7 @@ def shows_life(attempt_id: str, *, since: float) -> bool:
 def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> None:
     """Write the next attempt down; raise GenerationFailed after the last one."""
     _check_lease(job, clock)
-    counted = [each for each in job.attempts if each.reason not in _UNCOUNTED]
-    is_counted = len(counted) == MAX_ATTEMPTS and reason not in _UNCOUNTED
-    if is_counted or len(job.attempts) == _MOST_SUBMISSIONS:
-        why = sentence_of(reason)
-        raise GenerationFailed(
-            f"given up after {len(job.attempts)} attempts; the last ended because {why}",
-            code="attempts_exhausted",
-        )
+    check_attempts_left(job, reason)
     attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
         id=f"{job.id}-{len(job.attempts) + 1}",
         instance_id=server.instance.id,

@@ -16,7 +16,7 @@ from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.messages import JobMessages
 
-log = logging.getLogger("darkroom.canceling")
+log = logging.getLogger("darkroom.cancel")
 
 _AT_ONCE = 8
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
 from chalicelib.models.jobs.attempt import (
-    GPU_FAILED,
     HELD_UP,
     IMAGE_GONE,
     INTERRUPTED,
-    OUT_OF_MEMORY,
     STALLED,
 )
 from chalicelib.models.jobs.job import Job
@@ -23,6 +21,7 @@ from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.attempts import note_run
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.provenance import Made, Measured, provenance
+from chalicelib.services.jobs.retries import reason_to_retry
 from chalicelib.signals import AttemptOver, Stalled
 from chalicelib.workflows import load
 
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.completion")
 
 _RETRY_SECONDS = 2
-
-# Failures that may not come again once the GPU's memory is free, or ComfyUI started anew. Such
-# a job is tried once more; the reason of that attempt tells that it was.
-_RETRIED_ONCE = {"out_of_memory": OUT_OF_MEMORY, "gpu_failed": GPU_FAILED}
 
 
 class Completion:
@@ -89,10 +84,10 @@ class Completion:
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
 
     def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:
-        reason = _RETRIED_ONCE.get(failure.kind)
+        reason = reason_to_retry(job, failure.kind)
         if failure.kind == "gpu_failed":
             server.record.mark_unhealthy_by(job.attempts[-1].id, now=self._clock())
-        if reason is None or any(each.reason == reason for each in job.attempts):
+        if reason is None:
             raise GenerationFailed(failure.error, code=failure.kind)
         if failure.kind == "out_of_memory":
             server.comfyui.free()

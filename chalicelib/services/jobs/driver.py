@@ -32,11 +32,11 @@ from chalicelib.signals import AttemptOver, LeaseLost, NoFreeSlot, OutOfBudget, 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.state import State
 
-log = logging.getLogger("darkroom.driving")
+log = logging.getLogger("darkroom.driver")
 
 LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
 _RETRY_SECONDS = 5
-_LATE_SECONDS = 60  # for storage an image that was ready before the deadline
+_LATE_SECONDS = 60  # for storing an image that was ready before the deadline
 
 
 class Driver:
@@ -77,9 +77,9 @@ class Driver:
             if self._clock() >= job.deadline_at:
                 return self._end_late(job)
             server = self._dispatch.acquire(job)
-            over: str | None = job.spent
+            over: str | None = job.end_reason
             while True:
-                state = self._follow(job, server, until, over)
+                state = self._run_attempt(job, server, until, over)
                 if state is None:
                     over = lost(job)
                 elif state.is_finished:
@@ -93,13 +93,13 @@ class Driver:
         except LeaseLost:
             raise
         except Exception as reason:
-            if self._stop(job, reason):
+            if self._record_outcome(job, reason):
                 return None
             why = "an internal error; it is tried again"
             self._put_back(job, why, _RETRY_SECONDS, INTERNAL_ERROR)
             raise
 
-    def _stop(self, job: Job, reason: Exception) -> bool:
+    def _record_outcome(self, job: Job, reason: Exception) -> bool:
         """Write down why the job cannot go on now, or at all; false if that should not happen."""
         match reason:
             case NoFreeSlot():
@@ -115,7 +115,7 @@ class Driver:
                 self._put_back(job, reason, _RETRY_SECONDS, STORE_FAILED)
             case AttemptOver():
                 why = sentence_of(reason.reason)
-                self._put_back(job, why, reason.retry_seconds, spent=reason.reason)
+                self._put_back(job, why, reason.retry_seconds, end_reason=reason.reason)
             case GenerationFailed():
                 job.fail(described(reason), now=self._clock())
                 job_metrics.ended(job)
@@ -149,10 +149,12 @@ class Driver:
         delay_seconds: int,
         waits_for: str | None = None,
         *,
-        spent: str | None = None,
+        end_reason: str | None = None,
     ) -> None:
         due_at = self._due_at(job, delay_seconds)
-        job.put_back(job.status, str(reason), due_at=due_at, waits_for=waits_for, spent=spent)
+        job.put_back(
+            job.status, str(reason), due_at=due_at, waits_for=waits_for, end_reason=end_reason
+        )
 
     def _due_at(self, job: Job, delay_seconds: int) -> float:
         """Come back after a delay, or at the deadline if that is sooner."""
@@ -164,14 +166,14 @@ class Driver:
         """Take what is ready all the same: it may be done, and nobody was there to see it."""
         is_hopeless = self._clock() >= job.deadline_at + _LATE_SECONDS
         try:
-            if is_hopeless or not self._is_done(job):
+            if is_hopeless or not self._complete_if_done(job):
                 raise deadline_exceeded(job, now=self._clock())
         except ComfyUIUnreachable as silence:
             raise deadline_exceeded(job, now=self._clock()) from silence
 
-    def _is_done(self, job: Job) -> bool:
+    def _complete_if_done(self, job: Job) -> bool:
         server = self._dispatch.server_at_work(job)
-        state = server.comfyui.find(job.attempts[-1].id) if server and not job.spent else None
+        state = server.comfyui.find(job.attempts[-1].id) if server and not job.end_reason else None
         if not (server and state and state.is_finished):
             return False
         if state.failure:
@@ -179,8 +181,8 @@ class Driver:
             return False
         return self._completion.complete(job, server, state) is None
 
-    def _follow(self, job: Job, server: Server, until: float, over: str | None) -> State:
-        """Follow the job's attempt; submit a new one if there is none or the last is `over`."""
+    def _run_attempt(self, job: Job, server: Server, until: float, over: str | None) -> State:
+        """Go on with the job's attempt, or submit a new one if there is none or the last is over."""
         last = job.attempt
         known = server.comfyui.find(last.id) if last and not over else None
         if known is None:

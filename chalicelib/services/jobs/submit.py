@@ -1,6 +1,5 @@
 """Accepting requests: composed, written down, made known to a worker, and then driven here."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -37,8 +36,6 @@ _LEAST_WAIT_SECONDS = 0.5  # with less left there is no use in beginning here
 _LOOK_SECONDS = (0, 0.1, 0.2, 0.3, 0.4)
 
 Defaults = dict[str, Any]
-
-log = logging.getLogger("darkroom.generation")
 
 
 class Order(Struct, frozen=True):

@@ -59,8 +59,8 @@ class NoWaits(Waits):
 
 def _pace(records: list[InstanceRecord]) -> float | None:
     """Seconds from one image to the next, of all GPUs that work; None if none does."""
-    server_at_work = [record for record in records if record.jobs]
+    records_at_work = [record for record in records if record.jobs]
     runs = [
-        float(record.run_seconds) for record in server_at_work if record.run_seconds is not None
+        float(record.run_seconds) for record in records_at_work if record.run_seconds is not None
     ]
-    return sum(runs) / len(runs) / len(server_at_work) if runs else None
+    return sum(runs) / len(runs) / len(records_at_work) if runs else None

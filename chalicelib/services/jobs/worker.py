@@ -13,7 +13,7 @@ from chalicelib.signals import JobBusy
 _RETRY_SECONDS = 5
 _SPARE_SECONDS = LEASE_GRACE_SECONDS + 5  # to store, to finish, and to pass on
 
-log = logging.getLogger("darkroom.working")
+log = logging.getLogger("darkroom.worker")
 
 
 class Worker:

@@ -124,7 +124,7 @@ def test_all_instances_are_listed() -> None:
 
 
 def test_an_instance_that_is_about_to_stop_has_no_slots() -> None:
-    assert InstanceRecord("i-1").drain(until=130.0)
+    assert InstanceRecord("i-1").drain_if_empty(until=130.0)
     assert not acquire_slot("job", now=129.9)
     assert slot_holders() == set()
     assert acquire_slot("job", now=130.0)
@@ -133,11 +133,11 @@ def test_an_instance_that_is_about_to_stop_has_no_slots() -> None:
 
 def test_an_instance_with_a_job_is_not_about_to_stop() -> None:
     acquire_slot("job")
-    assert not InstanceRecord("i-1").drain(until=130.0)
+    assert not InstanceRecord("i-1").drain_if_empty(until=130.0)
     assert acquire_slot("another")
     for job_id in ("job", "another"):
         InstanceRecord("i-1").release_slot(job_id)
-    assert InstanceRecord("i-1").drain(until=130.0)
+    assert InstanceRecord("i-1").drain_if_empty(until=130.0)
 
 
 def test_a_suspicion_can_be_forgotten() -> None:

@@ -152,7 +152,7 @@ def test_an_end_of_before_does_not_keep_jobs_waiting(start: Start) -> None:
     reconcile(reconciler, parts, minutes=2)
     InstanceRecord("i-2").release_slot("job of i-2")
     gpus.turn_off("i-2")
-    InstanceRecord("i-2").pay_until(parts.clock())
+    InstanceRecord("i-2").set_budget_end(parts.clock())
     parts.fleet.refusal = NoFreeSlot("later")
     [waiting] = late(parts, request=waiting_for(604_800))
     sent = len(parts.queue.sent)

@@ -3,8 +3,8 @@
 import pytest
 
 from chalicelib.config import Config
+from chalicelib.services.billing.price_list import ON_DEMAND, read_prices
 from chalicelib.services.billing.prices import cost_of, hourly_price
-from chalicelib.services.price_list import ON_DEMAND, read_prices
 
 
 def test_known_types_have_the_price_of_an_hour() -> None:

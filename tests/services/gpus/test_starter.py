@@ -158,7 +158,7 @@ def test_an_instance_that_is_silent_for_a_moment_counts() -> None:
         region.now += 10
         assert fleet.inventory.servers() == []
         with pytest.raises(GpuNotReady):
-            fleet.ready()
+            fleet.bring_up()
     assert region.started == []
 
 

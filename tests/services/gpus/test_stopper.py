@@ -126,7 +126,7 @@ def test_an_instance_that_drained_serves_again_after_its_next_start(parts: Parts
     gpus = Gpus("i-1")
     reconciler = reconciler_of(gpus, parts)
     reconcile(reconciler, parts, minutes=1)
-    InstanceRecord("i-1").force_drain(until=parts.clock() + 900)
+    InstanceRecord("i-1").drain(until=parts.clock() + 900)
     InstanceRecord("i-1").started(now=parts.clock())
     reconcile(reconciler, parts, minutes=1)
     assert InstanceRecord.read("i-1").state == "ready"
@@ -177,7 +177,7 @@ def test_a_spot_notice_during_a_boot_is_no_failed_boot(parts: Parts) -> None:
     gpus.queues.clear()
     reconciler = reconciler_of(gpus, parts)
     reconcile(reconciler, parts, minutes=1)
-    InstanceRecord("i-1").force_drain(until=parts.clock() + 300)
+    InstanceRecord("i-1").drain(until=parts.clock() + 300)
     reconcile(reconciler, parts, minutes=2)
     assert (InstanceRecord.read("i-1").failed_boots, gpus.stopped) == (0, [])
 

@@ -40,7 +40,7 @@ def test_the_dead_run_is_dropped_and_the_job_waits_on(parts: Parts, comfyui: Hel
     comfyui.looks = 1
     [job_id] = late(parts)
     job = parts.work(job_id)
-    assert (comfyui.dropped, job.is_open, job.spent) == ([DEAD], True, None)
+    assert (comfyui.dropped, job.is_open, job.end_reason) == ([DEAD], True, None)
     assert InstanceRecord.read("i-1").unhealthy_attempt is None
     assert parts.work(job_id).status == "succeeded"
     assert comfyui.submitted == [f"{job_id}-1"]
@@ -53,7 +53,7 @@ def test_a_run_that_cannot_be_dropped_is_the_one_that_is_suspect(
     [job_id] = late(parts)
     job = parts.work(job_id)
     assert InstanceRecord.read("i-1").unhealthy_attempt == DEAD
-    assert (job.is_open, job.spent) == (True, "held_up")
+    assert (job.is_open, job.end_reason) == (True, "held_up")
 
 
 def test_who_was_held_up_by_others_loses_no_attempt(parts: Parts, comfyui: HeldUp) -> None:

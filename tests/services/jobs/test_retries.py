@@ -154,13 +154,13 @@ def test_a_stalled_run_of_a_comfyui_that_does_not_answer_is_looked_at_again(part
     parts.comfyui.drop = be_silent  # type: ignore[method-assign]
     [job_id] = late(stalling(parts, 2))
     job = parts.work(job_id)
-    assert (job.status_reason, job.spent, unhealthy_attempt()) == (
+    assert (job.status_reason, job.end_reason, unhealthy_attempt()) == (
         "ComfyUI did not answer",
         None,
         None,
     )
     parts.clock.advance(5)
-    assert parts.work(job_id).spent == "stalled"
+    assert parts.work(job_id).end_reason == "stalled"
     assert parts.comfyui.dropped == [f"{job_id}-1"]
 
 

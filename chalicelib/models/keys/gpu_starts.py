@@ -12,7 +12,7 @@ from chalicelib.models.table import Table
 _PAUSE_SECONDS = 3600
 
 
-class KeyStart(Table):
+class GpuStartLimit(Table):
     """The last start of a key; it may have another from `next_at`, in seconds since the epoch."""
 
     class Meta:
@@ -26,7 +26,7 @@ class KeyStart(Table):
     expires_at = NumberAttribute()
 
     @classmethod
-    def take(cls, key_id: str, *, now: float) -> "KeyStart":
+    def take(cls, key_id: str, *, now: float) -> "GpuStartLimit":
         """Count a start; raise TooManyRequests if the key had one less than an hour ago."""
         start, holder = cls(f"start:{key_id}"), uuid4().hex
         is_due = cls.next_at.does_not_exist() | (cls.next_at <= now)
@@ -44,4 +44,4 @@ class KeyStart(Table):
 
     def give_back(self) -> None:
         """Uncount a start that came to nothing."""
-        self.update_if(KeyStart.holder == self.holder, KeyStart.next_at.set(0))
+        self.update_if(GpuStartLimit.holder == self.holder, GpuStartLimit.next_at.set(0))
