@@ -160,7 +160,7 @@ class Services:
             self.inventory,
             instances,
             Starter(instances, types, self.clock, self._chance),
-            Limits(limits.fleet_max, limits.scale_wait_seconds, limits.idle_stop_seconds),
+            Limits(limits.fleet_max, limits.scale_wait_seconds),
             self.budget,
             self.clock,
         )

@@ -35,7 +35,7 @@ class World:
     def __init__(self, setting: Setting, policy: Policy) -> None:
         self._setting = setting
         self._policy = policy
-        self._limits = Limits(setting.fleet_max, setting.scale_wait_seconds, 0)
+        self._limits = Limits(setting.fleet_max, setting.scale_wait_seconds)
         self._spent = Spent()
         self._fleet = [Instance(setting, self._spent) for _ in range(setting.fleet_max)]
         self._events: list[tuple[float, int, Callable[[float], None]]] = []

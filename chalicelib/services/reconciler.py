@@ -1,4 +1,4 @@
-"""What happens every minute: jobs that nobody drives are re-armed, a useless GPU is stopped."""
+"""What happens every minute: stalled jobs are made due, a GPU without work is stopped."""
 
 import logging
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from local.chaos.processes import Found, Freezer, below, kill
 from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
 
-# In seconds. A driver wakes up when its lease has ended and another drives its job, or is killed
+# In seconds. A driver goes on when its lease has ended and another drives its job, or is killed
 # while it sleeps, by Lambda's time-out: of 90 s for workers, of 29 s for the API.
 _WORKER_FREEZES = (35, 50, 100)
 _API_FREEZES = (18, 25, 33)

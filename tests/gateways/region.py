@@ -133,7 +133,7 @@ def fleet_of(
         Inventory(region, connect, WarmUp(checkpoint, clock), clock),
         region,
         Starter(region, types, clock, lambda: 0),
-        Limits(fleet_max, 180, 300),
+        Limits(fleet_max, 180),
         Budget(dollars, types, clock),
         clock,
     )

@@ -105,7 +105,7 @@ class PaidRegion:
             Inventory(gateway, connect, WarmUp(None, self.clock), self.clock),
             gateway,
             Starter(gateway, (), self.clock, lambda: 0.5),
-            Limits(len(self.gpus), 60, 300),
+            Limits(len(self.gpus), 60),
             budget,
             self.clock,
         )

@@ -25,7 +25,7 @@ OTHER = ":"
 
 
 class InstanceRecord(Table):
-    """A GPU instance: its state and since when, and what it serves; each change is one write.
+    """A GPU instance: its state and since when, and what it serves; its changes are single writes.
 
     Times are seconds since the epoch. `jobs` are those that have a slot on it: they run, or wait
     in its ComfyUI's own queue; it served one last at `served_at`, and had something else to do
@@ -245,7 +245,7 @@ class InstanceRecord(Table):
         self.update([record.unhealthy_attempt.set(attempt_id), record.unhealthy_since.set(now)])
 
     def mark_healthy(self) -> None:
-        """Forget the suspicion, unless there is a new one."""
+        """Note that it works, unless another attempt shows that it does not."""
         record = InstanceRecord
         unchanged = record.unhealthy_attempt == self.unhealthy_attempt
         self.update_if(

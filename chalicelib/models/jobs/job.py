@@ -27,7 +27,6 @@ from chalicelib.models.jobs.indexes import (
 )
 from chalicelib.models.jobs.parameters import JobParameters, id_of, size_of
 from chalicelib.models.jobs.status import (
-    BUDGET_EXHAUSTED,
     CANCELED,
     FAILED,
     OPEN,
@@ -35,6 +34,7 @@ from chalicelib.models.jobs.status import (
     RUNNING,
     SUCCEEDED,
 )
+from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, COMFYUI_UNREACHABLE
 from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 from chalicelib.signals import JobBusy, LeaseLost
@@ -272,7 +272,7 @@ class Job(Table):
         self._change(
             [
                 Job.status_reason.set(reason),
-                Job.waits_for.set("comfyui_unreachable"),
+                Job.waits_for.set(COMFYUI_UNREACHABLE),
                 Job.unreachable_since.set(Job.unreachable_since | now),
                 Job.lease.remove(),
                 Job.due_at.set(due_at),

@@ -72,7 +72,7 @@ class Dispatcher:
     def release(
         self, job: Job, record: InstanceRecord, *, run_seconds: float | None = None
     ) -> None:
-        """Free the slot of a job on an instance and call who is next."""
+        """Free the slot of a job on an instance, and make the next jobs due."""
         spent = sum(
             float(each.run_seconds or 0) for each in job.attempts if each.instance_id == record.id
         )

@@ -16,7 +16,6 @@ class Limits(Struct, frozen=True):
 
     fleet_max: int
     scale_wait_seconds: int
-    idle_stop_seconds: int
 
 
 def wanted(open_jobs: int, run_seconds: float | None, limits: Limits) -> int:

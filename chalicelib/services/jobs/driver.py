@@ -11,7 +11,14 @@ from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, Generation
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import FIRST, sentence_of
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.status import BUDGET_EXHAUSTED, QUEUED, STARTING
+from chalicelib.models.jobs.status import QUEUED, STARTING
+from chalicelib.models.jobs.waits import (
+    BUDGET_EXHAUSTED,
+    COMFYUI_UNREACHABLE,
+    GPU_NOT_READY,
+    INTERNAL_ERROR,
+    STORE_FAILED,
+)
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
@@ -19,14 +26,11 @@ from chalicelib.services.jobs.attempts import begin, lost, note_run, submit
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.completion import Completion
 from chalicelib.services.jobs.failures import (
-    COMFYUI_UNREACHABLE,
-    GPU_NOT_READY,
-    INTERNAL_ERROR,
-    STORE_FAILED,
     deadline_exceeded,
     described,
 )
-from chalicelib.services.jobs.progress import LEASE_SECONDS, Reporter
+from chalicelib.services.jobs.lease import LEASE_SECONDS
+from chalicelib.services.jobs.progress import Reporter
 from chalicelib.signals import AttemptOver, LeaseLost, NoFreeSlot, OutOfBudget, Stalled, StoreFailed
 
 if TYPE_CHECKING:
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.driver")
 
-LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
 _RETRY_SECONDS = 5
 _LATE_SECONDS = 60  # for storing an image that was ready before the deadline
 
@@ -182,7 +185,7 @@ class Driver:
         return self._completion.complete(job, server, state) is None
 
     def _run_attempt(self, job: Job, server: Server, until: float, over: str | None) -> State:
-        """Go on with the job's attempt, or submit a new one if there is none or the last is over."""
+        """Go on with the job's attempt; submit a new one if there is none or the last is over."""
         last = job.attempt
         known = server.comfyui.find(last.id) if last and not over else None
         if known is None:

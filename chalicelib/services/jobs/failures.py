@@ -4,6 +4,7 @@ from chalicelib.config import config
 from chalicelib.errors import GenerationFailed, WorkflowRejected
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.waits import COMFYUI_UNREACHABLE, INTERNAL_ERROR, STORE_FAILED
 from chalicelib.schemas.catalogs import DEFAULTS
 from chalicelib.services.gpus.starter import refusal_of
 from chalicelib.workflows import Template
@@ -11,11 +12,7 @@ from chalicelib.workflows import Template
 # The code of a job that had no slot by the end of its wait.
 EXPIRED = "expired"
 
-# What keeps a job from its end; those that keep it on a GPU are the code of its failure, too.
-GPU_NOT_READY = "gpu_not_ready"
-COMFYUI_UNREACHABLE = "comfyui_unreachable"
-STORE_FAILED = "store_failed"
-INTERNAL_ERROR = "internal_error"
+# What keeps a job from its end on a GPU is the code of its failure, too.
 _CODES = (COMFYUI_UNREACHABLE, STORE_FAILED, INTERNAL_ERROR)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.config import config
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.attempts import shows_life
+from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.signals import Stalled
 from chalicelib.workflows import load
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _SECONDS = 1.0
 
-LEASE_SECONDS = 30  # a dead driver is noticed so much later; one that follows a run renews it
 _RENEWED_SECONDS = 20  # before its end
 
 

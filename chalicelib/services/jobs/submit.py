@@ -26,7 +26,7 @@ from chalicelib.schemas.generation import GenerateRequest, Parameters
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.jobs import job_metrics
-from chalicelib.services.jobs.driver import LEASE_GRACE_SECONDS
+from chalicelib.services.jobs.lease import LEASE_GRACE_SECONDS
 from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
 from chalicelib.workflows import TEXT_TO_IMAGE

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from chalicelib.errors import JobFinished
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.cleanup import Cleanup
-from chalicelib.services.jobs.driver import LEASE_GRACE_SECONDS, Driver
+from chalicelib.services.jobs.driver import Driver
+from chalicelib.services.jobs.lease import LEASE_GRACE_SECONDS
 from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import JobBusy
 

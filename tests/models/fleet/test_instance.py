@@ -66,12 +66,12 @@ def test_slots_of_one_instance_are_not_those_of_another() -> None:
 
 
 def test_who_has_no_slot_may_leave() -> None:
-    InstanceRecord("i-1").release_slot("never seated")
+    InstanceRecord("i-1").release_slot("never had one")
     acquire_slot("job")
     for _ in range(2):
         InstanceRecord("i-1").release_slot("job")
         assert slot_holders() == set()
-    InstanceRecord("i-1").release_slot("never seated")
+    InstanceRecord("i-1").release_slot("never had one")
     assert acquire_slot("job")
 
 

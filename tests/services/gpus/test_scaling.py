@@ -12,7 +12,6 @@ limits = st.builds(
     Limits,
     fleet_max=st.integers(1, 50),
     scale_wait_seconds=st.integers(1, 3600),
-    idle_stop_seconds=st.just(300),
 )
 seconds = st.floats(0, 1e6)
 
@@ -60,7 +59,7 @@ def test_no_gpu_more_than_the_backlog_needs(count: int, run: float, limit: Limit
 
 
 def test_before_the_first_run_an_image_is_taken_for_ten_seconds() -> None:
-    limit = Limits(fleet_max=9, scale_wait_seconds=100, idle_stop_seconds=300)
+    limit = Limits(fleet_max=9, scale_wait_seconds=100)
     assert [wanted(count, None, limit) for count in (1, 10, 11, 20, 21)] == [1, 1, 2, 2, 3]
 
 

@@ -8,7 +8,8 @@ from chalicelib.config import config
 from chalicelib.gateways.comfyui.state import Waiting
 from chalicelib.models.jobs.attempt import Attempt
 from chalicelib.models.jobs.job import Job
-from chalicelib.services.jobs.progress import LEASE_SECONDS, Reporter
+from chalicelib.services.jobs.lease import LEASE_SECONDS
+from chalicelib.services.jobs.progress import Reporter
 from chalicelib.signals import Stalled
 from tests.services.fakes import Clock
 
