@@ -1,6 +1,6 @@
 """Jobs, a queue, a reconciler and GPUs on a virtual clock; the product's code decides what to do.
 
-Simpler than the product: there is one line for all GPUs and each runs one job at a time, so that
+Simpler than the product: there is one queue for all GPUs and each runs one job at a time, so that
 slots do not matter; nothing fails; a stop is done at once, and EC2 always has capacity.
 """
 
@@ -40,7 +40,7 @@ class World:
         self._fleet = [Instance(setting, self._spent) for _ in range(setting.fleet_max)]
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = count()
-        self._line: deque[Job] = deque()
+        self._queue: deque[Job] = deque()
         self._waits: list[float] = []
         self._running = 0
         self._idle_since: float | None = None
@@ -68,13 +68,13 @@ class World:
 
     @property
     def _open_jobs(self) -> int:
-        return len(self._line) + self._running
+        return len(self._queue) + self._running
 
     def _arrive(self, now: float, job: Job) -> None:
         if self._idle_since is not None:
             self._policy.learn(now - self._idle_since)
             self._idle_since = None
-        self._line.append(job)
+        self._queue.append(job)
         self._scale(now)
         self._slot(now)
 
@@ -110,8 +110,8 @@ class World:
         """Give the first in line to who has been idle for the shortest time."""
         idle = [each for each in self._fleet if each.idle_since is not None]
         for instance in sorted(idle, key=lambda each: -(each.idle_since or 0)):
-            if self._line:
-                self._work(now, instance, self._line.popleft())
+            if self._queue:
+                self._work(now, instance, self._queue.popleft())
 
     def _work(self, now: float, instance: Instance, job: Job) -> None:
         self._waits.append(now - job.arrives)

@@ -34,7 +34,7 @@ _INJECTED = (
 _LATE = ("deadline_exceeded", "expired", "comfyui_unreachable", "internal_error")
 _ENOUGH_SECONDS = 800
 
-# The time-out, two periods of the reconciler and one of the line's, and what EC2 takes to stop one.
+# The time-out, two periods of the reconciler, one of the queue, and what EC2 takes to stop one.
 _IDLE_SECONDS = config.idle_stop_seconds + 3 * 60 + 30
 _LIE_SECONDS = 60  # in which what EC2 told before still goes round
 
@@ -105,7 +105,7 @@ class Truths:
         if left := [job.id for job in self.jobs() if job.is_open]:
             return f"jobs have not ended: {left}"
         if left := [each.id for each in Job.by_queue.query(QUEUE)]:
-            return f"ended jobs are in the line: {left}"
+            return f"ended jobs are in the queue: {left}"
         if left := [each.slot_holders for each in InstanceRecord.scan() if each.slot_holders]:
             return f"ended jobs have slots: {left}"
         for host in self._world.hosts:
@@ -166,15 +166,15 @@ class Truths:
         # A driver that lost its lease may have left a slot elsewhere, which the reconciler frees.
         others = self._slots_before[process.name] - tried
         holders = {job_id for _, job_id in _slots() - others}
-        in_line = {each.id for each in Job.by_queue.query(QUEUE)}
+        in_queue = {each.id for each in Job.by_queue.query(QUEUE)}
         at_work = {
             attempt_id.rpartition("-")[0]
             for host in self._world.hosts
             for attempt_id in host.comfyui.queued()
             if not host.comfyui.is_stuck
         }
-        left = ended & (holders | in_line | at_work)
-        assert not left, f"{process.name} left {left}: {holders}, {in_line}, {at_work}"
+        left = ended & (holders | in_queue | at_work)
+        assert not left, f"{process.name} left {left}: {holders}, {in_queue}, {at_work}"
 
     def _items(self) -> list[Item]:
         items: list[Item] = self._wire._make_api_call("Scan", {"TableName": config.jobs_table})[

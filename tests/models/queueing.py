@@ -1,4 +1,4 @@
-"""Jobs that come to the line, and leave it from the front."""
+"""Jobs that come to the queue, and leave it from the front."""
 
 import itertools
 from collections import Counter
@@ -25,7 +25,7 @@ def come(caller: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
 
 
 def come_back(*, created_at: float) -> Job:
-    """Make a job that got a slot at once and lost it, but is not in the line yet."""
+    """Make a job that got a slot at once and lost it, but is not in the queue yet."""
     job = Job.new(f"{next(_numbers):026d}", now=created_at, parameters={}, due_at=created_at)
     job.save()
     job.claim("driver", now=created_at, until=created_at + 60)
@@ -44,7 +44,7 @@ def go() -> str | None:
 
 
 def order() -> list[str]:
-    """Return the ids of all that stand in the line, the first one first."""
+    """Return the ids of all that stand in the queue, the first one first."""
     return standing(queue.first(None, 1000))
 
 
@@ -54,6 +54,6 @@ def standing(jobs: list[Job]) -> list[str]:
 
 
 def served_between(story: Any, begin: int, end: int) -> Counter[str]:
-    """Count the jobs of each caller that left the line between two moments."""
+    """Count the jobs of each caller that left the queue between two moments."""
     gone = (job_id for job_id, moment in story.gone_at.items() if begin < moment < end)
     return Counter(story.caller[job_id] for job_id in gone)

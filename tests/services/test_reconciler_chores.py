@@ -37,7 +37,7 @@ def test_jobs_past_their_deadline_fail_without_any_worker(
     assert {Job.find(job_id).error["code"] for job_id in ids} == {"deadline_exceeded"}
 
 
-def test_the_line_fails_at_its_deadline_without_any_worker(
+def test_the_queue_fails_at_its_deadline_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
     ids = late(parts, config.slots_per_gpu + 3)

@@ -56,13 +56,13 @@ class Budget:
         self._types = types
         self._clock = clock
 
-    def forecast(self, seen: Iterable[InstanceView], *, more: Sequence[str] = ()) -> Forecast:
+    def forecast(self, views: Iterable[InstanceView], *, more: Sequence[str] = ()) -> Forecast:
         """Say when the budget is used up, with instances of `more` types started now."""
         now = self._clock()
         if self.dollars is None:
             return Forecast(0, inf, now)
         today = DayUsage.on(date_of(now))
-        on = [each for each in seen if each.is_on and each.instance.can_be_started]
+        on = [each for each in views if each.is_on and each.instance.can_be_started]
         rates = {each.instance.id: _dollars_a_second(each.instance.type) for each in on}
         rate = sum(rates.values()) + sum(_dollars_a_second(each) for each in more)
         unbooked = sum(rates[each.instance.id] * _unbooked_seconds(each, now) for each in on)
@@ -75,7 +75,7 @@ class Budget:
         return Forecast(spent, ends_at if ends_at < day_end(now) else inf, now)
 
     def affordable(
-        self, seen: list[InstanceView], startable: Sequence[InstanceView], wanted: int
+        self, views: list[InstanceView], startable: Sequence[InstanceView], wanted: int
     ) -> int:
         """Count how many of those that may be started the budget pays for, up to `wanted`.
 
@@ -84,11 +84,11 @@ class Budget:
         """
         forecast, count = None, min(wanted, len(startable))
         while count:
-            forecast = self.forecast(seen, more=[self._dearest(startable)] * count)
+            forecast = self.forecast(views, more=[self._dearest(startable)] * count)
             if forecast.ends_at > forecast.now + _boot_seconds(startable):
                 return count
             count -= 1
-        if forecast and not any(each.is_on for each in seen):
+        if forecast and not any(each.is_on for each in views):
             self._exhaust(forecast)
         return 0
 
@@ -96,10 +96,10 @@ class Budget:
         """Tell whether the budget was noted as used up for the rest of the day."""
         return self.dollars is not None and _is_exhausted(DayUsage.on(date_of(now)), self.dollars)
 
-    def write_end_to_instances(self, seen: list[InstanceView]) -> Forecast:
+    def write_end_to_instances(self, views: list[InstanceView]) -> Forecast:
         """Write into the records of the instances that are on when the budget is used up."""
-        forecast = self.forecast(seen)
-        for each in seen:
+        forecast = self.forecast(views)
+        for each in views:
             if each.is_on and not _knows(each, forecast):
                 each.record.set_budget_end(None if forecast.ends_at == inf else forecast.ends_at)
         return forecast
@@ -157,8 +157,8 @@ def _is_exhausted(day: DayUsage, dollars: float) -> bool:
     return day.exhausted_budget is not None and day.exhausted_budget >= dollars
 
 
-def _unbooked_seconds(seen: InstanceView, now: float) -> float:
-    record = seen.record
+def _unbooked_seconds(view: InstanceView, now: float) -> float:
+    record = view.record
     since = max(record.accounted_at or 0, record.on_since or now, day_start(now))
     return max(now - float(since), 0)
 
@@ -167,11 +167,11 @@ def _is_published(known: BudgetMark | None, dollars: float, now: float) -> bool:
     return known is not None and known.is_exhausted(dollars, now)
 
 
-def _knows(seen: InstanceView, forecast: Forecast) -> bool:
+def _knows(view: InstanceView, forecast: Forecast) -> bool:
     """Tell whether a record says already what a forecast does."""
-    known = seen.record.budget_ends_at
+    known = view.record.budget_ends_at
     if forecast.is_exhausted:
-        return seen.record.is_past_budget(forecast.now)
+        return view.record.is_past_budget(forecast.now)
     if known is None or forecast.ends_at == inf:
         return bool(known is None and forecast.ends_at == inf)
     return abs(float(known) - forecast.ends_at) < _SAME_SECONDS

@@ -94,7 +94,7 @@ class Fleet:
 
     def _start_one(self) -> None:
         try:
-            started = self._start(lambda seen: self._affordable(seen, 1))
+            started = self._start(lambda views: self._affordable(views, 1))
         except GpuNotReady as wait:  # somebody else is at it
             if why := refusal_of(StartSeries.read(now=self._clock())):
                 raise NoCapacity(why) from wait
@@ -110,7 +110,7 @@ class Fleet:
         if missing <= 0 or not stopped:
             return
         try:
-            self._start(lambda seen: self._plan(seen, least_jobs))
+            self._start(lambda views: self._plan(views, least_jobs))
         except (GpuNotReady, StartFailed) as refusal:
             log.info("no more GPUs: %s", refusal)
         self.inventory.expire()
@@ -123,18 +123,18 @@ class Fleet:
             self._budget.write_end_to_instances(self.inventory.observe(max_age_seconds=0))
         return started
 
-    def _plan(self, seen: list[InstanceView], least_jobs: int) -> tuple[list[InstanceView], int]:
+    def _plan(self, views: list[InstanceView], least_jobs: int) -> tuple[list[InstanceView], int]:
         """Say which instances may be started, and how many of them should be."""
-        served = sum(len(each.record.slot_holders) for each in seen)
+        served = sum(len(each.record.slot_holders) for each in views)
         open_jobs = max(queue.length(_MOST_COUNTED) + served, least_jobs)
-        want = wanted(open_jobs, run_seconds(seen), self._limits)
-        missing = want - sum(each.state in COMING for each in seen)
-        return self._affordable(seen, max(missing, 0))
+        want = wanted(open_jobs, run_seconds(views), self._limits)
+        missing = want - sum(each.state in COMING for each in views)
+        return self._affordable(views, max(missing, 0))
 
-    def _affordable(self, seen: list[InstanceView], count: int) -> tuple[list[InstanceView], int]:
+    def _affordable(self, views: list[InstanceView], count: int) -> tuple[list[InstanceView], int]:
         """Say which instances may be started, and how many of them the budget allows."""
-        startable = self._startable(seen)
-        return startable, self._budget.affordable(seen, startable, count)
+        startable = self._startable(views)
+        return startable, self._budget.affordable(views, startable, count)
 
     def scale_up(self) -> None:
         """Do the same for a job that waits for a slot; many may ask, and often."""
@@ -156,10 +156,10 @@ class Fleet:
         self._gateway.stop(instance.id)
         self.inventory.expire()
 
-    def _startable(self, seen: list[InstanceView]) -> list[InstanceView]:
+    def _startable(self, views: list[InstanceView]) -> list[InstanceView]:
         """List what is stopped and healthy, else what is about to be stopped."""
-        off = [each for each in seen if each.state in (STOPPED, NO_CAPACITY)]
-        stopping = [each for each in seen if each.state == STOPPING]
+        off = [each for each in views if each.state in (STOPPED, NO_CAPACITY)]
+        stopping = [each for each in views if each.state == STOPPING]
         unhealthy = [
             each for each in stopping if (each.record.unhealthy_until or 0) > self._clock()
         ]
@@ -172,7 +172,7 @@ class Fleet:
         except ComfyUIUnavailable as never:
             return never
         self.scale(least_jobs=1)
-        seen = self.inventory.observe()
-        if self._budget.forecast(seen).is_exhausted:
+        views = self.inventory.observe()
+        if self._budget.forecast(views).is_exhausted:
             return OutOfBudget(self._budget.reason)
-        return progress(seen, self._clock())
+        return progress(views, self._clock())

@@ -74,23 +74,23 @@ class Starter:
     def _round(self, candidates: list[InstanceView], count: int) -> int:
         """Ask for every instance as every type, the preferred one first; count the starts."""
         over: set[str] = set()
-        types = {seen.instance.id: seen.instance.type for seen in candidates}
+        types = {view.instance.id: view.instance.type for view in candidates}
         started, refusal = 0, None
         until = self._clock() + _ROUND_SECONDS
-        for seen, wanted_type in self._tries(candidates):
+        for view, wanted_type in self._tries(candidates):
             if started == count or self._clock() > until:
                 break
-            if seen.instance.id in over:
+            if view.instance.id in over:
                 continue
             try:
-                started += self._start(seen, wanted_type, types)
-                over.add(seen.instance.id)  # it starts, or is still stopping
+                started += self._start(view, wanted_type, types)
+                over.add(view.instance.id)  # it starts, or is still stopping
             except StartUnknown:
                 return started + 1  # the next look tells
             except StartFailed as error:
                 if not isinstance(error, NoCapacity | TypeRefused):
-                    over.add(seen.instance.id)  # it is not its type
-                log.warning("not started: %s", error, extra={"instance_id": seen.instance.id})
+                    over.add(view.instance.id)  # it is not its type
+                log.warning("not started: %s", error, extra={"instance_id": view.instance.id})
                 # What people can change is told rather than what passes.
                 refusal = error if isinstance(refusal, NoCapacity | None) else refusal
         if refusal and not started:
@@ -99,11 +99,11 @@ class Starter:
 
     def _tries(self, candidates: list[InstanceView]) -> Iterator[tuple[InstanceView, str | None]]:
         for instance_type in self._types or (None,):
-            yield from ((seen, instance_type) for seen in candidates)
+            yield from ((view, instance_type) for view in candidates)
 
-    def _start(self, seen: InstanceView, wanted_type: str | None, types: dict[str, str]) -> bool:
+    def _start(self, view: InstanceView, wanted_type: str | None, types: dict[str, str]) -> bool:
         """Start an instance as a type; false while it is still stopping."""
-        name, record = seen.instance.id, seen.record
+        name, record = view.instance.id, view.record
         record.went_off(now=self._clock())
         if (record.unhealthy_until or 0) > self._clock():
             raise StartFailed(f"the GPU instance is unhealthy: {record.unhealthy_reason}")

@@ -51,28 +51,28 @@ class Status(Struct, frozen=True):
 
 def comfyui_status(inventory: Inventory, budget: Budget, now: float) -> Status:
     """Ask the instances and the job table, and change nothing; a GPU that is off is no error."""
-    seen = inventory.views(max_age_seconds=2)  # people watch a GPU start
-    status = _status(seen)
+    views = inventory.views(max_age_seconds=2)  # people watch a GPU start
+    status = _status(views)
     mark = budget_mark.read()
     if mark and mark.is_exhausted(budget.dollars, now):
         return Status(status, f"{_sentence(budget.reason)}. {_backlog()}.")
-    return Status(status, f"{_SENTENCES[status]}{_why(status, seen, now)}. {_backlog()}.")
+    return Status(status, f"{_SENTENCES[status]}{_why(status, views, now)}. {_backlog()}.")
 
 
-def _status(seen: list[InstanceView]) -> str:
-    states = {each.state for each in seen if each.server or each.instance.can_be_started}
+def _status(views: list[InstanceView]) -> str:
+    states = {each.state for each in views if each.server or each.instance.can_be_started}
     return next((word for word in _SENTENCES if word in states), UNAVAILABLE)
 
 
-def _why(status: str, seen: list[InstanceView], now: float) -> str:
+def _why(status: str, views: list[InstanceView], now: float) -> str:
     if status == instance_state.NO_CAPACITY:
         return f": {refusal_of(StartSeries.read(now=now))}"
-    reasons = _reasons([each for each in seen if each.state == status])
+    reasons = _reasons([each for each in views if each.state == status])
     return f": {reasons}" if reasons else ""
 
 
-def _reasons(seen: list[InstanceView]) -> str:
-    return "; ".join(sorted({each.record.unhealthy_reason for each in seen} - {None}))
+def _reasons(views: list[InstanceView]) -> str:
+    return "; ".join(sorted({each.record.unhealthy_reason for each in views} - {None}))
 
 
 def _sentence(text: str) -> str:
@@ -95,15 +95,17 @@ _LOOK_SECONDS = 2
 _UNHEALTHY_SECONDS = 15
 
 
-def run_seconds(seen: list[InstanceView]) -> float | None:
+def run_seconds(views: list[InstanceView]) -> float | None:
     """Return how long an image takes on average, by the recent ones."""
-    known = [float(each.record.run_seconds) for each in seen if each.record.run_seconds is not None]
+    known = [
+        float(each.record.run_seconds) for each in views if each.record.run_seconds is not None
+    ]
     return sum(known) / len(known) if known else None
 
 
-def progress(seen: list[InstanceView], now: float) -> GpuNotReady:
+def progress(views: list[InstanceView], now: float) -> GpuNotReady:
     """Say what is nearest to a GPU that serves."""
-    states = {each.state for each in seen}
+    states = {each.state for each in views}
     if states & {BOOTING, READY, BUSY}:
         return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
     if DRAINING in states:
@@ -114,7 +116,9 @@ def progress(seen: list[InstanceView], now: float) -> GpuNotReady:
             seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS)
             return GpuNotReady(why, retry_seconds=seconds)
         if states <= {UNHEALTHY}:
-            text = f"the GPU instance is unhealthy: {_reasons(seen) or 'its ComfyUI does not work'}"
+            text = (
+                f"the GPU instance is unhealthy: {_reasons(views) or 'its ComfyUI does not work'}"
+            )
             return GpuNotReady(text, retry_seconds=_UNHEALTHY_SECONDS)
     return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)
 

@@ -57,29 +57,29 @@ class Stopper:
 
         What goes wrong with one is no reason to leave the others; raise the last error.
         """
-        seen = self._fleet.inventory.observe()
+        views = self._fleet.inventory.observe()
         open_jobs = sum(count_open().values())
-        on = sum(each.state in COMING for each in seen)
-        is_paid, failed = self._publish_budget(seen)
-        for each in seen:
+        on = sum(each.state in COMING for each in views)
+        is_paid, failed = self._publish_budget(views)
+        for each in views:
             try:
                 on -= self._update_and_stop(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
             except Exception as error:
                 log.exception("not stopped", extra={"instance_id": each.instance.id})
                 failed = error
-        self._forget(seen)
+        self._forget(views)
         if failed:
             raise failed
 
-    def _publish_budget(self, seen: list[InstanceView]) -> tuple[bool, Exception | None]:
+    def _publish_budget(self, views: list[InstanceView]) -> tuple[bool, Exception | None]:
         """Tell whether the budget lasts, and everybody else until when; and what went wrong.
 
         This comes before anything is booked: what is booked is read with what is not yet.
         """
         try:
-            forecast = self._budget.write_end_to_instances(seen)
+            forecast = self._budget.write_end_to_instances(views)
             self._budget.publish_end(forecast)
-            is_spent = forecast.is_exhausted or any(each.is_on for each in seen)
+            is_spent = forecast.is_exhausted or any(each.is_on for each in views)
             if self._budget.dollars is not None and is_spent:
                 percent = self._budget.percent(forecast)
                 metrics.emit("budget", {"BudgetPercent": percent}, dollars=round(forecast.spent, 6))
@@ -89,45 +89,45 @@ class Stopper:
         return not forecast.is_exhausted, None
 
     def _update_and_stop(
-        self, seen: InstanceView, *, on: int, open_jobs: int, is_paid: bool
+        self, view: InstanceView, *, on: int, open_jobs: int, is_paid: bool
     ) -> bool:
         """Note the state of an instance; tell whether it was one that comes and is stopped."""
-        record, now = seen.record, self._clock()
+        record, now = view.record, self._clock()
         # Nothing is known to use what is silent for a moment.
-        is_idle = seen.state in (READY, DRAINING, UNHEALTHY) or (
-            seen.state == BUSY and seen.server is None
+        is_idle = view.state in (READY, DRAINING, UNHEALTHY) or (
+            view.state == BUSY and view.server is None
         )
-        launched_at = seen.instance.launched_at
+        launched_at = view.instance.launched_at
         since = record.note(
-            seen.state, now=now, is_on=seen.is_on, is_idle=is_idle, launched_at=launched_at
+            view.state, now=now, is_on=view.is_on, is_idle=is_idle, launched_at=launched_at
         )
-        if seen.is_on:
-            self._account(seen)
-        if record.unhealthy_attempt and seen.server and not seen.server.is_unhealthy:
+        if view.is_on:
+            self._account(view)
+        if record.unhealthy_attempt and view.server and not view.server.is_unhealthy:
             record.mark_healthy()
-        if seen.instance.state != "running" or not seen.instance.can_be_started:
+        if view.instance.state != "running" or not view.instance.can_be_started:
             return False
-        if seen.instance.is_kept:
+        if view.instance.is_kept:
             return False
         if not is_paid and record.drain_if_empty(until=now + _DRAIN_SECONDS):
-            self._stop(seen, self._budget.reason)
-            return seen.state in COMING
-        if seen.state == READY:
-            return self._stop_idle(seen, on=on, open_jobs=open_jobs)
-        return self._stop_useless(seen, since) or self._stop_old(seen)
+            self._stop(view, self._budget.reason)
+            return view.state in COMING
+        if view.state == READY:
+            return self._stop_idle(view, on=on, open_jobs=open_jobs)
+        return self._stop_useless(view, since) or self._stop_old(view)
 
-    def _account(self, seen: InstanceView) -> None:
-        if not seen.instance.can_be_started:
+    def _account(self, view: InstanceView) -> None:
+        if not view.instance.can_be_started:
             return  # somebody else pays for it
         try:
-            is_ready = seen.record.ready_at is not None
-            self._booking.account(seen.instance, seen.record, is_ready=is_ready)
+            is_ready = view.record.ready_at is not None
+            self._booking.account(view.instance, view.record, is_ready=is_ready)
         except Exception:
-            log.exception("not accounted", extra={"instance_id": seen.instance.id})
+            log.exception("not accounted", extra={"instance_id": view.instance.id})
 
-    def _stop_idle(self, seen: InstanceView, *, on: int, open_jobs: int) -> bool:
+    def _stop_idle(self, view: InstanceView, *, on: int, open_jobs: int) -> bool:
         """Stop it if it had no work for long enough, and gets none in this very moment."""
-        record, now = seen.record, self._clock()
+        record, now = view.record, self._clock()
         # Work that came and went between two rounds was not seen.
         idle_seconds = now - max(float(record.used_at or now), float(record.served_at or 0))
         is_old = now - float(record.on_since or now) >= self._max_on_seconds
@@ -136,17 +136,17 @@ class Stopper:
             return False
         if not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
-        self._stop(seen, f"it was idle for {idle_seconds:.0f} s")
+        self._stop(view, f"it was idle for {idle_seconds:.0f} s")
         return True
 
-    def _stop_useless(self, seen: InstanceView, since: float) -> bool:
+    def _stop_useless(self, view: InstanceView, since: float) -> bool:
         """Stop what does not get ready, or does not work."""
-        record, now = seen.record, self._clock()
-        if seen.server and seen.server.is_unhealthy:
+        record, now = view.record, self._clock()
+        if view.server and view.server.is_unhealthy:
             since, limit = float(record.unhealthy_since or since), _UNHEALTHY_SECONDS
-        elif record.unhealthy_reason and seen.state == UNHEALTHY and not record.ready_at:
+        elif record.unhealthy_reason and view.state == UNHEALTHY and not record.ready_at:
             limit = 0
-        elif seen.state in (BOOTING, UNHEALTHY):
+        elif view.state in (BOOTING, UNHEALTHY):
             limit = self._boot_seconds
             # It may have been stopped and started since it was last seen.
             since = max(since, float(record.on_since or since))
@@ -155,17 +155,17 @@ class Stopper:
         if now - since < limit:
             return False
         # It may have become ready in this very moment.
-        if seen.state == BOOTING and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
+        if view.state == BOOTING and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
-        why = record.unhealthy_reason or f"{seen.state} for {now - since:.0f} s"
-        self._stop(seen, why)
+        why = record.unhealthy_reason or f"{view.state} for {now - since:.0f} s"
+        self._stop(view, why)
         if not record.ready_at:
             record.boot_failed(why, now=now)
-        return seen.state in COMING
+        return view.state in COMING
 
-    def _stop_old(self, seen: InstanceView) -> bool:
+    def _stop_old(self, view: InstanceView) -> bool:
         """Let what is on for too long end its work, and take no more; the last resort."""
-        record, now = seen.record, self._clock()
+        record, now = view.record, self._clock()
         seconds = now - float(record.on_since or now)
         if seconds < self._max_on_seconds:
             return False
@@ -175,17 +175,17 @@ class Stopper:
             return False
         if not is_over and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
-        self._stop(seen, f"on for {seconds:.0f} s")
-        return seen.state in COMING
+        self._stop(view, f"on for {seconds:.0f} s")
+        return view.state in COMING
 
-    def _stop(self, seen: InstanceView, why: str) -> None:
-        extra = {"instance_id": seen.instance.id}
+    def _stop(self, view: InstanceView, why: str) -> None:
+        extra = {"instance_id": view.instance.id}
         log.warning("stopping a GPU instance: %s", why, extra=extra)
-        self._fleet.stop(seen.instance)
+        self._fleet.stop(view.instance)
 
-    def _forget(self, seen: list[InstanceView]) -> None:
+    def _forget(self, views: list[InstanceView]) -> None:
         """Delete what was known of instances that are no more."""
-        members = {each.instance.id for each in seen}
+        members = {each.instance.id for each in views}
         for record in InstanceRecord.all():
             if record.id not in members:
                 record.forget()

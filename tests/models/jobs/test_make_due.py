@@ -1,4 +1,4 @@
-"""A job in the line is called: it is due now, unless a driver has it."""
+"""A job in the queue is called: it is due now, unless a driver has it."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_job_that_a_driver_took_meanwhile_is_not_called() -> None:
     assert (found.lease, found.due_at) == ("driver", 1040)
 
 
-@pytest.mark.parametrize("way", ["leaves the line", "ends"])
+@pytest.mark.parametrize("way", ["leaves the queue", "ends"])
 def test_a_job_that_does_not_wait_any_more_is_not_called(way: str) -> None:
     [job] = come("a", now=1000)
     late = Job.find(job.id)

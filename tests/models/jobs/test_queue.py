@@ -24,7 +24,7 @@ class Story:
         self.come_at: dict[str, int] = {}
         self.gone_at: dict[str, int] = {}
         self.caller: dict[str, str] = {}
-        self.lonely: set[str] = set()  # those whose caller had no other in the line
+        self.lonely: set[str] = set()  # those whose caller had no other in the queue
         self.moments = itertools.count()
 
     def come(self, caller: str, count: int) -> None:

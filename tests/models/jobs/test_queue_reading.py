@@ -1,4 +1,4 @@
-"""Who stands before whom in the line, as far as its index knows."""
+"""Who stands before whom in the queue, as far as its index knows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def test_a_rank_is_the_number_of_those_before(counts: list[int], seed: Any) -> N
     assert [order()[rank] for rank in ranks] == [job.id for job in jobs]
 
 
-def test_those_ahead_are_the_first_of_the_line_or_of_those_before_a_place() -> None:
+def test_those_ahead_are_the_first_of_the_queue_or_of_those_before_a_place() -> None:
     jobs = come("a", 6)
     ids = [job.id for job in jobs]
     assert standing(queue.first(None, 2)) == ids[:2]
@@ -46,7 +46,7 @@ class LaggingIndex:
         return iter(self.known)
 
 
-def test_who_left_the_line_does_not_count_however_late_the_index_hears_of_it(
+def test_who_left_the_queue_does_not_count_however_late_the_index_hears_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     jobs = come("a", 4)

@@ -114,7 +114,7 @@ def test_the_next_day_has_a_budget_of_its_own(start: Start) -> None:
     assert InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
 
 
-def test_jobs_wait_in_the_line_and_nobody_is_called_until_the_next_day(start: Start) -> None:
+def test_jobs_wait_in_the_queue_and_nobody_is_called_until_the_next_day(start: Start) -> None:
     reconciler, parts, _ = start(HOUR)
     ids = late(parts, 2, request=waiting_for(604_800))
     reconcile(reconciler, parts, minutes=61)

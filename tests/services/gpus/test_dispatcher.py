@@ -1,4 +1,4 @@
-"""Slots on the GPUs: who gets one, who waits in the line, and who calls whom."""
+"""Slots on the GPUs: who gets one, who waits in the queue, and who calls whom."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: Slow
     assert gpu.submitted == [f"{job_id}-1"]
 
 
-def test_who_finds_no_slot_stands_in_the_line_and_needs_no_message(
+def test_who_finds_no_slot_stands_in_the_queue_and_needs_no_message(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     ids = late(parts, SLOTS + 2)
@@ -69,7 +69,7 @@ def test_each_job_that_is_queued_asks_once_whether_more_gpus_are_needed(parts: P
     assert (fleet.scaled_up, fleet.scaled) == (2, [])
 
 
-def test_who_waits_for_an_image_stands_in_the_same_line(parts: Parts) -> None:
+def test_who_waits_for_an_image_stands_in_the_same_queue(parts: Parts) -> None:
     ids = late(parts, SLOTS)
     work_all(parts, ids)
     [waiting] = parts.submit(wait_seconds=5)
@@ -113,7 +113,7 @@ def test_a_call_is_not_lost_with_its_message(parts: Parts, gpu: SlowComfyUI) -> 
     assert Job.find(ids[SLOTS]).due_at == parts.clock()  # which the reconciler sees
 
 
-def test_the_first_in_the_line_goes_first_whoever_is_looked_at_first(
+def test_the_first_in_the_queue_goes_first_whoever_is_looked_at_first(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     ids = late(parts, SLOTS + 2)

@@ -22,7 +22,7 @@ def fleet_of(parts: Parts) -> FakeFleet:
 
 @pytest.mark.parametrize(("burst", "made_before"), [(200, 0), (30, 1), (30, 12)])
 def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> None:
-    """At most the images that have slots and the head of the line come before another's first."""
+    """At most the images that have slots and the head of the queue come before another's first."""
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu

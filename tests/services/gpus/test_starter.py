@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 TYPES = ("g6.xlarge", "g5.xlarge", "g4dn.xlarge")
 
 
-def line_up(count: int) -> None:
+def enqueue(count: int) -> None:
     for number in range(count):
         known = {"parameters": {}, "queue": QUEUE, "sort_key": f"{number:03d}", "due_at": 0}
         Job.new(f"{number:026d}", now=0, **known).save()
@@ -131,7 +131,7 @@ def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_t
 
 
 def test_a_backlog_starts_as_many_as_it_deserves_and_no_more_than_allowed() -> None:
-    line_up(60)  # 600 s of work, by the usual 10 s an image, for 180 s each
+    enqueue(60)  # 600 s of work, by the usual 10 s an image, for 180 s each
     region = Region(*["stopped"] * 5)
     ask(region, fleet_max=5)
     assert [*region.states.values()].count("pending") == 4
@@ -142,7 +142,7 @@ def test_a_backlog_starts_as_many_as_it_deserves_and_no_more_than_allowed() -> N
 
 
 def test_those_that_come_already_count() -> None:
-    line_up(60)
+    enqueue(60)
     region = Region("pending", "running", "stopped", "stopped", "stopped")
     ask(region, fleet_max=4)
     assert region.started == ["i-2", "i-3"]
@@ -185,7 +185,7 @@ def test_what_ec2_describes_too_late_is_not_started_again() -> None:
 
 
 def test_a_line_before_busy_gpus_has_another_started_when_one_waits_for_its_turn() -> None:
-    line_up(60)
+    enqueue(60)
     region = Region("running", "stopped", "stopped")
     region.queues["i-0"] = 3
     fleet = fleet_of(region, fleet_max=2)
@@ -197,7 +197,7 @@ def test_a_line_before_busy_gpus_has_another_started_when_one_waits_for_its_turn
 
 
 def test_a_fleet_of_one_does_not_look_for_more() -> None:
-    line_up(60)
+    enqueue(60)
     region = Region("running", "stopped")
     fleet_of(region).scale_up()
     assert (region.started, region.describes) == ([], 0)

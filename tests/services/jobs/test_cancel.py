@@ -34,7 +34,7 @@ def test_a_job_that_nobody_drove_yet_is_never_begun(parts: Parts, gpu: SlowComfy
     assert (gpu.submitted, parts.queue.sent) == ([], [(job_id, 0)])
 
 
-def test_a_job_in_the_line_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_a_job_in_the_queue_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI) -> None:
     *ids, waiting, next_one = late(parts, SLOTS + 2)
     work_all(parts, [*ids, waiting, next_one])
     parts.queue.take()

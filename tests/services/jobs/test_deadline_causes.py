@@ -67,7 +67,7 @@ def test_a_failure_at_the_deadline_tells_what_was_waited_for(
     assert reason in job.error["message"]
 
 
-def test_who_stands_in_the_line_is_told_what_keeps_those_before_it(aws: None) -> None:
+def test_who_stands_in_the_queue_is_told_what_keeps_those_before_it(aws: None) -> None:
     parts = Parts()
     [job_id] = late(parts, request=waiting_for(ALL))
     series = StartSeries.read(now=parts.clock())

@@ -87,7 +87,7 @@ def test_nobody_follows_a_run_past_its_deadline(parts: Parts, gpu: HungComfyUI) 
     assert max(gpu.untils) == taken_at + RUN
 
 
-def test_the_time_in_the_line_is_not_the_time_on_a_gpu(parts: Parts, gpu: HungComfyUI) -> None:
+def test_the_time_in_the_queue_is_not_the_time_on_a_gpu(parts: Parts, gpu: HungComfyUI) -> None:
     *ids, waiting = late(parts, config.slots_per_gpu + 1)
     work_all(parts, ids)
     parts.clock.advance(RUN)

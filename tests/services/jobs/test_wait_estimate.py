@@ -37,7 +37,7 @@ def test_what_runs_has_none_before_it(parts: Parts) -> None:
     assert of(job_id) == [Wait(0, None)]
 
 
-def test_who_stands_in_the_line_waits_for_the_slots_and_for_those_before(parts: Parts) -> None:
+def test_who_stands_in_the_queue_waits_for_the_slots_and_for_those_before(parts: Parts) -> None:
     ids = late(parts, SLOTS + 3)
     work_all(parts, ids)
     pace(10)
@@ -60,7 +60,7 @@ def test_a_position_in_comfyuis_own_queue_is_one_too(parts: Parts) -> None:
     assert of(job_id) == [Wait(2, 15)]
 
 
-def test_who_came_back_to_the_line_stands_where_the_line_says(parts: Parts) -> None:
+def test_who_came_back_to_the_queue_stands_where_the_queue_says(parts: Parts) -> None:
     parts.fleet.queue_length = 2
     ids = late(parts, SLOTS + 1)
     work_all(parts, ids)
