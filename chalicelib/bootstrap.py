@@ -219,7 +219,7 @@ class Services:
             idle_stop_seconds=self.config.idle_stop_seconds,
             boot_timeout_seconds=self.config.boot_timeout_seconds,
             max_on_seconds=self.config.max_on_seconds,
-            run_deadline_seconds=self.config.run_deadline_seconds,
+            execution_deadline_seconds=self.config.execution_deadline_seconds,
             clock=self.clock,
         )
 

@@ -21,7 +21,7 @@ class OutOfBudget(NoFreeSlot):
     """The job waits in the queue until the next day, as the daily budget is used up."""
 
 
-class Stalled(Signal):
+class NoProgress(Signal):
     """A run shows no progress: its ComfyUI answers and does not work.
 
     `attempt_id` is that run's, which may be another's than the one that waits for it.

@@ -67,17 +67,17 @@ def book(
     amounts: dict[str, float],
     *,
     now: float,
-    run_seconds: float,
+    execution_seconds: float,
 ) -> bool:
     """Add to a day what an instance did until `now`; False if another has booked it already.
 
-    `amounts` are by the names of DayUsage; `run_seconds` of the instance's runs are accounted.
+    `amounts` are by the names of DayUsage; `execution_seconds` of the instance are accounted.
     """
     seen = InstanceRecord.accounted_at
     unchanged = (
         seen.does_not_exist() if record.accounted_at is None else seen == record.accounted_at
     )
-    accounted = InstanceRecord.accounted_run_seconds.set(run_seconds)
+    accounted = InstanceRecord.accounted_execution_seconds.set(execution_seconds)
     try:
         with transaction() as writes:
             writes.update(record, actions=[seen.set(now), accounted], condition=unchanged)
@@ -86,7 +86,7 @@ def book(
         if not lost_race(error):
             raise
         return False
-    record.accounted_at, record.accounted_run_seconds = now, run_seconds
+    record.accounted_at, record.accounted_execution_seconds = now, execution_seconds
     return True
 
 

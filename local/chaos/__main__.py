@@ -32,7 +32,7 @@ EMULATOR_PORT, COMFYUI_PORT = 4666, 8288
 RESULT = ROOT / "bench" / "chaos.json"
 
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
-PARAMETERS = {"Checkpoint": CHECKPOINT, "StallSeconds": "6"}
+PARAMETERS = {"Checkpoint": CHECKPOINT, "NoProgressSeconds": "6"}
 PACE = ("--step-seconds", "0.08", "--load-seconds", "1")
 BOOT_SECONDS = 2.0
 

@@ -53,11 +53,16 @@ def a_job(
 ) -> None:
     """Store a job that had a GPU for so many seconds."""
     attempt = Attempt(
-        id="a", instance_id="i-1", started_at=0, reason="first", run_seconds=seconds, cost=cost
+        id="a",
+        instance_id="i-1",
+        started_at=0,
+        reason="first",
+        execution_seconds=seconds,
+        cost=cost,
     )
     job = Job.new(str(ULID.from_datetime(noon(day))), now=0, parameters={}, due_at=0, **known)
     job.attempts, job.image_count = [attempt], images
-    job.note_run(seconds, cost)
+    job.note_execution(seconds, cost)
     job.save()
 
 

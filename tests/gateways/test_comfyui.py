@@ -52,7 +52,7 @@ def test_every_image_of_a_batch_is_named_at_its_node(gateway: ComfyUI) -> None:
     files = [ImageFile(name, "darkroom/job", "output") for name in names]
     assert isinstance(state, Finished)
     assert (state.images, state.failure) == ({"2": files}, None)
-    assert state.run_seconds is not None
+    assert state.execution_seconds is not None
 
 
 def test_progress_is_reported_on_the_way(gateway: ComfyUI) -> None:

@@ -110,7 +110,7 @@ def test_another_attempt_is_no_reason_for_suspicion(aws: None) -> None:
 def seconds(*messages: Any, status: str = "success") -> float | None:
     state = finished("job-1", {"job-1": ended(status, *messages)})
     assert isinstance(state, Finished)
-    return state.run_seconds
+    return state.execution_seconds
 
 
 def at(milliseconds: int, name: str = "execution_start") -> list[Any]:

@@ -79,17 +79,17 @@ def test_a_write_that_meets_transactions_again_and_again_fails(aws: None) -> Non
 def test_a_write_that_is_sent_once_is_not_sent_again(aws: None) -> None:
     record = InstanceRecord("i-1")
     with unheard("UpdateItem"), pytest.raises(Unanswered), sent_once():
-        record.update([InstanceRecord.run_total_seconds.add(1)])
+        record.update([InstanceRecord.execution_total_seconds.add(1)])
     with unheard("UpdateItem"):
-        record.update([InstanceRecord.run_total_seconds.add(1)])
-    assert InstanceRecord.read("i-1").run_total_seconds == 1 + 2
+        record.update([InstanceRecord.execution_total_seconds.add(1)])
+    assert InstanceRecord.read("i-1").execution_total_seconds == 1 + 2
 
 
 def test_a_counter_that_dynamodb_has_no_time_for_is_not_counted(aws: None) -> None:
     failure = error("ThrottlingException", "UpdateItem")
     record = InstanceRecord("i-1")
     with refused("UpdateItem", failure, times=99), pytest.raises(Overloaded), sent_once():
-        record.update([InstanceRecord.run_total_seconds.add(1)])
+        record.update([InstanceRecord.execution_total_seconds.add(1)])
 
 
 def repeated(failure: ClientError) -> ClientError:
@@ -116,14 +116,14 @@ def test_a_counter_that_must_not_be_written_is_an_error_and_no_lost_answer(aws: 
     failure = error("AccessDeniedException", "UpdateItem")
     record = InstanceRecord("i-1")
     with refused("UpdateItem", failure, times=99), pytest.raises(UpdateError), sent_once():
-        record.update([InstanceRecord.run_total_seconds.add(1)])
+        record.update([InstanceRecord.execution_total_seconds.add(1)])
 
 
 def test_a_write_that_is_sent_once_is_sent_again_if_nothing_was_written(aws: None) -> None:
     failure = error("ThrottlingException", "UpdateItem")
     with refused("UpdateItem", failure, times=2), sent_once():
-        InstanceRecord("i-1").update([InstanceRecord.run_total_seconds.add(1)])
-    assert InstanceRecord.read("i-1").run_total_seconds == 1
+        InstanceRecord("i-1").update([InstanceRecord.execution_total_seconds.add(1)])
+    assert InstanceRecord.read("i-1").execution_total_seconds == 1
 
 
 def test_both_clients_use_the_same_connections_and_one_does_not_repeat(aws: None) -> None:

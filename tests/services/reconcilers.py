@@ -44,7 +44,7 @@ def reconciler_of(gpus: Region, parts: Parts, **how: Any) -> Reconciler:
         "idle_stop_seconds": 300,
         "boot_timeout_seconds": 900,
         "max_on_seconds": 43_200,
-        "run_deadline_seconds": 900,
+        "execution_deadline_seconds": 900,
     }
     stopping = Stopper(fleet, Booking(parts.clock), parts.budget, clock=parts.clock, **limits)
     return Reconciler(

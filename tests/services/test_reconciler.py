@@ -116,7 +116,7 @@ def test_work_between_two_rounds_counts_as_work(
 ) -> None:
     minutes(reconciler, clock, 4)
     InstanceRecord("i-1").acquire_slot("01J", now=clock())
-    InstanceRecord("i-1").release_slot("01J", now=clock(), run_seconds=2)
+    InstanceRecord("i-1").release_slot("01J", now=clock(), execution_seconds=2)
     minutes(reconciler, clock, 4)
     assert gpus.stopped == []
     minutes(reconciler, clock, 1)

@@ -52,7 +52,7 @@ def test_a_run_past_its_deadline_is_ended_and_dropped_without_any_worker(
 ) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
-    parts.clock.advance(config.run_deadline_seconds + 31)
+    parts.clock.advance(config.execution_deadline_seconds + 31)
     sent = list(parts.queue.sent)
     reconciler.reconcile()
     assert Job.find(job_id).error["code"] == "deadline_exceeded"

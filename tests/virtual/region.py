@@ -24,9 +24,9 @@ BOOT_SECONDS = 60.0
 class Gpu(FakeComfyUI):
     """An instance and the ComfyUI on it, which answers when it has booted."""
 
-    def __init__(self, name: str, clock: VirtualClock, run_seconds: float) -> None:
+    def __init__(self, name: str, clock: VirtualClock, execution_seconds: float) -> None:
         super().__init__()
-        self.name, self._clock, self._seconds = name, clock, run_seconds
+        self.name, self._clock, self._seconds = name, clock, execution_seconds
         self.on_from: float | None = None
         self.paid_seconds = 0.0
         self._ends_at: dict[str, float] = {}
@@ -68,10 +68,12 @@ class Gpu(FakeComfyUI):
 class PaidRegion:
     """The interface of `GpuFleet`; EC2 starts and stops at once."""
 
-    def __init__(self, clock: VirtualClock, count: int, *, type_: str, run_seconds: float) -> None:
+    def __init__(
+        self, clock: VirtualClock, count: int, *, type_: str, execution_seconds: float
+    ) -> None:
         self.clock, self.type = clock, type_
         names = [f"i-{number}" for number in range(count)]
-        self.gpus = {name: Gpu(name, clock, run_seconds) for name in names}
+        self.gpus = {name: Gpu(name, clock, execution_seconds) for name in names}
 
     @property
     def cost(self) -> float:
@@ -114,7 +116,7 @@ class PaidRegion:
             "idle_stop_seconds": 300,
             "boot_timeout_seconds": 900,
             "max_on_seconds": 43_200,
-            "run_deadline_seconds": 900,
+            "execution_deadline_seconds": 900,
         }
         stopping = Stopper(fleet, Booking(self.clock), budget, clock=self.clock, **limits)
         reconciler = Reconciler(

@@ -28,7 +28,7 @@ from chalicelib.gateways.comfyui.watch import (
     Report,
     Watch,
     is_end,
-    is_of_run,
+    is_of_execution,
     progress,
 )
 
@@ -141,7 +141,7 @@ class ComfyUI:
         while True:
             left = max(until - self._clock(), 0)
             event = events.next(min(LOOK_SECONDS, left))
-            if event and is_of_run(event):
+            if event and is_of_execution(event):
                 watch.hear()
                 report.heard(progress(event))
             # A ComfyUI that stalls must not hold a caller long past `until`.

@@ -43,7 +43,7 @@ class Finished(Struct, frozen=True):
 
     images: dict[str, list[ImageFile]]
     failure: Failure | None = None
-    run_seconds: float | None = None
+    execution_seconds: float | None = None
     ended_at: float | None = None
     graph: Graph | None = None
     is_finished: Literal[True] = True
@@ -84,7 +84,7 @@ def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:
     return Finished(
         images,
         why,
-        run_seconds=(max(times) - min(times)) / 1000 if times else None,
+        execution_seconds=(max(times) - min(times)) / 1000 if times else None,
         ended_at=max(times) / 1000 if times else None,
         graph=_graph(entry.get("prompt")),
     )

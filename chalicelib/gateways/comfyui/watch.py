@@ -58,7 +58,7 @@ class Watch:
         return self._looks % _QUEUE_EVERY == 0
 
 
-def is_of_run(event: Event) -> bool:
+def is_of_execution(event: Event) -> bool:
     """Tell whether the run goes on.
 
     The greeting of a new socket names a node too, but no prompt, and says nothing of life.

@@ -52,11 +52,11 @@ class InstanceRecord(Table):
     checkpoint = UnicodeAttribute(null=True)
     unhealthy_attempt = UnicodeAttribute(null=True)
     unhealthy_since = NumberAttribute(null=True)
-    run_seconds = NumberAttribute(null=True)
+    execution_seconds = NumberAttribute(null=True)
     boot_seconds = NumberAttribute(null=True)
-    run_total_seconds = NumberAttribute(null=True)
+    execution_total_seconds = NumberAttribute(null=True)
     accounted_at = NumberAttribute(null=True)
-    accounted_run_seconds = NumberAttribute(null=True)
+    accounted_execution_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
     budget_ends_at = NumberAttribute(null=True)
     on_since = NumberAttribute(null=True)
@@ -220,21 +220,23 @@ class InstanceRecord(Table):
         job_id: str,
         *,
         now: float | None = None,
-        run_seconds: float | None = None,
+        execution_seconds: float | None = None,
         spent_seconds: float = 0,
     ) -> None:
         """Free a job's slot, harmless if it has none.
 
-        `run_seconds` is how long an image took, if there is one; `spent_seconds` what all of the
-        job's runs took here, which count once, with the slot.
+        `execution_seconds` is how long an image took, if there is one; `spent_seconds` what all
+        executions of the job took here, which count once, with the slot.
         """
         record = InstanceRecord
         actions: list[Action] = [record.jobs.delete({job_id})]
         if now is not None:
             actions.append(record.served_at.set(now))
-        if run_seconds is not None:
-            actions.append(record.run_seconds.set(_averaged(self.run_seconds, run_seconds)))
-        spent = record.run_total_seconds.add(round(spent_seconds, 3))
+        if execution_seconds is not None:
+            actions.append(
+                record.execution_seconds.set(_averaged(self.execution_seconds, execution_seconds))
+            )
+        spent = record.execution_total_seconds.add(round(spent_seconds, 3))
         has_slot = record.jobs.contains(job_id)
         if not (spent_seconds and self.update_if(has_slot, *actions, spent)):
             self.update(actions)

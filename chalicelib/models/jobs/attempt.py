@@ -11,7 +11,7 @@ FIRST = "first"
 LOST = "lost"
 NEVER_RAN = "never_ran"
 HELD_UP = "held_up"
-STALLED = "stalled"
+NO_PROGRESS = "no_progress"
 INTERRUPTED = "interrupted"
 IMAGE_GONE = "image_gone"
 OUT_OF_MEMORY = "out_of_memory"
@@ -22,7 +22,7 @@ _SENTENCES = {
     LOST: "ComfyUI no longer knew it",
     NEVER_RAN: "ComfyUI forgot it while it waited in its queue",
     HELD_UP: "ComfyUI stood still before it came to it",
-    STALLED: f"no progress for {config.stall_seconds} seconds",
+    NO_PROGRESS: f"no progress for {config.no_progress_seconds} seconds",
     INTERRUPTED: "the run was interrupted in ComfyUI",
     IMAGE_GONE: "its image had vanished from ComfyUI",
     OUT_OF_MEMORY: "the GPU ran out of memory, which was then freed",
@@ -34,7 +34,7 @@ class Attempt(MapAttribute[str, Any]):
     """One submission to ComfyUI, under an id that we chose and wrote down before.
 
     `reason` is the code of why it was made; `sentence_of` says it for people.
-    `run_seconds` is how long it had a GPU, if ComfyUI told; `cost` is in dollars, if known.
+    `execution_seconds` is how long it had a GPU, if ComfyUI told; `cost` is in dollars, if known.
     """
 
     id = UnicodeAttribute()
@@ -42,7 +42,7 @@ class Attempt(MapAttribute[str, Any]):
     instance_type = UnicodeAttribute(null=True)
     started_at = NumberAttribute()
     reason = UnicodeAttribute()
-    run_seconds = NumberAttribute(null=True)
+    execution_seconds = NumberAttribute(null=True)
     cost = NumberAttribute(null=True)
 
 

@@ -137,12 +137,12 @@ class Job(Table):
         """The item that has the parameters of a new job."""
         return JobParameters.new(self.id, self.parameters, job_expires_at=int(self.expires_at))
 
-    def note_run(self, seconds: float, cost: float | None) -> None:
+    def note_execution(self, seconds: float, cost: float | None) -> None:
         """Remember the last attempt's run; it is written together with the attempt's end."""
-        self.attempts[-1].run_seconds, self.attempts[-1].cost = round(seconds, 3), cost
-        runs = [each for each in self.attempts if each.run_seconds is not None]
+        self.attempts[-1].execution_seconds, self.attempts[-1].cost = round(seconds, 3), cost
+        runs = [each for each in self.attempts if each.execution_seconds is not None]
         costs = [each.cost for each in runs]
-        self.gpu_seconds = sum(float(each.run_seconds) for each in runs)
+        self.gpu_seconds = sum(float(each.execution_seconds) for each in runs)
         self.gpu_cost = None if None in costs else float(sum(costs))
 
     @property
@@ -160,7 +160,7 @@ class Job(Table):
         """
         if self.slot_at is None:
             return float(self.waits_until)
-        served_until = self.slot_at + config.run_deadline_seconds
+        served_until = self.slot_at + config.execution_deadline_seconds
         return float(max(self.waits_until, served_until) if self.queue else served_until)
 
     @property
@@ -183,7 +183,7 @@ class Job(Table):
         It waits for a slot for `wait_seconds`, or as long as the deployment lets it.
         """
         waits_until = now + (wait_seconds or config.job_deadline_seconds)
-        kept_seconds = config.run_deadline_seconds + config.job_retention_days * DAY_SECONDS
+        kept_seconds = config.execution_deadline_seconds + config.job_retention_days * DAY_SECONDS
         job = cls(
             id=job_id,
             shard=shard_of(job_id),

@@ -51,9 +51,9 @@ class Booking:
         elapsed = max(now - since, 0)
         boots_until = float(record.ready_at or since) if is_ready else now
         booting = min(max(boots_until - since, 0), elapsed)
-        accounted = float(record.accounted_run_seconds or 0)
+        accounted = float(record.accounted_execution_seconds or 0)
         # A run is told at its end: what it took before is busy in the minutes that follow.
-        ran = float(record.run_total_seconds or 0) - accounted
+        ran = float(record.execution_total_seconds or 0) - accounted
         busy = min(max(ran, 0), elapsed - booting)
         spent = {BOOTING: booting, BUSY: busy, IDLE: elapsed - booting - busy}
         amounts = _amounts(instance.type, {kind: each for kind, each in spent.items() if each})
@@ -61,8 +61,10 @@ class Booking:
             amounts["starts"] = starts
             busy = max(ran, busy)  # what ran before it was off is over
         if amounts:
-            run_seconds = round(accounted + busy, 3)
-            if not book(record, date_of(since), amounts, now=now, run_seconds=run_seconds):
+            execution_seconds = round(accounted + busy, 3)
+            if not book(
+                record, date_of(since), amounts, now=now, execution_seconds=execution_seconds
+            ):
                 return False
             figures = _figures(spent, amounts)
             figures["OnSeconds"] = round(now - float(record.on_since or now), 3)

@@ -70,14 +70,18 @@ class Dispatcher:
             return None
 
     def release(
-        self, job: Job, record: InstanceRecord, *, run_seconds: float | None = None
+        self, job: Job, record: InstanceRecord, *, execution_seconds: float | None = None
     ) -> None:
         """Free the slot of a job on an instance, and make the next jobs due."""
         spent = sum(
-            float(each.run_seconds or 0) for each in job.attempts if each.instance_id == record.id
+            float(each.execution_seconds or 0)
+            for each in job.attempts
+            if each.instance_id == record.id
         )
         now = self._clock()
-        record.release_slot(job.id, now=now, run_seconds=run_seconds, spent_seconds=spent)
+        record.release_slot(
+            job.id, now=now, execution_seconds=execution_seconds, spent_seconds=spent
+        )
         if (
             len(self._fleet.inventory.members(max_age_seconds=_OLD_SECONDS)) > 1
         ):  # another may have become ready since

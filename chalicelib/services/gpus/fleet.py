@@ -28,7 +28,7 @@ from chalicelib.services.gpus.state import (
     STOPPED,
     STOPPING,
 )
-from chalicelib.services.gpus.status_texts import progress, run_seconds
+from chalicelib.services.gpus.status_texts import execution_seconds, progress
 from chalicelib.signals import OutOfBudget
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Fleet:
         """Say which instances may be started, and how many of them should be."""
         served = sum(len(each.record.slot_holders) for each in views)
         open_jobs = max(queue.length(_MOST_COUNTED) + served, least_jobs)
-        want = wanted(open_jobs, run_seconds(views), self._limits)
+        want = wanted(open_jobs, execution_seconds(views), self._limits)
         missing = want - sum(each.state in COMING for each in views)
         return self._affordable(views, max(missing, 0))
 

@@ -18,7 +18,7 @@ class Limits(Struct, frozen=True):
     scale_wait_seconds: int
 
 
-def wanted(open_jobs: int, run_seconds: float | None, limits: Limits) -> int:
+def wanted(open_jobs: int, execution_seconds: float | None, limits: Limits) -> int:
     """Say how many instances the open jobs deserve, by the recent seconds of a run.
 
     As many as end them within `scale_wait_seconds`, which should be longer than a boot: a GPU
@@ -26,7 +26,7 @@ def wanted(open_jobs: int, run_seconds: float | None, limits: Limits) -> int:
     """
     if open_jobs <= 0:
         return 0
-    seconds = open_jobs * (run_seconds or _USUAL_RUN_SECONDS)
+    seconds = open_jobs * (execution_seconds or _USUAL_RUN_SECONDS)
     return min(max(ceil(seconds / limits.scale_wait_seconds), 1), limits.fleet_max)
 
 

@@ -95,10 +95,12 @@ _LOOK_SECONDS = 2
 _UNHEALTHY_SECONDS = 15
 
 
-def run_seconds(views: list[InstanceView]) -> float | None:
+def execution_seconds(views: list[InstanceView]) -> float | None:
     """Return how long an image takes on average, by the recent ones."""
     known = [
-        float(each.record.run_seconds) for each in views if each.record.run_seconds is not None
+        float(each.record.execution_seconds)
+        for each in views
+        if each.record.execution_seconds is not None
     ]
     return sum(known) / len(known) if known else None
 

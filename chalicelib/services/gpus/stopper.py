@@ -40,7 +40,7 @@ class Stopper:
         idle_stop_seconds: int,
         boot_timeout_seconds: int,
         max_on_seconds: int,
-        run_deadline_seconds: int,
+        execution_deadline_seconds: int,
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
@@ -49,7 +49,7 @@ class Stopper:
         self._idle_seconds = idle_stop_seconds
         self._boot_seconds = boot_timeout_seconds
         self._max_on_seconds = max_on_seconds
-        self._run_deadline_seconds = run_deadline_seconds
+        self._execution_deadline_seconds = execution_deadline_seconds
         self._clock = clock
 
     def stop_unneeded(self) -> None:
@@ -169,9 +169,9 @@ class Stopper:
         seconds = now - float(record.on_since or now)
         if seconds < self._max_on_seconds:
             return False
-        is_over = seconds >= self._max_on_seconds + self._run_deadline_seconds
+        is_over = seconds >= self._max_on_seconds + self._execution_deadline_seconds
         if record.slot_holders and not is_over:
-            record.drain(until=now + self._run_deadline_seconds)
+            record.drain(until=now + self._execution_deadline_seconds)
             return False
         if not is_over and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False

@@ -72,11 +72,11 @@ def workflow_of(job: Job) -> Graph:
     return load(job.workflow).render({**job.parameters, "filename_prefix": prefix})
 
 
-def note_run(job: Job, end: Finished) -> None:
+def note_execution(job: Job, end: Finished) -> None:
     """Remember how long the last attempt had its GPU, and what that cost, if ComfyUI told."""
-    if end.run_seconds is not None:
-        cost = cost_of(job.attempts[-1].instance_type, end.run_seconds)
-        job.note_run(end.run_seconds, cost)
+    if end.execution_seconds is not None:
+        cost = cost_of(job.attempts[-1].instance_type, end.execution_seconds)
+        job.note_execution(end.execution_seconds, cost)
 
 
 def _check_lease(job: Job, clock: Callable[[], float]) -> None:

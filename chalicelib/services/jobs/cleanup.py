@@ -33,9 +33,11 @@ class Cleanup:
         self._images = images
         self._clock = clock
 
-    def succeeded(self, job: Job, server: Server, *, run_seconds: float | None) -> None:
+    def succeeded(self, job: Job, server: Server, *, execution_seconds: float | None) -> None:
         """Free the slot of a job that has its image; its earlier attempts are of no more use."""
-        leave = partial(self._dispatch.release, job, server.record, run_seconds=run_seconds)
+        leave = partial(
+            self._dispatch.release, job, server.record, execution_seconds=execution_seconds
+        )
         self._try(job, leave, partial(self._drop, job.attempts[:-1]))
 
     def ended(self, job: Job) -> None:

@@ -13,16 +13,16 @@ from chalicelib.models.jobs.attempt import (
     HELD_UP,
     IMAGE_GONE,
     INTERRUPTED,
-    STALLED,
+    NO_PROGRESS,
 )
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
-from chalicelib.services.jobs.attempts import note_run
+from chalicelib.services.jobs.attempts import note_execution
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.provenance import Made, Measured, provenance
 from chalicelib.services.jobs.retries import reason_to_retry
-from chalicelib.signals import AttemptOver, Stalled
+from chalicelib.signals import AttemptOver, NoProgress
 from chalicelib.workflows import load
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Completion:
 
         Raise AttemptOver when it has to be repeated later, GenerationFailed when not at all.
         """
-        note_run(job, end)
+        note_execution(job, end)
         if end.failure and end.failure.kind == "interrupted":
             return INTERRUPTED
         if end.failure:
@@ -64,23 +64,23 @@ class Completion:
             return IMAGE_GONE
         job.succeed(stored, now=self._clock())
         job_metrics.ended(job)
-        self._cleanup.succeeded(job, server, run_seconds=end.run_seconds)
+        self._cleanup.succeeded(job, server, execution_seconds=end.execution_seconds)
         return None
 
-    def give_up(self, job: Job, server: Server, stall: Stalled) -> State:
+    def give_up(self, job: Job, server: Server, stop: NoProgress) -> State:
         """End a run that shows no life, ours or one before it; return what is known of ours then.
 
         A ComfyUI that cannot even do that is not used again: raise AttemptOver.
         """
         attempt_id = job.attempts[-1].id
-        is_ours = stall.attempt_id == attempt_id
-        is_gone = server.comfyui.drop(stall.attempt_id)
+        is_ours = stop.attempt_id == attempt_id
+        is_gone = server.comfyui.drop(stop.attempt_id)
         if is_gone and not is_ours:
             return server.comfyui.find(attempt_id)
         if not is_gone:
             log.error("ComfyUI does not work", extra={"instance_id": server.instance.id})
-            server.record.mark_unhealthy_by(stall.attempt_id, now=self._clock())
-        reason = STALLED if is_ours else HELD_UP
+            server.record.mark_unhealthy_by(stop.attempt_id, now=self._clock())
+        reason = NO_PROGRESS if is_ours else HELD_UP
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
 
     def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:

@@ -22,7 +22,7 @@ from chalicelib.models.jobs.waits import (
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
-from chalicelib.services.jobs.attempts import begin, lost, note_run, submit
+from chalicelib.services.jobs.attempts import begin, lost, note_execution, submit
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.completion import Completion
 from chalicelib.services.jobs.failures import (
@@ -31,7 +31,14 @@ from chalicelib.services.jobs.failures import (
 )
 from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.services.jobs.progress import Reporter
-from chalicelib.signals import AttemptOver, LeaseLost, NoFreeSlot, OutOfBudget, Stalled, StoreFailed
+from chalicelib.signals import (
+    AttemptOver,
+    LeaseLost,
+    NoFreeSlot,
+    NoProgress,
+    OutOfBudget,
+    StoreFailed,
+)
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.state import State
@@ -180,7 +187,7 @@ class Driver:
         if not (server and state and state.is_finished):
             return False
         if state.failure:
-            note_run(job, state)
+            note_execution(job, state)
             return False
         return self._completion.complete(job, server, state) is None
 
@@ -203,5 +210,5 @@ class Driver:
             report = Reporter(job, self._clock)
             try:
                 return server.comfyui.follow(attempt_id, events, until=until, report=report)
-            except Stalled as stall:
-                return self._completion.give_up(job, server, stall)
+            except NoProgress as stop:
+                return self._completion.give_up(job, server, stop)

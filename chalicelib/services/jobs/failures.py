@@ -44,7 +44,7 @@ def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
         last_seen = _last_seen(refusal or job.status_reason)
         return GenerationFailed(f"it had no GPU within {waited}{last_seen}", code=EXPIRED)
     code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
-    span, last_seen = _span(config.run_deadline_seconds), _last_seen(job.status_reason)
+    span, last_seen = _span(config.execution_deadline_seconds), _last_seen(job.status_reason)
     return GenerationFailed(f"not done within {span} on a GPU{last_seen}", code=code)
 
 

@@ -9,7 +9,7 @@ from chalicelib.config import config
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.attempts import shows_life
 from chalicelib.services.jobs.lease import LEASE_SECONDS
-from chalicelib.signals import Stalled
+from chalicelib.signals import NoProgress
 from chalicelib.workflows import load
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Reporter:
         self._note(0, self._named(progress) or self._progress)
 
     def seen(self, state: Waiting, *, is_listening: bool) -> None:
-        """Note a look at the queue; raise Stalled when what runs shows no life for too long.
+        """Note a look at the queue; raise NoProgress when what runs shows no life for too long.
 
         Without a websocket nothing can be heard of our own run, and only the deadline ends it.
         """
@@ -49,15 +49,15 @@ class Reporter:
         is_deaf = state.position == 0 and not is_listening
         if has_moved or is_deaf:
             self._heard_at = now
-        elif state.running and now - self._heard_at >= config.stall_seconds:
+        elif state.running and now - self._heard_at >= config.no_progress_seconds:
             self._check(state.running, state.position)
         self._note(state.position, self._progress)
 
     def _check(self, running: str, position: int) -> None:
         now = self._clock()
-        if not position or not shows_life(running, since=now - config.stall_seconds):
-            error = f"no progress for {config.stall_seconds} seconds"
-            raise Stalled(error, attempt_id=running)
+        if not position or not shows_life(running, since=now - config.no_progress_seconds):
+            error = f"no progress for {config.no_progress_seconds} seconds"
+            raise NoProgress(error, attempt_id=running)
         self._heard_at = now
 
     def _note(self, position: int, progress: dict[str, Any] | None) -> None:

@@ -61,6 +61,8 @@ def _pace(records: list[InstanceRecord]) -> float | None:
     """Seconds from one image to the next, of all GPUs that work; None if none does."""
     records_at_work = [record for record in records if record.jobs]
     runs = [
-        float(record.run_seconds) for record in records_at_work if record.run_seconds is not None
+        float(record.execution_seconds)
+        for record in records_at_work
+        if record.execution_seconds is not None
     ]
     return sum(runs) / len(runs) / len(records_at_work) if runs else None

@@ -22,8 +22,8 @@ def slot_holders() -> set[str]:
 
 def runs(*seconds: float) -> float | None:
     for each in seconds:
-        InstanceRecord.read("i-1").release_slot("job", run_seconds=each)
-    found = InstanceRecord.read("i-1").run_seconds
+        InstanceRecord.read("i-1").release_slot("job", execution_seconds=each)
+    found = InstanceRecord.read("i-1").execution_seconds
     return None if found is None else float(found)
 
 
@@ -98,7 +98,7 @@ def test_what_an_instance_does_is_noted_beside_its_slots() -> None:
     runs(5)
     record.note("busy", now=100.0, is_on=True)
     found = InstanceRecord.read("i-1")
-    assert (found.state, found.since, found.unhealthy_attempt, found.run_seconds) == (
+    assert (found.state, found.since, found.unhealthy_attempt, found.execution_seconds) == (
         "busy",
         100,
         "job-1",

@@ -29,7 +29,7 @@ class Day:
         start = day_start(1_800_000_000.0) + DAY_SECONDS - MIDNIGHT_SECONDS
         self.clock = VirtualClock(start)
         self.midnight, self.end = start + MIDNIGHT_SECONDS, start + END_SECONDS
-        self.region = PaidRegion(self.clock, GPUS, type_=TYPE, run_seconds=RUN_SECONDS)
+        self.region = PaidRegion(self.clock, GPUS, type_=TYPE, execution_seconds=RUN_SECONDS)
         self.queue = FakeQueue()
         self.mail: list[tuple[float, str]] = []
         self.sent = 0

@@ -118,7 +118,7 @@ def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
     reconcile(reconciler, parts, minutes=2)
     assert "i-1" not in gpus.stopped
     assert not acquire_slot("another", "i-1")
-    reconcile(reconciler, parts, minutes=config.run_deadline_seconds // 60)
+    reconcile(reconciler, parts, minutes=config.execution_deadline_seconds // 60)
     assert "i-1" in gpus.stopped
 
 

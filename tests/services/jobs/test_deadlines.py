@@ -21,7 +21,7 @@ from tests.services.workers import (
     work_all,
 )
 
-RUN, ALL = config.run_deadline_seconds, 3600
+RUN, ALL = config.execution_deadline_seconds, 3600
 BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 

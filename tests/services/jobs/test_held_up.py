@@ -7,7 +7,7 @@ import pytest
 from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
-from chalicelib.signals import Stalled
+from chalicelib.signals import NoProgress
 from tests.services.fakes import FakeComfyUI, Parts
 from tests.services.workers import Workers, late
 
@@ -22,7 +22,7 @@ class HeldUp(FakeComfyUI):
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
         if self.looks:
             self.looks -= 1
-            raise Stalled("no progress for 300 seconds", attempt_id=DEAD)
+            raise NoProgress("no progress for 300 seconds", attempt_id=DEAD)
         return super().follow(attempt_id, events, until=until, report=report)
 
 

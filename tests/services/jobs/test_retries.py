@@ -9,7 +9,7 @@ from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, State
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
-from chalicelib.signals import Stalled
+from chalicelib.signals import NoProgress
 from tests.services.fakes import SAVED, FakeComfyUI, FakeFleet, Parts
 from tests.services.workers import Workers, late, slot_holders
 
@@ -27,7 +27,7 @@ class Stalling(FakeComfyUI):
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
         if self.stalls:
             self.stalls -= 1
-            raise Stalled(STALL, attempt_id=attempt_id)
+            raise NoProgress(STALL, attempt_id=attempt_id)
         return super().follow(attempt_id, events, until=until, report=report)
 
 
@@ -133,7 +133,7 @@ def test_a_run_without_life_is_dropped_and_made_again(parts: Parts) -> None:
     assert (job.lease, job.due_at) == (None, parts.clock() + 2)
     parts.clock.advance(2)
     job = parts.work(job_id)
-    assert (job.status, reasons(job)) == ("succeeded", ["first", "stalled"])
+    assert (job.status, reasons(job)) == ("succeeded", ["first", "no_progress"])
     assert unhealthy_attempt() is None
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_cannot_be_dropped_shows_that_its_comfyui_is_broken(parts: Pa
     parts.comfyui.is_stuck = True
     job = ended(stalling(parts))
     assert unhealthy_attempt() == f"{job.id}-1"
-    assert (job.status, reasons(job)[1]) == ("succeeded", "stalled")
+    assert (job.status, reasons(job)[1]) == ("succeeded", "no_progress")
 
 
 def test_a_stalled_run_of_a_comfyui_that_does_not_answer_is_looked_at_again(parts: Parts) -> None:
@@ -160,7 +160,7 @@ def test_a_stalled_run_of_a_comfyui_that_does_not_answer_is_looked_at_again(part
         None,
     )
     parts.clock.advance(5)
-    assert parts.work(job_id).end_reason == "stalled"
+    assert parts.work(job_id).end_reason == "no_progress"
     assert parts.comfyui.dropped == [f"{job_id}-1"]
 
 
@@ -203,6 +203,6 @@ def test_a_failed_job_leaves_nothing_on_the_gpu_and_no_image(parts: Parts) -> No
 
 def test_only_a_run_that_made_an_image_tells_the_pace(parts: Parts) -> None:
     ended(parts, NODE_FAILED)
-    assert InstanceRecord.read("i-1").run_seconds is None
+    assert InstanceRecord.read("i-1").execution_seconds is None
     ended(parts, Finished(SAVED, None, 8.0))
-    assert InstanceRecord.read("i-1").run_seconds == 8
+    assert InstanceRecord.read("i-1").execution_seconds == 8

@@ -59,15 +59,15 @@ def test_the_instance_was_busy_for_all_runs_those_that_failed_too(parts: Parts) 
     job = ended(parts, OUT_OF_MEMORY, OUT_OF_MEMORY)
     assert job.status == "failed"
     record = InstanceRecord.read(job.attempts[0].instance_id)
-    assert (record.run_total_seconds, record.run_seconds) == (6.0, None)
+    assert (record.execution_total_seconds, record.execution_seconds) == (6.0, None)
 
 
 def test_a_slot_that_is_freed_twice_counts_its_runs_once(parts: Parts) -> None:
     record = InstanceRecord("i-9")
     record.acquire_slot("a", now=1)
     for _ in range(2):
-        record.release_slot("a", run_seconds=4.0, spent_seconds=7.0)
-    assert InstanceRecord.read("i-9").run_total_seconds == 7.0
+        record.release_slot("a", execution_seconds=4.0, spent_seconds=7.0)
+    assert InstanceRecord.read("i-9").execution_total_seconds == 7.0
 
 
 def test_a_job_that_had_no_gpu_cost_nothing(parts: Parts) -> None:
@@ -91,4 +91,4 @@ def test_a_run_on_what_is_no_instance_of_ours_has_no_known_cost(parts: Parts) ->
 def test_an_instance_has_the_seconds_of_its_runs_added_up(parts: Parts) -> None:
     for _ in range(3):
         ended(parts, DONE)
-    assert InstanceRecord.read("i-1").run_total_seconds == 7.5
+    assert InstanceRecord.read("i-1").execution_total_seconds == 7.5

@@ -10,10 +10,10 @@ from chalicelib.models.jobs.attempt import Attempt
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.services.jobs.progress import Reporter
-from chalicelib.signals import Stalled
+from chalicelib.signals import NoProgress
 from tests.services.fakes import Clock
 
-STALL = config.stall_seconds
+STALL = config.no_progress_seconds
 OURS_ID, OTHER_ID = "01J".ljust(26, "0"), "01K".ljust(26, "0")
 OURS, OTHER = f"{OURS_ID}-1", f"{OTHER_ID}-1"
 RUNS = Waiting(0, OURS)
@@ -54,7 +54,7 @@ def stall(
         clock.advance(5)
         try:
             report.seen(state, is_listening=is_listening)
-        except Stalled as dead:
+        except NoProgress as dead:
             return Stall(clock() - began, dead.attempt_id)
     return None
 

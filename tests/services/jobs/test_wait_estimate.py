@@ -28,7 +28,7 @@ def of(*ids: str) -> list[Wait | None]:
 
 
 def pace(seconds: float, instance_id: str = "i-1") -> None:
-    InstanceRecord.read(instance_id).release_slot("", run_seconds=seconds)
+    InstanceRecord.read(instance_id).release_slot("", execution_seconds=seconds)
 
 
 def test_what_runs_has_none_before_it(parts: Parts) -> None:
