@@ -83,7 +83,7 @@ class WatchfulFleet(FakeFleet):
 
 def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: Parts) -> None:
     """ComfyUI's HTTP goes on answering when the thread that runs prompts has died."""
-    parts.fleet.__class__ = WatchfulFleet
+    parts.fleet = WatchfulFleet(parts.comfyui)
     [job_id] = late(parts)
     workers = Workers(parts)
     with serving(Dead(attempt_id=job_id)) as url:

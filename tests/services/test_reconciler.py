@@ -13,21 +13,6 @@ from tests.services.reconcilers import Gpus, reconciler_of
 
 
 @pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
-
-
-@pytest.fixture
-def clock(parts: Parts) -> Clock:
-    return parts.clock
-
-
-@pytest.fixture
-def gpus() -> Gpus:
-    return Gpus("i-1")
-
-
-@pytest.fixture
 def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
     return reconciler_of(gpus, parts)
 

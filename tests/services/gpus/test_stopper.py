@@ -14,11 +14,6 @@ from tests.services.workers import acquire_slot, late
 
 
 @pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
-
-
-@pytest.fixture
 def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
 

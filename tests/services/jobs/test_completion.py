@@ -4,8 +4,6 @@ import json
 from hashlib import sha256
 from typing import Any
 
-import pytest
-
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
@@ -14,11 +12,6 @@ from chalicelib.version import VERSION
 from tests.services.fakes import SAVED, Parts
 
 ENDED_AT = 1_800_000_004.25
-
-
-@pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
 
 
 def provenance(parts: Parts, job: Job, index: int = 0) -> Any:

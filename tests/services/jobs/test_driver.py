@@ -31,16 +31,6 @@ INTERRUPTED = Finished({}, Failure("interrupted", "the run was interrupted in Co
 
 
 @pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
-
-
-@pytest.fixture
-def clock(parts: Parts) -> Clock:
-    return parts.clock
-
-
-@pytest.fixture
 def comfyui(parts: Parts) -> FakeComfyUI:
     return parts.comfyui
 

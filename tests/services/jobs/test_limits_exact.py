@@ -14,11 +14,6 @@ from tests.services.fakes import Parts
 from tests.virtual.dynamodb import conflict, error
 
 
-@pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
-
-
 def counted(parts: Parts, key_id: str = "k") -> int:
     return allowances.counted(key_id, parts.clock())
 

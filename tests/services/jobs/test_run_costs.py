@@ -18,11 +18,6 @@ NODE_FAILED = Finished({}, Failure("node_failed", "it went wrong"), 5.0)
 DONE = Finished(SAVED, None, 2.5)
 
 
-@pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
-
-
 def ended(parts: Parts, *ends: Any) -> Job:
     """Have a job driven to its end, its attempts ending in these ways."""
     parts.comfyui.ends = [*ends]

@@ -9,11 +9,6 @@ from tests.gateways.region import Region, fleet_of
 from tests.services.fakes import Parts
 
 
-@pytest.fixture
-def parts(aws: None) -> Parts:
-    return Parts()
-
-
 def test_the_message_is_sent_before_any_work_and_comes_after_the_wait(parts: Parts) -> None:
     sent_before: list[int] = []
     parts.comfyui.on_submit = lambda: sent_before.append(len(parts.queue.sent))

@@ -15,7 +15,9 @@ from tests.services.workers import SlowComfyUI, Workers, acquire_slot, late, slo
 class SilentFleet(FakeFleet):
     """Some of its instances run and do not answer."""
 
-    silent: set[str]
+    def __init__(self, *comfyuis: SlowComfyUI) -> None:
+        super().__init__(*comfyuis)
+        self.silent: set[str] = set()
 
     def servers(self) -> list[Any]:
         return [each for each in super().servers() if each.instance.id not in self.silent]
@@ -29,10 +31,7 @@ class SilentFleet(FakeFleet):
 @pytest.fixture
 def parts(aws: None) -> Parts:
     """Two GPUs, and a job that runs on the first."""
-    parts = Parts(SlowComfyUI(), SlowComfyUI())
-    parts.fleet.__class__ = SilentFleet
-    parts.fleet.silent = set()
-    return parts
+    return Parts(fleet=SilentFleet(SlowComfyUI(), SlowComfyUI()))
 
 
 @pytest.fixture

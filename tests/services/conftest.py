@@ -1,0 +1,24 @@
+"""What most tests of services begin with."""
+
+import pytest
+
+from tests.services.fakes import Clock, Parts
+from tests.services.reconcilers import Gpus
+
+
+@pytest.fixture
+def parts(aws: None) -> Parts:
+    """The services of a function over fakes: one GPU that is ready."""
+    return Parts()
+
+
+@pytest.fixture
+def clock(parts: Parts) -> Clock:
+    clock: Clock = parts.clock
+    return clock
+
+
+@pytest.fixture
+def gpus() -> Gpus:
+    """An instance that runs, and whose ComfyUI answers."""
+    return Gpus("i-1")
