@@ -14,7 +14,7 @@ from chalicelib.config import Config, config
 from chalicelib.gateways.comfyui.client import ComfyUI
 from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
 from chalicelib.gateways.s3 import ImageStore
-from chalicelib.gateways.sqs import JobQueue
+from chalicelib.gateways.sqs import MessageQueue
 from chalicelib.services.billing.booking import Booking
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
@@ -85,8 +85,8 @@ class Gateways:
         )
 
     @cached_property
-    def messages(self) -> JobQueue:
-        return JobQueue(self.remote("sqs", **_SQS), self._config.jobs_queue_url)
+    def messages(self) -> MessageQueue:
+        return MessageQueue(self.remote("sqs", **_SQS), self._config.jobs_queue_url)
 
     @cached_property
     def instances(self) -> GpuFleet | StaticFleet:

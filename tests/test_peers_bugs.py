@@ -73,8 +73,8 @@ class Dead(Script):
 class WatchfulFleet(FakeFleet):
     """Asks its ComfyUIs whether they are sick, as the real one does."""
 
-    def servers(self) -> list[Any]:
-        return [each for each in super().servers() if not self.is_unhealthy(each)]
+    def observe_serving(self) -> list[Any]:
+        return [each for each in super().observe_serving() if not self.is_unhealthy(each)]
 
     def is_unhealthy(self, server: Any) -> bool:
         unhealthy_attempt = InstanceRecord.read(server.instance.id).unhealthy_attempt

@@ -9,7 +9,7 @@ from chalicelib.signals import QueueUnavailable
 _LONGEST_DELAY_SECONDS = 900  # SQS DelaySeconds
 
 
-class JobQueue:
+class MessageQueue:
     """Messages carry a job id and nothing else: the table is the truth."""
 
     def __init__(self, sqs: Any, url: str) -> None:

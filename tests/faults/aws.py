@@ -126,7 +126,7 @@ class Message:
 
 
 class Queue:
-    """The interface of `JobQueue`; messages stay until a worker has come to its end."""
+    """The interface of `MessageQueue`; messages stay until a worker has come to its end."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

@@ -141,4 +141,4 @@ def fleet_of(
 
 def acquire(fleet: Fleet) -> Server:
     """Take the least busy instance, as a job does."""
-    return (fleet.inventory.servers() or fleet.bring_up())[0]
+    return (fleet.inventory.observe_serving() or fleet.bring_up())[0]

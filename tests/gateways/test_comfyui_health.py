@@ -89,12 +89,12 @@ def test_an_instance_that_is_suspect_serves_only_when_it_is_well_again(aws: None
     region.broken = {"bad"}
     fleet = fleet_of(region)
     acquire(fleet).record.mark_unhealthy_by("bad", now=100)
-    assert [server.instance.id for server in fleet.inventory.servers()] == ["i-1"]
-    assert fleet.inventory.server("i-0") is None
+    assert [server.instance.id for server in fleet.inventory.observe_serving()] == ["i-1"]
+    assert fleet.inventory.observe_server("i-0") is None
     assert [each.state for each in fleet.inventory.observe()] == ["unhealthy", "busy"]
     region.broken.clear()
     assert acquire(fleet).instance.id == "i-0"
-    assert fleet.inventory.server("i-0") is not None
+    assert fleet.inventory.observe_server("i-0") is not None
 
 
 def test_another_attempt_is_no_reason_for_suspicion(aws: None) -> None:

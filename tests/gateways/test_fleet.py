@@ -37,7 +37,7 @@ def test_one_describe_serves_all_requests_of_five_seconds() -> None:
     for _ in range(5):
         acquire(fleet)
         fleet.inventory.check()
-        fleet.inventory.server("i-0")
+        fleet.inventory.observe_server("i-0")
         region.now += 1
     assert region.describes == 1
     region.now += 0.1
@@ -96,7 +96,7 @@ def test_an_instance_that_boots_is_waited_for(states: tuple[str, ...]) -> None:
 def test_an_instance_that_others_started_is_not_started_again() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
-    assert fleet.inventory.servers() == []
+    assert fleet.inventory.observe_serving() == []
     region.states["i-0"] = "pending"
     region.now += 1
     with pytest.raises(GpuNotReady):
@@ -120,7 +120,7 @@ def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
 def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
     region = Region("pending")
     fleet = fleet_of(region)
-    assert fleet.inventory.servers() == []
+    assert fleet.inventory.observe_serving() == []
     region.states["i-0"], region.queues["i-0"] = "running", 3
     region.now += 3
     assert acquire(fleet).queue_length == 3
@@ -149,23 +149,23 @@ def test_an_instance_that_is_stopped_is_no_longer_taken_for_running() -> None:
     fleet = fleet_of(region)
     fleet.stop(acquire(fleet).instance)
     assert region.stopped == ["i-0"]
-    assert fleet.inventory.servers() == []
-    assert fleet.inventory.server("i-0") is None
+    assert fleet.inventory.observe_serving() == []
+    assert fleet.inventory.observe_server("i-0") is None
 
 
 def test_one_instance_can_be_asked_for() -> None:
     region = Region("running", "running", "stopped")
     region.queues |= {"i-1": 2, "i-2": 0}
     fleet = fleet_of(region)
-    server = fleet.inventory.server("i-1")
+    server = fleet.inventory.observe_server("i-1")
     assert server
     assert (server.instance.id, server.queue_length) == ("i-1", 2)
-    assert [fleet.inventory.server(id_) for id_ in ("i-2", "i-9")] == [None, None]
+    assert [fleet.inventory.observe_server(id_) for id_ in ("i-2", "i-9")] == [None, None]
 
 
 def test_an_instance_that_runs_and_is_silent_is_told_from_one_that_is_off() -> None:
     with pytest.raises(ComfyUIUnreachable):
-        fleet_of(Region("running")).inventory.server("i-0")
+        fleet_of(Region("running")).inventory.observe_server("i-0")
 
 
 def test_an_instance_that_ec2_takes_back_gets_no_more_jobs_and_keeps_those_it_has() -> None:
@@ -178,7 +178,7 @@ def test_an_instance_that_ec2_takes_back_gets_no_more_jobs_and_keeps_those_it_ha
     record = InstanceRecord.read("i-0")
     assert not record.acquire_slot("01K", now=region.now)
     assert record.acquire_slot("01J", now=region.now)
-    assert fleet.inventory.server("i-0") is not None
+    assert fleet.inventory.observe_server("i-0") is not None
     assert [each.state for each in fleet.inventory.observe()] == ["draining", "busy"]
 
 

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.gateways.sqs import JobQueue
+from chalicelib.gateways.sqs import MessageQueue
 from chalicelib.signals import QueueUnavailable
 from local.stack.processes import free_port
 
@@ -19,14 +19,14 @@ URL = os.environ["JOBS_QUEUE_URL"]
 
 def test_a_message_is_the_id_of_the_job_and_nothing_else(aws: None) -> None:
     sqs = boto3.client("sqs")
-    JobQueue(sqs, URL).send("job-1")
+    MessageQueue(sqs, URL).send("job-1")
     (message,) = sqs.receive_message(QueueUrl=URL)["Messages"]
     assert message["Body"] == "job-1"
 
 
 def test_a_message_with_a_delay_is_not_there_at_once(aws: None) -> None:
     sqs = boto3.client("sqs")
-    JobQueue(sqs, URL).send("job-1", delay_seconds=41)
+    MessageQueue(sqs, URL).send("job-1", delay_seconds=41)
     assert "Messages" not in sqs.receive_message(QueueUrl=URL)
 
 
@@ -35,7 +35,7 @@ def test_a_delay_is_kept_up_to_the_longest_that_sqs_takes(delay_seconds: int) ->
     sent = {"QueueUrl": URL, "MessageBody": "job-1", "DelaySeconds": min(delay_seconds, 900)}
     with Stubber(boto3.client("sqs")) as stub:
         stub.add_response("send_message", {}, sent)
-        JobQueue(stub.client, URL).send("job-1", delay_seconds=delay_seconds)
+        MessageQueue(stub.client, URL).send("job-1", delay_seconds=delay_seconds)
         stub.assert_no_pending_responses()
 
 
@@ -44,7 +44,7 @@ def test_a_queue_that_refuses_is_unavailable(code: str) -> None:
     with Stubber(boto3.client("sqs")) as stub:
         stub.add_client_error("send_message", code, "arn:aws:sqs:us-east-1:123456789012:jobs")
         with pytest.raises(QueueUnavailable) as failure:
-            JobQueue(stub.client, URL).send("job-1")
+            MessageQueue(stub.client, URL).send("job-1")
     assert "arn:" not in str(failure.value)
 
 
@@ -55,4 +55,4 @@ def unreachable() -> Any:
 
 def test_a_queue_that_does_not_answer_is_unavailable() -> None:
     with pytest.raises(QueueUnavailable):
-        JobQueue(unreachable(), URL).send("job-1")
+        MessageQueue(unreachable(), URL).send("job-1")

@@ -100,13 +100,15 @@ class FakeFleet:
     def check(self) -> None:
         pass
 
-    def servers(self) -> list[Server]:
+    def observe_serving(self) -> list[Server]:
         if self.refusal:
             return []
         return [self._server(name) for name in self.comfyuis if name not in self.gone]
 
-    def server(self, instance_id: str) -> Server | None:
-        return next((each for each in self.servers() if each.instance.id == instance_id), None)
+    def observe_server(self, instance_id: str) -> Server | None:
+        return next(
+            (each for each in self.observe_serving() if each.instance.id == instance_id), None
+        )
 
     def members(self, **_: float) -> list[str]:
         return [*self.comfyuis]

@@ -44,7 +44,7 @@ class Dispatcher:
         """
         if (server_at_work := self.server_at_work(job)) and self._acquire_slot(job, server_at_work):
             return server_at_work
-        servers = self._fleet.inventory.servers()
+        servers = self._fleet.inventory.observe_serving()
         if not job.attempts:
             self._check_order(job, servers)
         for server in _preferred(job, servers or self._fleet.bring_up()):
@@ -62,7 +62,7 @@ class Dispatcher:
         if not job.attempt:
             return None
         try:
-            return self._fleet.inventory.server(job.attempt.instance_id)
+            return self._fleet.inventory.observe_server(job.attempt.instance_id)
         except ComfyUIUnreachable:
             now = self._clock()
             if now - (job.unreachable_since or now) < _PATIENCE_SECONDS:
@@ -108,7 +108,7 @@ class Dispatcher:
 
     def fill_slots(self) -> None:
         """Make the next jobs due if slots are free: one may have come free as a job was queued."""
-        free = sum(server.free_slots for server in self._fleet.inventory.servers())
+        free = sum(server.free_slots for server in self._fleet.inventory.observe_serving())
         self._make_due(queue.first(None, free))
 
     def scale_up(self) -> None:

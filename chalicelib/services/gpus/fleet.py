@@ -66,7 +66,7 @@ class Fleet:
         """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
         asked = self.inventory.running()
         self.inventory.members(max_age_seconds=_BOOT_LOOK_SECONDS)
-        if self.inventory.running() != asked and (servers := self.inventory.servers()):
+        if self.inventory.running() != asked and (servers := self.inventory.observe_serving()):
             return servers
         raise self._start_or_wait()
 

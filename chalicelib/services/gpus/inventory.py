@@ -97,13 +97,13 @@ class Inventory:
         """Look at every instance, warm up those that just booted, and write down what was seen."""
         return self._views(self._ask, max_age_seconds)
 
-    def servers(self) -> list[Server]:
+    def observe_serving(self) -> list[Server]:
         """List the instances that can serve now, the least busy first."""
         answering = [server for each in self.running() if (server := self._ask(each))]
         serving = [server for server in answering if server.serves]
         return sorted(serving, key=lambda server: server.queue_length)
 
-    def server(self, instance_id: str) -> Server | None:
+    def observe_server(self, instance_id: str) -> Server | None:
         """Return one instance if it can go on with what it has; it may take nothing new.
 
         Raise ComfyUIUnreachable when it should, as it runs, and does not answer.
@@ -125,7 +125,7 @@ class Inventory:
         members = self.members(max_age_seconds=max_age_seconds)
         if not members:
             raise no_instance()
-        if not any(each.can_be_started for each in members) and not self.servers():
+        if not any(each.can_be_started for each in members) and not self.observe_serving():
             raise not_answering()
         return members
 

@@ -67,7 +67,7 @@ class Cleanup:
     def _drop(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:
             try:
-                server = self._fleet.inventory.server(attempt.instance_id)
+                server = self._fleet.inventory.observe_server(attempt.instance_id)
                 if server and not server.comfyui.drop(attempt.id):
                     log.error("ComfyUI does not work", extra={"instance_id": attempt.instance_id})
                     server.record.mark_unhealthy_by(attempt.id, now=self._clock())

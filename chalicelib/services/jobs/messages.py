@@ -11,7 +11,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.signals import LeaseLost, QueueUnavailable
 
 if TYPE_CHECKING:
-    from chalicelib.gateways.sqs import JobQueue
+    from chalicelib.gateways.sqs import MessageQueue
 
 log = logging.getLogger("darkroom.job_messages")
 
@@ -19,7 +19,7 @@ log = logging.getLogger("darkroom.job_messages")
 class JobMessages:
     """Has workers look at jobs."""
 
-    def __init__(self, queue: JobQueue, clock: Callable[[], float]) -> None:
+    def __init__(self, queue: MessageQueue, clock: Callable[[], float]) -> None:
         self._queue = queue
         self._clock = clock
 

@@ -156,7 +156,7 @@ def test_an_instance_that_is_silent_for_a_moment_counts() -> None:
     region.queues.clear()
     for _ in range(5):  # it may be loading a checkpoint
         region.now += 10
-        assert fleet.inventory.servers() == []
+        assert fleet.inventory.observe_serving() == []
         with pytest.raises(GpuNotReady):
             fleet.bring_up()
     assert region.started == []

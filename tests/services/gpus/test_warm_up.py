@@ -51,7 +51,7 @@ def test_it_warms_up_again_after_it_was_off(fleet: Fleet, region: Region) -> Non
     acquire(fleet)
     region.warm_ups.clear()
     InstanceRecord.read("i-0").note("stopped", now=region.now, is_on=False)
-    assert fleet.inventory.servers() == []
+    assert fleet.inventory.observe_serving() == []
     assert "i-0" in region.warm_ups
 
 

@@ -97,7 +97,7 @@ def test_an_image_that_was_just_stored_is_deleted(parts: Parts, gpu: SlowComfyUI
 
 def test_a_slot_that_is_taken_for_a_canceled_job_is_free_at_once(parts: Parts) -> None:
     [job_id] = late(parts)
-    watch(parts.fleet, "servers", step=once(lambda: parts.cancellation.cancel(job_id)))
+    watch(parts.fleet, "observe_serving", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
     assert slot_holders() == set()
 

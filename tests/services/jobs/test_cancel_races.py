@@ -31,7 +31,7 @@ class Race:
         self.outcome, self.steps = "", 0
         watch(self.parts.comfyui, "find", "events", "submit", "follow", "image", step=self.step)
         watch(self.parts.images, "put", step=self.step)
-        watch(self.parts.fleet, "server", "servers", step=self.step)
+        watch(self.parts.fleet, "observe_server", "observe_serving", step=self.step)
 
     def run(self) -> None:
         workers, is_working = Workers(self.parts), True

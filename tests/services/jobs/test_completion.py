@@ -80,7 +80,7 @@ def test_what_is_stored_again_is_the_same(parts: Parts) -> None:
     [job] = parts.submit()
     before = dict(parts.images.provenance)
     parts.clock.advance(100)
-    [server] = parts.fleet.inventory.servers()
+    [server] = parts.fleet.inventory.observe_serving()
     end = parts.comfyui.find(f"{job.id}-1")
     parts.storage.store(job, server, end, SAVED["9"])  # type: ignore[arg-type]
     assert parts.images.provenance == before

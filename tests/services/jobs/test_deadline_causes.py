@@ -39,7 +39,7 @@ def an_error_of_ours(parts: Parts) -> None:
     def break_down() -> None:
         raise ZeroDivisionError
 
-    parts.fleet.servers = break_down
+    parts.fleet.observe_serving = break_down
 
 
 CAUSES = {

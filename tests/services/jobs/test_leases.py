@@ -35,14 +35,14 @@ def parts(aws: None, gpu: HungComfyUI) -> Parts:
 def test_a_driver_that_sleeps_past_its_lease_writes_no_attempt_down(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
-    servers = parts.fleet.servers
+    servers = parts.fleet.observe_serving
 
     def sleep_long() -> Any:
-        parts.fleet.servers = servers
+        parts.fleet.observe_serving = servers
         parts.clock.advance(100)
         return servers()
 
-    parts.fleet.servers = sleep_long
+    parts.fleet.observe_serving = sleep_long
     [job_id] = late(parts)
     job = parts.work(job_id)
     assert (job.attempts, gpu.submitted, job.is_open) == ([], [], True)

@@ -19,13 +19,13 @@ class SilentFleet(FakeFleet):
         super().__init__(*comfyuis)
         self.silent: set[str] = set()
 
-    def servers(self) -> list[Any]:
-        return [each for each in super().servers() if each.instance.id not in self.silent]
+    def observe_serving(self) -> list[Any]:
+        return [each for each in super().observe_serving() if each.instance.id not in self.silent]
 
-    def server(self, instance_id: str) -> Any:
+    def observe_server(self, instance_id: str) -> Any:
         if instance_id in self.silent:
             raise ComfyUIUnreachable("ComfyUI did not answer")
-        return super().server(instance_id)
+        return super().observe_server(instance_id)
 
 
 @pytest.fixture
