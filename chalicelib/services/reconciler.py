@@ -25,17 +25,17 @@ class Reconciler:
     def __init__(
         self,
         fleet: Fleet,
-        dispatch: Dispatcher,
+        dispatcher: Dispatcher,
         driver: Driver,
         job_messages: JobMessages,
-        stopping: Stopper,
+        stopper: Stopper,
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
-        self._dispatch = dispatch
+        self._dispatcher = dispatcher
         self._driver = driver
         self._job_messages = job_messages
-        self._stopper = stopping
+        self._stopper = stopper
         self._clock = clock
 
     def reconcile(self) -> None:
@@ -49,7 +49,7 @@ class Reconciler:
         chores = (
             self._stopper.stop_unneeded,
             self._sweep,
-            self._dispatch.repair,
+            self._dispatcher.repair,
             self._fleet.scale,
         )
         for chore in chores:

@@ -96,3 +96,15 @@ def waiting_for(seconds: int) -> GenerateRequest:
 def work_all(parts: Parts, job_ids: list[str]) -> list[str]:
     """Have a worker look at each job once; return their states."""
     return [parts.work(job_id).status for job_id in job_ids]
+
+
+class HungComfyUI(SlowComfyUI):
+    """Takes everything and ends nothing; notes for how long it was listened to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.untils: list[float] = []
+
+    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
+        self.untils.append(until)
+        return self.known.get(attempt_id)

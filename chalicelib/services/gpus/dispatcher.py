@@ -42,8 +42,8 @@ class Dispatcher:
         Raise NoFreeSlot when others come first, ComfyUIUnreachable when its GPU may be back
         soon, and what `Fleet.bring_up` raises.
         """
-        if (server_at_work := self.server_at_work(job)) and self._acquire_slot(job, server_at_work):
-            return server_at_work
+        if (current := self.server_at_work(job)) and self._acquire_slot(job, current):
+            return current
         servers = self._fleet.inventory.observe_serving()
         if not job.attempts:
             self._check_order(job, servers)
@@ -82,14 +82,12 @@ class Dispatcher:
         record.release_slot(
             job.id, now=now, execution_seconds=execution_seconds, spent_seconds=spent
         )
-        if (
-            len(self._fleet.inventory.members(max_age_seconds=_OLD_SECONDS)) > 1
-        ):  # another may have become ready since
-            return self.fill_slots()
+        if len(self._fleet.inventory.members(max_age_seconds=_OLD_SECONDS)) > 1:
+            return self.fill_slots()  # another may have become ready since
         return self._make_due(queue.first(None, config.slots_per_gpu - len(record.slot_holders)))
 
     def send_after_lease(self, job: Job) -> None:
-        """Have a worker come when the job's lease has ended, should its owner die.
+        """Send the job's message for when its lease has ended, in case its driver dies.
 
         A job that was accepted under a lease, and was never in the queue, has such a message.
         """
@@ -149,7 +147,7 @@ class Dispatcher:
                 self._job_messages.make_due(job)
 
     def _release_unused(self, record: InstanceRecord) -> int:
-        """Free slots that nobody uses, which drivers left who died; return how many."""
+        """Free slots that no job uses, as its driver has died; return how many."""
         unused = [job_id for job_id in record.slot_holders if not self._uses(job_id, record.id)]
         for job_id in unused:
             record.release_slot(job_id)

@@ -26,17 +26,17 @@ class Cleanup:
     """Takes a job that ended off the GPU; harmless when repeated, and never in the job's way."""
 
     def __init__(
-        self, fleet: Fleet, dispatch: Dispatcher, images: ImageStore, clock: Callable[[], float]
+        self, fleet: Fleet, dispatcher: Dispatcher, images: ImageStore, clock: Callable[[], float]
     ) -> None:
         self._fleet = fleet
-        self._dispatch = dispatch
+        self._dispatcher = dispatcher
         self._images = images
         self._clock = clock
 
     def succeeded(self, job: Job, server: Server, *, execution_seconds: float | None) -> None:
         """Free the slot of a job that has its image; its earlier attempts are of no more use."""
         leave = partial(
-            self._dispatch.release, job, server.record, execution_seconds=execution_seconds
+            self._dispatcher.release, job, server.record, execution_seconds=execution_seconds
         )
         self._try(job, leave, partial(self._drop, job.attempts[:-1]))
 
@@ -44,7 +44,7 @@ class Cleanup:
         """Clear up after whoever ended the job, and perhaps died before he could do it."""
         if not job.attempts:
             self._try(
-                job, self._dispatch.repair
+                job, self._dispatcher.repair
             )  # it may have had a slot, or been first in the queue
         elif job.status == SUCCEEDED:
             self._try(job, partial(self._release, job))
@@ -62,7 +62,7 @@ class Cleanup:
     def _release(self, job: Job) -> None:
         record = InstanceRecord.read(job.attempts[-1].instance_id)
         if job.id in record.slot_holders:
-            self._dispatch.release(job, record)
+            self._dispatcher.release(job, record)
 
     def _drop(self, attempts: Iterable[Attempt]) -> None:
         for attempt in attempts:

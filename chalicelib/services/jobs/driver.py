@@ -54,12 +54,12 @@ class Driver:
 
     def __init__(
         self,
-        dispatch: Dispatcher,
+        dispatcher: Dispatcher,
         completion: Completion,
         cleanup: Cleanup,
         clock: Callable[[], float],
     ) -> None:
-        self._dispatch = dispatch
+        self._dispatcher = dispatcher
         self._completion = completion
         self._cleanup = cleanup
         self._clock = clock
@@ -86,7 +86,7 @@ class Driver:
         try:
             if self._clock() >= job.deadline_at:
                 return self._end_late(job)
-            server = self._dispatch.acquire(job)
+            server = self._dispatcher.acquire(job)
             over: str | None = job.end_reason
             while True:
                 state = self._run_attempt(job, server, until, over)
@@ -149,8 +149,8 @@ class Driver:
         why = BUDGET_EXHAUSTED if isinstance(wait, OutOfBudget) else None
         job.put_back(QUEUED, str(wait), due_at=job.deadline_at, waits_for=why, sort_key=sort_key)
         if why is None:
-            self._dispatch.fill_slots()
-            self._dispatch.scale_up()
+            self._dispatcher.fill_slots()
+            self._dispatcher.scale_up()
 
     def _put_back(
         self,
@@ -182,7 +182,7 @@ class Driver:
             raise deadline_exceeded(job, now=self._clock()) from silence
 
     def _complete_if_done(self, job: Job) -> bool:
-        server = self._dispatch.server_at_work(job)
+        server = self._dispatcher.server_at_work(job)
         state = server.comfyui.find(job.attempts[-1].id) if server and not job.end_reason else None
         if not (server and state and state.is_finished):
             return False
@@ -197,7 +197,7 @@ class Driver:
         known = server.comfyui.find(last.id) if last and not over else None
         if known is None:
             begin(job, server, over or (lost(job) if last else FIRST), self._clock)
-            self._dispatch.send_after_lease(job)
+            self._dispatcher.send_after_lease(job)
         elif known.is_finished:
             return known
         elif job.status_reason or job.queue:

@@ -120,6 +120,8 @@ def test_the_next_day_begins_anew(aws: None) -> None:
     allowance = allowance_of("a", 1)
     for now in (NOON, NOON + DAY):
         allowance.take(Work(1, 1), now=now)
+        with pytest.raises(TooManyRequests):
+            allowance.take(Work(1, 1), now=now)
 
 
 def test_images_that_were_not_accepted_are_given_back(aws: None) -> None:

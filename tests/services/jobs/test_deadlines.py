@@ -7,12 +7,13 @@ from msgspec import UNSET
 
 from chalicelib.config import config
 from chalicelib.errors import GpuNotReady
-from chalicelib.gateways.comfyui.state import State, Waiting
+from chalicelib.gateways.comfyui.state import Waiting
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from tests.services.fakes import Parts
 from tests.services.workers import (
+    HungComfyUI,
     SlowComfyUI,
     acquire_slot,
     late,
@@ -25,21 +26,9 @@ RUN, ALL = config.execution_deadline_seconds, 3600
 BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 
-class HungComfyUI(SlowComfyUI):
-    """Takes everything and ends nothing; notes for how long it was listened to."""
-
-    untils: list[float]
-
-    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        self.untils.append(until)
-        return self.known.get(attempt_id)
-
-
 @pytest.fixture
 def gpu() -> HungComfyUI:
-    gpu = HungComfyUI()
-    gpu.untils = []
-    return gpu
+    return HungComfyUI()
 
 
 @pytest.fixture

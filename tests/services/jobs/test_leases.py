@@ -4,27 +4,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
-from tests.services.workers import SlowComfyUI, Workers, late
-
-
-class HungComfyUI(SlowComfyUI):
-    """Takes everything and ends nothing; notes for how long it was listened to."""
-
-    untils: list[float]
-
-    def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        self.untils.append(until)
-        return self.known.get(attempt_id)
+from tests.services.workers import HungComfyUI, Workers, late
 
 
 @pytest.fixture
 def gpu() -> HungComfyUI:
-    gpu = HungComfyUI()
-    gpu.untils = []
-    return gpu
+    return HungComfyUI()
 
 
 @pytest.fixture

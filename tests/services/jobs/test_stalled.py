@@ -102,6 +102,8 @@ def test_a_job_that_gets_on_in_the_queue_waits_for_no_dead_run(clock: Clock) -> 
     for position in range(9, 0, -1):
         clock.advance(STALL - 1)
         report.seen(Waiting(position, f"run {position}"), is_listening=True)
+    # The time counts from the last move.
+    assert stall(report, clock, Waiting(1, "run 1")) == (STALL, "run 1")
 
 
 def test_a_job_that_waits_behind_a_dead_run_tells_which_it_is(clock: Clock) -> None:
@@ -119,6 +121,9 @@ def test_a_job_that_waits_behind_a_run_with_progress_goes_on_waiting(clock: Cloc
         other.heard(step(value))
         clock.advance(10)
         report.seen(Waiting(1, OTHER), is_listening=True)
+    dead = stall(report, clock, Waiting(1, OTHER))
+    assert dead, "the other one has made no progress since"
+    assert (dead.attempt_id, dead.seconds <= STALL) == (OTHER, True)
 
 
 def test_a_job_that_waits_behind_a_run_that_cannot_be_heard_goes_on_waiting(clock: Clock) -> None:
@@ -128,6 +133,9 @@ def test_a_job_that_waits_behind_a_run_that_cannot_be_heard_goes_on_waiting(cloc
         clock.advance(5)
         deaf.seen(Waiting(0, OTHER), is_listening=False)
         report.seen(Waiting(1, OTHER), is_listening=True)
+    dead = stall(report, clock, Waiting(1, OTHER))
+    assert dead, "its driver has died, too"
+    assert (dead.attempt_id, dead.seconds <= STALL + 5) == (OTHER, True)
 
 
 def test_where_nothing_runs_nothing_is_dead(clock: Clock) -> None:
