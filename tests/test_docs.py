@@ -42,7 +42,7 @@ def test_the_readme_gives_exactly_two_set_up_commands() -> None:
 
 
 def test_every_decision_says_what_why_and_effect() -> None:
-    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     assert decisions
     for decision in decisions:
         headings = re.findall(r"^## (.+)$", decision.read_text(), re.MULTILINE)
