@@ -11,7 +11,7 @@ from chalicelib.models.jobs.attempt import (
 from chalicelib.models.jobs.job import Job
 
 MAX_ATTEMPTS = 3
-# This also bounds a job that crashes ComfyUI before it runs, whose attempts do not count.
+# Bounds a job that crashes ComfyUI as it starts, whose attempts might never count.
 _MOST_SUBMISSIONS = 10
 
 # An attempt for these reasons does not count: the one before it never ran, and another job may
