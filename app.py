@@ -1,4 +1,4 @@
-"""Everything that AWS can invoke in Darkroom."""
+"""Everything that AWS invokes in Darkroom."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ app.refuse_the_rest()
 app.demand_key(authorize)
 
 
-# The queue's ARN is put in by infra/, which declares the queue.
+# infra/, which declares the queue, replaces the ARN.
 @app.on_sqs_message(
     queue_arn="arn:aws:sqs:us-east-1:000000000000:replaced-by-infra", batch_size=1, name="worker"
 )

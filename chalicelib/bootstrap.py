@@ -1,4 +1,4 @@
-"""What a deployment is made of: gateways to AWS and ComfyUI, and the services over them."""
+"""The parts of a deployment: gateways to AWS and ComfyUI, and the services over them."""
 
 import time
 from collections.abc import Callable
@@ -43,21 +43,21 @@ _CLIENT = ClientConfig(
     retries={"total_max_attempts": 4, "mode": "standard"},
 )
 
-# EC2 calls its lack of capacity a server error, which would be tried again, and again. A request
-# is accepted without EC2, but not before EC2 was given the time to answer.
+# EC2 reports a lack of capacity as a server error, which boto would retry. A request is accepted
+# even if EC2 does not answer, but it waits for this timeout.
 _EC2: dict[str, Any] = {
     "read_timeout": 5,
     "retries": {"total_max_attempts": 1, "mode": "standard"},
 }
 
-# The reconciler finds a job whose message is lost: nobody waits long for SQS to take one.
+# Short, because the reconciler finds a job whose message SQS did not accept.
 _SQS: dict[str, Any] = {
     "connect_timeout": 1,
     "read_timeout": 3,
     "retries": {"total_max_attempts": 2, "mode": "standard"},
 }
 
-# Callers whose numbers are doubles, JavaScript's for one, read a larger seed wrongly.
+# Callers whose numbers are doubles, such as JavaScript, cannot read larger seeds exactly.
 _SEED_BITS = 53
 
 _RANDOM = SystemRandom()
@@ -68,7 +68,7 @@ def _random_seed() -> int:
 
 
 class Gateways:
-    """The real ones. Each client is made on first use; nothing else makes clients."""
+    """The real gateways. Each client is made on first use; nothing else makes clients."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -76,7 +76,7 @@ class Gateways:
     @cached_property
     def images(self) -> ImageStore:
         return ImageStore(
-            # Virtual: links lead to the bucket's own region, where the global address redirects.
+            # Virtual: links use the bucket's own region, as the global address redirects.
             self.client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"}),
             self._http,
             self._config.images_bucket,
@@ -99,11 +99,10 @@ class Gateways:
         return ComfyUI(url, http=self._http, clock=time.time)
 
     def client(self, name: str, **options: Any) -> Any:
-        """Make a client of AWS."""
         return self._session.create_client(name, config=_CLIENT.merge(ClientConfig(**options)))
 
     def remote(self, name: str, **options: Any) -> Any:
-        """Make a client of a service without an endpoint in our network: IPv6 leads there."""
+        """Make a client of a service that has no VPC endpoint and is reached over IPv6."""
         use_dualstack = bool(self._config.dual_stack)
         return self.client(name, use_dualstack_endpoint=use_dualstack, **options)
 
@@ -114,12 +113,12 @@ class Gateways:
     @cached_property
     def _http(self) -> requests.Session:
         http = requests.Session()
-        http.trust_env = False  # no proxy stands between us and ComfyUI or S3
+        http.trust_env = False  # ComfyUI and S3 are reached without a proxy
         return http
 
 
 class Services:
-    """Every use case over some gateways, by a clock; each is made on first use."""
+    """All use cases over the given gateways and clock; each is made on first use."""
 
     def __init__(
         self,
@@ -144,7 +143,7 @@ class Services:
 
     @cached_property
     def budget(self) -> Budget:
-        # A ComfyUI that is not ours costs us nothing.
+        # A ComfyUI at a fixed address is not an instance of this deployment, and has no cost.
         dollars = None if self.config.comfyui_url else self.config.daily_budget
         return Budget(dollars, self.config.preferred_types, self.clock)
 
@@ -244,11 +243,11 @@ class Services:
 
 @cache
 def services() -> Services:
-    """Return those of this process, as its environment says."""
+    """Return the services of this process, configured by its environment."""
     return Services(Gateways(config), time.time, config)
 
 
 @cache
 def seed_catalogs() -> None:
-    """See once per process that a new deployment has its first catalog items."""
+    """Write the first catalog items of a new deployment; checked once per process."""
     seed_once(now=time.time())

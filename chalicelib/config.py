@@ -37,8 +37,8 @@ class Config(Struct, frozen=True):
     gpu_prices: str = ""
     daily_budget: Number = 10.0  # dollars
     job_retention_days: Whole = 90
-    image_retention_days: Whole = 0  # for ever
-    gpu_types: str = "g6.xlarge,g5.xlarge"  # empty: each keeps its own
+    image_retention_days: Whole = 0  # forever
+    gpu_types: str = "g6.xlarge,g5.xlarge"  # empty: each instance keeps its type
     fleet_max: Whole = 1
     scale_wait_seconds: Whole = 180
     warm_up: Whole = 1
@@ -52,7 +52,7 @@ class Config(Struct, frozen=True):
     def wait_seconds(self) -> int:
         """How long a request waits for its image, at most.
 
-        While it waits a function runs, of which a small account has few.
+        A waiting request occupies a function, of which a small account can run few at a time.
         """
         return (
             min(self.longest_wait_seconds, 5) if self.small_account else self.longest_wait_seconds
@@ -60,12 +60,12 @@ class Config(Struct, frozen=True):
 
     @property
     def preferred_types(self) -> list[str]:
-        """The instance types that a GPU may start as, the best first; none keeps its own."""
+        """The types that an instance may start as, the best first; if empty, it keeps its type."""
         return [name for each in self.gpu_types.split(",") if (name := each.strip())]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
-        """Take what is set; an empty number is not. Raise ValueError that names a bad one."""
+        """Read the variables that are set; an empty number counts as unset. Raise ValueError."""
         found: dict[str, Any] = {}
         for field in fields(cls):
             text = environment.get(field.name.upper())

@@ -21,5 +21,5 @@ def date_of(now: float) -> date:
 
 
 def seconds_to_next_day(now: float) -> int:
-    """Return in how many whole seconds the next day has begun."""
+    """Return the whole seconds after which the next day has begun."""
     return int(day_end(now) - now) + 1

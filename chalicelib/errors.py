@@ -1,12 +1,12 @@
-"""What can go wrong, as facts; `api.errors` says which HTTP status each one is."""
+"""Errors that callers see; `api.errors` has the HTTP status of each."""
 
 
 class DarkroomError(Exception):
-    """Base of all: `title` is the message of the answer, the text says what happened."""
+    """Base class: `title` is the message of the response, the text says what happened."""
 
     title = "Internal server error"
-    suggestion = "Try again; if it happens again, report the answer's x-amzn-RequestId header"
-    code: str | None = None  # stable and for machines
+    suggestion = "Try again; if it fails again, report the response's x-amzn-RequestId header"
+    code: str | None = None  # stable, for programs
 
     def __init__(
         self, error: str, *, suggestion: str | None = None, field: str | None = None
@@ -24,21 +24,21 @@ class InvalidRequest(DarkroomError):
 
 
 class Unauthenticated(DarkroomError):
-    """The request has no API key that is good."""
+    """The request has no valid API key."""
 
     title = "API key required"
     suggestion = "Send a valid key in the header Authorization: Bearer KEY"
 
 
 class Forbidden(DarkroomError):
-    """The key is good, but not for this."""
+    """The key is valid, but does not allow this."""
 
     title = "Not allowed"
     suggestion = "Use an API key with this scope"
 
 
 class TooManyRequests(DarkroomError):
-    """A limit of the key is reached; ask again in `retry_seconds`."""
+    """A limit of the key is reached; retry after `retry_seconds`."""
 
     title = "Too many requests"
     suggestion = "Wait for as long as the Retry-After header says"
@@ -49,7 +49,7 @@ class TooManyRequests(DarkroomError):
 
 
 class BudgetExhausted(TooManyRequests):
-    """The daily budget of the deployment is used up; nothing is started until the next day."""
+    """The daily budget of the deployment is used up; no instance is started until the next day."""
 
     title = "Daily budget used up"
     suggestion = "Send the request again after the time in the Retry-After header"
@@ -57,14 +57,14 @@ class BudgetExhausted(TooManyRequests):
 
 
 class Unanswered(DarkroomError):
-    """DynamoDB did not answer; whether it has written is not known."""
+    """DynamoDB did not answer; it is unknown whether it has written."""
 
     title = "Service temporarily unavailable"
     suggestion = "Send the request again, with the same Idempotency-Key if it had one"
 
 
 class Overloaded(DarkroomError):
-    """DynamoDB had no time for a write; nothing was written."""
+    """DynamoDB throttled a write, or no time was left for it; nothing was written."""
 
     title = "Service temporarily unavailable"
     suggestion = "Send the request again after the time in the Retry-After header"
@@ -85,7 +85,7 @@ class BodyTooLarge(DarkroomError):
 
 
 class NotFound(DarkroomError):
-    """Nothing has this id or address."""
+    """Nothing has this id or path."""
 
     title = "Not found"
     suggestion = "Check the id and the path"
@@ -98,7 +98,7 @@ class NotFound(DarkroomError):
 
 
 class MethodNotAllowed(DarkroomError):
-    """The address exists, but not with this method."""
+    """The path exists, but not with this method."""
 
     title = "Method not allowed"
 
@@ -115,10 +115,10 @@ class IdempotencyConflict(DarkroomError):
 
 
 class ComfyUIUnavailable(DarkroomError):
-    """No ComfyUI can serve, and nothing that we do by ourselves will change that."""
+    """No ComfyUI can serve, and Darkroom cannot start one."""
 
     title = "ComfyUI not available"
-    suggestion = "Check if ComfyUI is running"
+    suggestion = "Ask the operator to check that ComfyUI is running"
 
 
 class StartFailed(DarkroomError):
@@ -129,28 +129,28 @@ class StartFailed(DarkroomError):
 
 
 class StillStopping(StartFailed):
-    """An instance can be started when it has stopped, which takes a moment."""
+    """The instance is stopping, and cannot be started before it has stopped."""
 
     suggestion = "Try again in a minute"
 
 
 class StartUnknown(StartFailed):
-    """EC2 was asked to start an instance and did not answer: it may have done so."""
+    """EC2 did not answer a request to start an instance, and may have started it."""
 
 
 class TypeRefused(StartFailed):
-    """EC2 does not make an instance what it should be started as."""
+    """EC2 did not change an instance to the type as which it should start."""
 
 
 class NoCapacity(StartFailed):
-    """EC2 has no GPU for us: of this type, in this zone, within our quota."""
+    """EC2 has no GPU of this type in this zone, or the account's quota is used up."""
 
 
 class GenerationFailed(DarkroomError):
     """A job ended without an image, for a reason that `code` names."""
 
     title = "Image generation failed"
-    suggestion = "Send the request again; if it fails again, look into ComfyUI's log"
+    suggestion = "Send the request again; if it fails again, report the job's id to the operator"
 
     def __init__(
         self,
@@ -165,20 +165,20 @@ class GenerationFailed(DarkroomError):
 
 
 class JobCanceled(GenerationFailed):
-    """A job ended without an image because somebody wanted that."""
+    """A job ended without an image because it was canceled."""
 
     title = "Job canceled"
 
 
 class JobExpired(GenerationFailed):
-    """A job ended without an image because it had no slot on a GPU in time."""
+    """A job ended without an image because it got no slot on a GPU in time."""
 
     title = "Job expired"
     suggestion = "Send the request again, with another Idempotency-Key if it had one"
 
 
 class GpuNotReady(DarkroomError):
-    """A GPU is on its way; look again after `retry_seconds`."""
+    """A GPU is starting, or its start is retried; look again after `retry_seconds`."""
 
     title = "GPU not ready"
 
@@ -188,24 +188,24 @@ class GpuNotReady(DarkroomError):
 
 
 class FleetUnreachable(GpuNotReady):
-    """EC2 does not tell which instances there are."""
+    """EC2 does not answer which instances there are."""
 
     title = "GPU instances not known"
     suggestion = "Try again in a few seconds"
 
 
 class ComfyUIUnreachable(DarkroomError):
-    """ComfyUI did not answer, or broke off; whether it took the request is not known."""
+    """ComfyUI gave no complete answer; it is unknown whether it accepted the request."""
 
     title = "ComfyUI not available"
-    suggestion = "Check if ComfyUI is running"
+    suggestion = "Ask the operator to check that ComfyUI is running"
 
 
 class WorkflowRejected(DarkroomError):
-    """ComfyUI refused the workflow; `node_id` and `input_name` say where, if it told."""
+    """ComfyUI refused the workflow, at `node_id` and `input_name` if it names them."""
 
     title = "Image generation failed"
-    suggestion = "Change what ComfyUI refuses; the same request would be refused again"
+    suggestion = "Change the value that ComfyUI refuses; the same request would be refused again"
 
     def __init__(
         self,

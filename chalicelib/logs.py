@@ -10,12 +10,12 @@ from typing import Any
 from chalicelib.config import config
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
-# A thread that outlives its invocation goes on with what it was begun with.
+# A thread that outlives its invocation keeps the values that it started with.
 _invocation: ContextVar[dict[str, Any]] = ContextVar("invocation")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record; what a caller of the logger gives as `extra` stands beside."""
+    """Formats a record as one JSON object, to which the fields of `extra` are added."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -32,24 +32,24 @@ class JsonLines(logging.Formatter):
 
 
 def configure() -> None:
-    """Send the lines of all our loggers to standard output, in place of Lambda's own format."""
+    """Send the lines of all `darkroom` loggers to standard output, in place of Lambda's format."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logger = logging.getLogger("darkroom")
     logger.handlers = [handler]
     logger.setLevel(config.log_level)
     logger.propagate = False
-    # CloudWatch reads the metrics from these lines, whatever else is logged.
+    # CloudWatch reads the metrics from these lines, whatever the log level is.
     logging.getLogger("darkroom.metrics").setLevel(logging.INFO)
 
 
 def begin(context: Any) -> None:
-    """Mark all lines from here on as those of one Lambda invocation."""
+    """Mark all further lines as those of one Lambda invocation."""
     _invocation.set({"request_id": getattr(context, "aws_request_id", None)})
 
 
 def about(**facts: Any) -> None:
-    """Have the invocation's further lines say what it is about, as `job_id` or `key_id`."""
+    """Add fields, such as `job_id` or `key_id`, to the invocation's further lines."""
     _invocation.set({**_facts(), **facts})
 
 

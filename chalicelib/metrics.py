@@ -1,6 +1,6 @@
-"""Figures for CloudWatch, in log lines of the embedded metric format: nothing is called.
+"""CloudWatch metrics, as log lines in the embedded metric format: no API is called.
 
-A figure costs only while it is told (Amazon CloudWatch pricing), so that rest is free.
+A metric costs only while it is emitted (Amazon CloudWatch pricing), so an idle deployment is free.
 """
 
 import logging
@@ -17,9 +17,9 @@ log = logging.getLogger("darkroom.metrics")
 
 
 def emit(event: str, figures: dict[str, float], **about: Any) -> None:
-    """Log what happened, with figures by their CloudWatch names and whatever tells what about.
+    """Log an event with metrics by their CloudWatch names, and `about` as further fields.
 
-    Names that end in `Seconds`, `Dollars` or `Percent` are that, all others are counts.
+    A name that ends in `Seconds`, `Dollars` or `Percent` has that unit; all others are counts.
     """
     metrics = [{"Name": name, "Unit": _unit(name)} for name in figures]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["Stack"]], "Metrics": metrics}

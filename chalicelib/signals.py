@@ -1,8 +1,8 @@
-"""What steers services: raised by one, caught by another, never seen by callers."""
+"""Exceptions that one service raises and another one catches; callers never see them."""
 
 
 class Signal(Exception):
-    """Base of all. Should one escape, that is a defect of ours."""
+    """Base class. One that reaches a caller is a defect of Darkroom."""
 
 
 class JobBusy(Signal):
@@ -10,7 +10,7 @@ class JobBusy(Signal):
 
 
 class LeaseLost(Signal):
-    """This driver no longer holds the job's lease and may change nothing."""
+    """This driver no longer holds the job's lease and must not change the job."""
 
 
 class NoFreeSlot(Signal):
@@ -22,9 +22,9 @@ class OutOfBudget(NoFreeSlot):
 
 
 class NoProgress(Signal):
-    """A run shows no progress: its ComfyUI answers and does not work.
+    """An execution makes no progress: its ComfyUI answers and does not work.
 
-    `attempt_id` is that run's, which may be another's than the one that waits for it.
+    `attempt_id` is that of the execution, which may be of another job than the one that waits.
     """
 
     def __init__(self, error: str, *, attempt_id: str) -> None:
@@ -42,8 +42,8 @@ class AttemptOver(Signal):
 
 
 class StoreFailed(Signal):
-    """S3 did not do it; an image that it did not take is still in ComfyUI, and not made again."""
+    """S3 did not store or delete an image; one not stored is still in ComfyUI and is reused."""
 
 
 class QueueUnavailable(Signal):
-    """SQS did not take a message; the reconciler finds the job later."""
+    """SQS did not accept a message; the reconciler finds the job later."""

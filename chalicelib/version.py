@@ -1,3 +1,3 @@
-"""Which Darkroom this is; the changelog's newest chapter is of this version."""
+"""The version of Darkroom; the changelog's newest section is of this version."""
 
 VERSION = "0.5.0.dev0"

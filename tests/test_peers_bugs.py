@@ -94,7 +94,7 @@ def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: 
     job = Job.find(job_id)
     assert (job.status, job.images) == ("failed", [])
     assert job.error["code"] in ("deadline_exceeded", "expired")
-    assert job.error["message"].startswith("not done within")
+    assert job.error["message"].startswith("not finished within")
     assert job.finished_at - job.created_at <= config.job_deadline_seconds + 300
     assert (
         InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"

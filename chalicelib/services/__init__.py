@@ -1,1 +1,1 @@
-"""Use cases in domain words; they receive their gateways and know neither HTTP nor boto3."""
+"""Use cases. They receive their gateways, and know neither HTTP nor boto3."""

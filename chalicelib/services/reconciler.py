@@ -1,4 +1,4 @@
-"""What happens every minute: stalled jobs are made due, a GPU without work is stopped."""
+"""The reconciler: every minute it stops and starts instances and makes stalled jobs due."""
 
 import logging
 from collections.abc import Callable
@@ -16,12 +16,10 @@ from chalicelib.signals import JobBusy, LeaseLost
 log = logging.getLogger("darkroom.reconciler")
 
 _OVERDUE_SECONDS = 10  # messages may be some seconds late without being lost
-_SWEEP_SECONDS = 30  # of the minute; what is left is found in the next one
+_SWEEP_SECONDS = 30  # of the minute; the next round finds the jobs that are left
 
 
 class Reconciler:
-    """Repairs what drivers left, and turns the GPU off."""
-
     def __init__(
         self,
         fleet: Fleet,
@@ -39,24 +37,24 @@ class Reconciler:
         self._clock = clock
 
     def reconcile(self) -> None:
-        """Do one round; what goes wrong with one thing is no reason to leave the others.
+        """Do one round. If one step fails, the others are still done.
 
-        Raise the last error at the end, so that the function's alarm tells.
+        Raise the last error at the end, so that the function's alarm fires.
         """
         failed: Exception | None = None
-        # First what costs most when time runs out: a GPU that is on. The sweep comes before the
-        # repair, as what that makes due anew does not look overdue any more.
-        chores = (
+        # First what costs most if time runs out: a GPU that is on. The sweep precedes the repair,
+        # because jobs that the repair makes due no longer look overdue.
+        steps = (
             self._stopper.stop_unneeded,
             self._sweep,
             self._dispatcher.repair,
             self._fleet.scale,
         )
-        for chore in chores:
+        for step in steps:
             try:
-                chore()
+                step()
             except Exception as error:
-                log.exception("a chore failed; it is done again in a minute")
+                log.exception("a step of the reconciler failed; it is repeated in a minute")
                 failed = error
         if failed:
             raise failed
@@ -66,16 +64,16 @@ class Reconciler:
         for job in overdue(self._clock() - _OVERDUE_SECONDS):
             if self._clock() > until:
                 break
-            log.warning("nobody drove a job", extra={"job_id": job.id})
+            log.warning("a job was stalled", extra={"job_id": job.id})
             try:
                 self._go_on(job)
             except (JobBusy, JobFinished, LeaseLost):
                 continue
             except Exception:
-                log.exception("a job could not be made due", extra={"job_id": job.id})
+                log.exception("a stalled job could not be made due", extra={"job_id": job.id})
 
     def _go_on(self, job: Job) -> None:
-        """Have a worker go on; what is past its deadline ends here, workers or not."""
+        """Make a job due for a worker; end one that is past its deadline here."""
         if self._clock() >= job.deadline_at:
             return self._driver.advance(job, until=self._clock())
         return self._job_messages.make_due(job)

@@ -124,7 +124,7 @@ def test_the_status_says_why_nothing_starts(having: Make) -> None:
     use_up()
     message = having().get("/api/images/comfyui/status").json_body["message"]
     assert message == (
-        "The daily budget of 10 dollars is used up until the day ends in UTC. No jobs are waiting."
+        "The daily budget of 10 dollars is used up until midnight UTC. No jobs are waiting."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the time of the GPU instances goes: each second is booked once."""
+"""Book the seconds of GPU instances as booting, busy or idle, each second once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
 
 class Booking:
-    """Keeps the books of the instances' time."""
-
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
 
     def account(self, instance: Instance, record: InstanceRecord, *, is_ready: bool) -> None:
-        """Book the seconds since the last time; harmless when repeated.
+        """Book the seconds since the last booking; safe to repeat.
 
         Call it each minute while the instance is on, and once more when it is stopped.
         """
@@ -47,19 +45,20 @@ class Booking:
         is_ready: bool,
         starts: int,
     ) -> bool:
-        """Book seconds of one day; false if somebody else was faster."""
+        """Book seconds of one day; return False if another process booked them first."""
         elapsed = max(now - since, 0)
         boots_until = float(record.ready_at or since) if is_ready else now
         booting = min(max(boots_until - since, 0), elapsed)
         accounted = float(record.accounted_execution_seconds or 0)
-        # A run is told at its end: what it took before is busy in the minutes that follow.
-        ran = float(record.execution_total_seconds or 0) - accounted
-        busy = min(max(ran, 0), elapsed - booting)
+        # The seconds of an execution are known at its end: those that do not fit into this booking
+        # are booked as busy in the next minutes.
+        unbooked = float(record.execution_total_seconds or 0) - accounted
+        busy = min(max(unbooked, 0), elapsed - booting)
         spent = {BOOTING: booting, BUSY: busy, IDLE: elapsed - booting - busy}
         amounts = _amounts(instance.type, {kind: each for kind, each in spent.items() if each})
         if starts:
             amounts["starts"] = starts
-            busy = max(ran, busy)  # what ran before it was off is over
+            busy = max(unbooked, busy)  # executions from before the start are over
         if amounts:
             execution_seconds = round(accounted + busy, 3)
             if not book(
@@ -73,20 +72,22 @@ class Booking:
 
 
 def _unbooked_since(instance: Instance, record: InstanceRecord, now: float) -> tuple[float, int]:
-    """Return since when nothing is booked, and 1 if the instance has been started since."""
+    """Return when the unbooked seconds begin, and 1 if the instance has started since, else 0."""
     booked_at, on_since = record.accounted_at, record.on_since
     if on_since is not None and (booked_at is None or booked_at < on_since):
         return min(float(on_since), now), 1
-    # EC2 tells when it started an instance: then nobody has to guess what was in a gap.
+    # A long gap is booked only if EC2 says when it started the instance, which shows it was on.
     if booked_at is None or (now - booked_at > GAP_SECONDS and not instance.launched_at):
         return now, 1
     return min(float(booked_at), now), 0
 
 
 def _figures(spent: dict[str, float], amounts: dict[str, float]) -> dict[str, float]:
-    told = {f"{kind.capitalize()}Seconds": round(each, 3) for kind, each in spent.items() if each}
+    seconds = {
+        f"{kind.capitalize()}Seconds": round(each, 3) for kind, each in spent.items() if each
+    }
     cost = sum(each for name, each in amounts.items() if name.endswith("_cost"))
-    return {**told, "GpuDollars": round(cost, 6)} if cost else told
+    return {**seconds, "GpuDollars": round(cost, 6)} if cost else seconds
 
 
 def _amounts(instance_type: str, spent: dict[str, float]) -> dict[str, float]:

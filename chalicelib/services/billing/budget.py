@@ -1,8 +1,7 @@
-"""The daily budget: what the instances cost today, and when nothing is left to spend.
+"""The daily budget: what the instances cost today, and when the budget is used up.
 
-An instance costs the same whatever it does, so that the moment at which the money is used up is
-known as soon as it is known which instances are on. Each of them has that moment in its record,
-where the write that gives a job a slot looks at it.
+An instance costs the same whatever it does, so the instances that are on determine when the budget
+is used up. Each has that time in its record, where the write that gives a job a slot checks it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,17 +19,17 @@ from chalicelib.services.gpus.inventory import InstanceView
 
 _HOUR_SECONDS = 3600
 
-# The reconciler comes every minute: what has no work is on for so long until it is stopped.
+# The reconciler runs every minute: an idle instance stays on for up to this long.
 _LAST_IDLE_SECONDS = 60
-_USUAL_BOOT_SECONDS = 120.0  # of an instance that never booted
-_LONGEST_BOOT_SECONDS = 300.0  # a first set-up takes longer, and does not come again
+_USUAL_BOOT_SECONDS = 120.0  # of an instance that has never booted
+_LONGEST_BOOT_SECONDS = 300.0  # the first boot takes longer, but happens only once
 _SAME_SECONDS = 1.0
 
 
 class Forecast(Struct, frozen=True):
-    """Dollars that are spent today, and when the budget is used up; infinite is not today.
+    """Dollars that are spent today, and when the budget is used up: infinity if not today.
 
-    `is_noted` says that it was noted as used up for the rest of the day.
+    `is_noted` says that the budget is recorded as used up for the rest of the day.
     """
 
     spent: float
@@ -44,9 +43,9 @@ class Forecast(Struct, frozen=True):
 
 
 class Budget:
-    """Dollars for the GPU instances of each day in UTC; None is no limit.
+    """Dollars that the GPU instances may cost in a UTC day; None means no limit.
 
-    An instance may be started as any of `types`; without types as what it is.
+    An instance may be started as any of `types`; if there are none, as its own type.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Budget:
         self._clock = clock
 
     def forecast(self, views: Iterable[InstanceView], *, more: Sequence[str] = ()) -> Forecast:
-        """Say when the budget is used up, with instances of `more` types started now."""
+        """Return the forecast if an instance of each type in `more` were started now."""
         now = self._clock()
         if self.dollars is None:
             return Forecast(0, inf, now)
@@ -77,10 +76,10 @@ class Budget:
     def affordable(
         self, views: list[InstanceView], startable: Sequence[InstanceView], wanted: int
     ) -> int:
-        """Count how many of those that may be started the budget pays for, up to `wanted`.
+        """Return how many of the startable instances the budget pays for, up to `wanted`.
 
-        It lasts until they are up, whichever they are: each counts as the dearest type. If none may
-        start, and none is on, the budget is used up for today.
+        It has to last until they have booted, each as the most expensive type. If none can start
+        and none is on, the budget is recorded as used up for today.
         """
         forecast, count = None, min(wanted, len(startable))
         while count:
@@ -93,11 +92,11 @@ class Budget:
         return 0
 
     def is_noted(self, now: float) -> bool:
-        """Tell whether the budget was noted as used up for the rest of the day."""
+        """Return whether the budget is recorded as used up for the rest of the day."""
         return self.dollars is not None and _is_exhausted(DayUsage.on(date_of(now)), self.dollars)
 
     def write_end_to_instances(self, views: list[InstanceView]) -> Forecast:
-        """Write into the records of the instances that are on when the budget is used up."""
+        """Write when the budget is used up into the records of the instances that are on."""
         forecast = self.forecast(views)
         for each in views:
             if each.is_on and not _knows(each, forecast):
@@ -106,15 +105,15 @@ class Budget:
 
     @property
     def reason(self) -> str:
-        """Say for people why nothing is started."""
-        return f"the daily budget of {self.dollars:g} dollars is used up until the day ends in UTC"
+        """Why no instance is started, for people."""
+        return f"the daily budget of {self.dollars:g} dollars is used up until midnight UTC"
 
     def exhausted(self) -> BudgetExhausted:
-        """Return what callers are refused with."""
+        """Return the error for callers."""
         return BudgetExhausted(self.reason, retry_seconds=seconds_to_next_day(self._clock()))
 
     def publish_end(self, forecast: Forecast) -> None:
-        """Write down for those who accept requests when the budget is used up."""
+        """Store when the budget is used up, for the functions that accept requests."""
         if self.dollars is None:
             return
         known = budget_mark.read()
@@ -130,12 +129,12 @@ class Budget:
             budget_mark.write(BudgetMark(ends_at, self.dollars))
 
     def percent(self, forecast: Forecast) -> float:
-        """Return how much of the budget is spent."""
+        """Return the percentage of the budget that is spent, at least 100 if it is used up."""
         used = 100 * forecast.spent / self.dollars if self.dollars else 100.0
         return round(max(used, 100.0) if forecast.is_exhausted else used, 1)
 
     def _exhaust(self, forecast: Forecast) -> None:
-        """Have nothing start for the rest of the forecast's day, unless the budget is raised."""
+        """Record the budget as used up for the forecast's day, unless it is raised later."""
         if self.dollars is not None and not forecast.is_noted:
             DayUsage.on(date_of(forecast.now)).exhaust(self.dollars)
 
@@ -168,7 +167,7 @@ def _is_published(known: BudgetMark | None, dollars: float, now: float) -> bool:
 
 
 def _knows(view: InstanceView, forecast: Forecast) -> bool:
-    """Tell whether a record says already what a forecast does."""
+    """Return whether a record already has the end that the forecast has."""
     known = view.record.budget_ends_at
     if forecast.is_exhausted:
         return view.record.is_past_budget(forecast.now)

@@ -23,7 +23,10 @@ class Period(Struct, frozen=True):
 
     @classmethod
     def between(cls, first: date | None, last: date | None, *, today: date) -> Period:
-        """Fill in what was not said: 30 days, until today; raise InvalidRequest if it cannot be."""
+        """Return a period, by default 30 days until today; raise InvalidRequest if it is invalid.
+
+        A period that ends before it begins, or has more than 366 days, is invalid.
+        """
         last = last or today
         first = first or last - _DAY * (_USUAL_DAYS - 1)
         if first > last:
@@ -39,13 +42,13 @@ class Period(Struct, frozen=True):
 
     @property
     def job_ids(self) -> tuple[str, str]:
-        """The lowest and the highest id of jobs that were accepted in the period."""
+        """The lowest and the highest possible id of a job accepted in the period."""
         begin, end = _begin(self.first), _begin(self.last + _DAY) - timedelta(milliseconds=1)
         lowest, highest = str(ULID.from_datetime(begin)), str(ULID.from_datetime(end))
         return f"{lowest[:10]}{'0' * 16}", f"{highest[:10]}{'Z' * 16}"
 
     def seconds_until(self, now: float, *, since: date) -> float:
-        """Return how much of the period has passed since a day began."""
+        """Return the seconds of the period from the start of the day `since` until `now`."""
         end = min(now, _begin(self.last + _DAY).timestamp())
         return max(end - _begin(max(self.first, since)).timestamp(), 0)
 

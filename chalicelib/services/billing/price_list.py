@@ -1,6 +1,6 @@
-"""What EC2 asks for GPU instances, as far as we know, and what says otherwise; no configuration."""
+"""EC2's prices of GPU instances, and how other prices are written. Reads no configuration."""
 
-# Dollars an hour, on demand, Linux, us-east-1. `make prices` asks AWS for those of today.
+# Dollars an hour, on demand, Linux, us-east-1. `make prices` asks AWS for today's prices.
 ON_DEMAND = {
     "g4dn.xlarge": 0.526,
     "g4dn.2xlarge": 0.752,
@@ -15,7 +15,7 @@ ON_DEMAND = {
 
 
 def read_prices(text: str) -> dict[str, float]:
-    """Read `g5.xlarge=1.006,g6.xlarge=0.80`, dollars an hour; raise ValueError for another text."""
+    """Parse `g5.xlarge=1.006,g6.xlarge=0.80`, in dollars an hour; raise ValueError if malformed."""
     return dict(_price(entry) for entry in text.split(",")) if text.strip() else {}
 
 

@@ -1,4 +1,4 @@
-"""What GPU instances of this deployment cost."""
+"""Prices of this deployment's GPU instances."""
 
 import logging
 from functools import cache
@@ -18,16 +18,18 @@ _PRICES = ON_DEMAND | read_prices(config.gpu_prices)
 def hourly_price(instance_type: str | None) -> float | None:
     """Return dollars an hour; None if there is no instance.
 
-    A type whose price is not known counts as the dearest that is.
+    A type without a known price counts as the most expensive type that has one.
     """
     if not instance_type:
         return None
     if instance_type not in _PRICES:
-        log.warning("GPU_PRICES lacks %s; it counts as the dearest type", instance_type)
+        log.warning(
+            "GPU_PRICES has no price for %s; it counts as the most expensive type", instance_type
+        )
     return _PRICES.get(instance_type, max(_PRICES.values()))
 
 
 def cost_of(instance_type: str | None, seconds: float) -> float | None:
-    """Return what seconds of an instance cost, in dollars; None if there is none."""
+    """Return the cost of an instance's seconds in dollars; None if there is no instance."""
     price = hourly_price(instance_type)
     return None if price is None else round(seconds * price / _HOUR_SECONDS, _DIGITS)

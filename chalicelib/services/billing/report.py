@@ -1,4 +1,4 @@
-"""What the GPUs did in a period, for which days, styles or posts, and what that cost."""
+"""The usage report: GPU time and its cost in a period, by day, style or post."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GROUPINGS = tuple(_KEYS)
 
 
 class Report(Struct, frozen=True):
-    """The answer: `always_on_cost` is that of one instance over what has passed of the period."""
+    """`always_on_cost` is the cost of one instance that was on for all of the period so far."""
 
     period: Period
     total: Spending
@@ -42,14 +42,12 @@ class Report(Struct, frozen=True):
 
 
 class Usage:
-    """Reads the books."""
-
     def __init__(self, fleet: Fleet, clock: Callable[[], float]) -> None:
         self._fleet = fleet
         self._clock = clock
 
     def report(self, first: date | None, last: date | None, *, group_by: str) -> Report:
-        """Report on the days from first to last; raise InvalidRequest if that is no period."""
+        """Return the report on a period; raise InvalidRequest if the period is invalid."""
         period = Period.between(first, last, today=today(self._clock()))
         jobs = _by_key(period, _KEYS[group_by])
         days = _by_day(period)
@@ -59,7 +57,7 @@ class Usage:
         return Report(period, total, self._always_on_cost(period), grouped)
 
     def _always_on_cost(self, period: Period) -> float | None:
-        """Price one instance that was never off, of the type that is preferred."""
+        """Return the cost of one instance of the preferred type that was never off."""
         instance_type = next(iter(config.preferred_types), None) or self._first_type()
         began = today(began_at() or self._clock())
         seconds = period.seconds_until(self._clock(), since=began)
@@ -81,7 +79,7 @@ def _by_day(period: Period) -> dict[Key, Spending]:
 
 
 def _by_key(period: Period, key_of: Callable[[Job], Key]) -> dict[Key, Spending]:
-    """Add up the images of jobs and the runs that they took, those that failed too."""
+    """Add up the images and executions of jobs by key, including failed jobs."""
     groups: dict[Key, Spending] = {}
     for job in accepted_between(*period.job_ids):
         group = groups.setdefault(key_of(job), Spending())
@@ -100,7 +98,7 @@ def _with_images(
 
 
 def _with_standing(groups: dict[Key, Spending], total: Spending) -> list[tuple[Key, Spending]]:
-    """Share out the time of booting and idling by how long each group had a GPU; most first."""
+    """Split booting and idle time by how long each group had a GPU; most first."""
     busy_seconds = sum(group.busy_seconds for group in groups.values())
     for group in groups.values():
         if busy_seconds:
@@ -109,7 +107,7 @@ def _with_standing(groups: dict[Key, Spending], total: Spending) -> list[tuple[K
 
 
 class Spending(Struct):
-    """Sums in seconds and dollars; a cost of None is not known."""
+    """Sums in seconds and dollars; a cost of None is unknown."""
 
     images: int = 0
     booting_seconds: float = 0
@@ -131,16 +129,16 @@ class Spending(Struct):
 
     @property
     def cost(self) -> float | None:
-        """Dollars in all."""
+        """Total dollars; None if unknown."""
         return add(self.busy_cost, self.standing_cost)
 
     @property
     def cost_per_image(self) -> float | None:
-        """Dollars; None without images, too."""
+        """Dollars; None if unknown, or without images."""
         return None if self.cost is None or not self.images else self.cost / self.images
 
     def take_share(self, share: float, total: Spending) -> None:
-        """Take a share, from 0 to 1, of the time in which the GPUs were on and did not work."""
+        """Take a share, from 0 to 1, of the booting and idle time and its cost."""
         self.booting_seconds = share * total.booting_seconds
         self.idle_seconds = share * total.idle_seconds
         self.standing_cost = share * total.standing_cost
@@ -157,5 +155,5 @@ class Spending(Struct):
 
 
 def add(one: float | None, other: float | None) -> float | None:
-    """Add two costs; what is not known makes their sum unknown."""
+    """Add two costs; the sum is None if one of them is."""
     return None if one is None or other is None else one + other

@@ -1,1 +1,1 @@
-"""GPU instances: which there are, which serve, start and stop."""
+"""GPU instances: their inventory and state, starting and stopping, and their slots."""

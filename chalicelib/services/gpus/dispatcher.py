@@ -14,18 +14,18 @@ from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import NoFreeSlot
 
-# A job that is due this soon, or was so a moment ago, is looked at anyway.
+# A job that is due this close to now is driven anyway.
 _SOON_SECONDS = 5
 
-_OLD_SECONDS = 600  # how many instances there are changes seldom
-_PATIENCE_SECONDS = 60  # with a ComfyUI that has a job and does not answer
+_OLD_SECONDS = 600  # the number of instances rarely changes
+_PATIENCE_SECONDS = 60  # for a ComfyUI that has a job and does not answer
 
 
 class Dispatcher:
     """Gives `SLOTS_PER_GPU` slots of each GPU to the jobs that are first in the queue.
 
-    A slot is a place in ComfyUI's own queue. There are few of them, so that nobody's burst fills
-    that queue, and more than one, so that the GPU has its next image when it ends one.
+    There are few slots, so that no owner's burst fills ComfyUI's own queue, and more than one, so
+    that the GPU has its next image when it finishes one.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Dispatcher:
         self._clock = clock
 
     def acquire(self, job: Job) -> Server:
-        """Return the GPU on which the job has a slot now, the one it had before if that serves.
+        """Give the job a slot and return its server, the one it had before if that still serves.
 
-        Raise NoFreeSlot when others come first, ComfyUIUnreachable when its GPU may be back
-        soon, and what `Fleet.bring_up` raises.
+        Raise NoFreeSlot if other jobs come first, ComfyUIUnreachable while its server may answer
+        again soon, and what `Fleet.bring_up` raises.
         """
         if (current := self.server_at_work(job)) and self._acquire_slot(job, current):
             return current
@@ -54,10 +54,10 @@ class Dispatcher:
         raise NoFreeSlot("waiting for a free slot")
 
     def server_at_work(self, job: Job) -> Server | None:
-        """Return the GPU that has the job's attempt, if it serves.
+        """Return the server that has the job's attempt; None if it no longer serves.
 
-        While ComfyUI loads a checkpoint it may not answer for seconds; the run would be paid
-        twice if another GPU took the job at once. Raise ComfyUIUnreachable meanwhile.
+        Raise ComfyUIUnreachable in the first minute without an answer: ComfyUI may not answer
+        while it loads a checkpoint, and another GPU would execute the job a second time.
         """
         if not job.attempt:
             return None
@@ -83,29 +83,29 @@ class Dispatcher:
             job.id, now=now, execution_seconds=execution_seconds, spent_seconds=spent
         )
         if len(self._fleet.inventory.members(max_age_seconds=_OLD_SECONDS)) > 1:
-            return self.fill_slots()  # another may have become ready since
+            return self.fill_slots()  # another instance may have become ready since
         return self._make_due(queue.first(None, config.slots_per_gpu - len(record.slot_holders)))
 
     def send_after_lease(self, job: Job) -> None:
         """Send the job's message for when its lease has ended, in case its driver dies.
 
-        A job that was accepted under a lease, and was never in the queue, has such a message.
+        A job that was accepted under a lease, and was never in the queue, already has one.
         """
         if job.sort_key:
             self._job_messages.send_when_due(job)
 
     def repair(self) -> None:
-        """Free the slots of jobs that are gone, and make those due that should have been."""
+        """Free the slots that no job uses, and make the next jobs due."""
         records = InstanceRecord.all()
         for record in records:
             self._release_unused(record)
         if self._budget.is_noted(self._clock()):
-            return  # nobody would have a slot today
+            return  # no job gets a slot today
         taken = sum(len(record.slot_holders) for record in records)
         self._make_due(queue.first(None, max(config.slots_per_gpu * len(records) - taken, 1)))
 
     def fill_slots(self) -> None:
-        """Make the next jobs due if slots are free: one may have come free as a job was queued."""
+        """Make the next jobs due if slots are free; one may be freed while a job is queued."""
         free = sum(server.free_slots for server in self._fleet.inventory.observe_serving())
         self._make_due(queue.first(None, free))
 
@@ -122,7 +122,7 @@ class Dispatcher:
         ahead = queue.first(job.sort_key if job.queue else None, free + len(holders) if free else 0)
         first = [each for each in ahead if each.id not in holders][:free]
         if len(first) >= free:
-            # While a GPU starts, the first look at it by themselves.
+            # While an instance starts, the first jobs are due at short intervals anyway.
             self._make_due([each for each in first if servers or each.status != STARTING])
             raise NoFreeSlot("waiting for a free slot")
 
@@ -135,7 +135,7 @@ class Dispatcher:
         return True
 
     def _release_slot(self, job: Job) -> None:
-        """Free the slot on the GPU that the job had before."""
+        """Free the slot on the instance of the job's last attempt."""
         if job.attempt:
             InstanceRecord(job.attempt.instance_id).release_slot(job.id)
 
@@ -147,7 +147,7 @@ class Dispatcher:
                 self._job_messages.make_due(job)
 
     def _release_unused(self, record: InstanceRecord) -> int:
-        """Free slots that no job uses, as its driver has died; return how many."""
+        """Free slots that no job uses because its driver has died; return how many."""
         unused = [job_id for job_id in record.slot_holders if not self._uses(job_id, record.id)]
         for job_id in unused:
             record.release_slot(job_id)
@@ -163,12 +163,12 @@ class Dispatcher:
         is_there = bool(job.attempt and job.attempt.instance_id == instance_id)
         if is_there and job.due_at < self._clock() - _SOON_SECONDS:
             self._job_messages.make_due(job)
-        # Whoever holds the lease may be about to write his attempt down.
+        # The driver that holds the lease may be about to write the attempt.
         return is_there or (bool(job.lease) and job.due_at > self._clock())
 
 
 def _preferred(job: Job, servers: list[Server]) -> list[Server]:
-    """Order GPUs by what they have to do; to load another checkpoint takes as long as an image."""
+    """Order servers by queue length; loading another checkpoint counts as one image."""
     checkpoint = job.parameters["checkpoint"]
     return sorted(
         servers,

@@ -1,4 +1,4 @@
-"""The GPU instances: what must happen before one can serve, and when there are too few."""
+"""The fleet: start instances when none can serve, or when there are too few for the queue."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.fleet")
 
-_BOOT_LOOK_SECONDS = 2.0  # many wait for one GPU, each in a function of its own
+_BOOT_LOOK_SECONDS = 2.0  # each function that waits for a GPU asks EC2 for itself
 _SCALE_UP_SECONDS = 10
-_RECLAIM_SECONDS = 300  # EC2 gives notice two minutes before
-_MOST_COUNTED = 1000  # of the queue; no fleet is so large that more would matter
+_RECLAIM_SECONDS = 300  # EC2 gives two minutes' notice
+_MOST_COUNTED = 1000  # jobs of the queue; no fleet is so large that more would matter
 
 
 class Fleet:
@@ -63,25 +63,28 @@ class Fleet:
         self._scaled_up_at = float("-inf")
 
     def bring_up(self) -> list[Server]:
-        """Look anew when none can serve; raise GpuNotReady after doing what brings one nearer."""
-        asked = self.inventory.running()
+        """Return the servers if some have become ready; else start an instance if one is needed.
+
+        Raise GpuNotReady until one serves, OutOfBudget, or ComfyUIUnavailable if none ever will.
+        """
+        known = self.inventory.running()
         self.inventory.members(max_age_seconds=_BOOT_LOOK_SECONDS)
-        if self.inventory.running() != asked and (servers := self.inventory.observe_serving()):
+        if self.inventory.running() != known and (servers := self.inventory.observe_serving()):
             return servers
         raise self._start_or_wait()
 
     def start(self, key_id: str | None) -> None:
-        """Have an instance running; harmless when one is.
+        """Start an instance unless one is on; `key_id` is None for callers without a limit.
 
-        Raise TooManyRequests if a key has started one less than an hour ago; None may always.
-        Raise StartFailed if EC2 refuses, and BudgetExhausted if nothing is left to spend today.
+        Raise TooManyRequests if the key has started one less than an hour ago, StartFailed if EC2
+        refuses, and BudgetExhausted if nothing is left to spend today.
         """
         members = self.inventory.usable(max_age_seconds=0)
         if any(each.state in ("running", "pending") for each in members):
             return
         startable, count = self._affordable(self.inventory.observe(), 1)
         if not startable:
-            raise StartFailed("all GPU instances are unhealthy, and are left alone for an hour")
+            raise StartFailed("all GPU instances are unhealthy; none is started for an hour")
         if not count:
             raise self._budget.exhausted()
         start = GpuStartLimit.take(key_id, now=self._clock()) if key_id else None
@@ -95,36 +98,36 @@ class Fleet:
     def _start_one(self) -> None:
         try:
             started = self._start(lambda views: self._affordable(views, 1))
-        except GpuNotReady as wait:  # somebody else is at it
+        except GpuNotReady as wait:  # another process is starting instances
             if why := refusal_of(StartSeries.read(now=self._clock())):
                 raise NoCapacity(why) from wait
         else:
             if not started:
-                raise StillStopping("the GPU instance is still stopping, and starts only then")
+                raise StillStopping("the GPU instance is still stopping and cannot start yet")
         finally:
             self.inventory.expire()
 
     def scale(self, *, least_jobs: int = 0) -> None:
-        """Start as many instances as the open jobs deserve, as far as EC2 and `FLEET_MAX` allow."""
+        """Start the instances that the open jobs need, as far as EC2 and the limits allow."""
         stopped, missing = self._plan(self.inventory.observe(), least_jobs)
         if missing <= 0 or not stopped:
             return
         try:
             self._start(lambda views: self._plan(views, least_jobs))
         except (GpuNotReady, StartFailed) as refusal:
-            log.info("no more GPUs: %s", refusal)
+            log.info("no more GPU instances are started: %s", refusal)
         self.inventory.expire()
 
     def _start(self, plan: Callable[[list[InstanceView]], tuple[list[InstanceView], int]]) -> int:
-        """Start what is planned, and write down how long the budget lasts then."""
-        # Anew for the only one who starts: much may have been started meanwhile.
+        """Start the planned instances, and write the new end of the budget to all records."""
+        # Observed again once no other process can start any: some may have been started since.
         started = self._starter.start(lambda: plan(self.inventory.observe(max_age_seconds=0)))
         if started:
             self._budget.write_end_to_instances(self.inventory.observe(max_age_seconds=0))
         return started
 
     def _plan(self, views: list[InstanceView], least_jobs: int) -> tuple[list[InstanceView], int]:
-        """Say which instances may be started, and how many of them should be."""
+        """Return the instances that may be started, and how many of them should be."""
         served = sum(len(each.record.slot_holders) for each in views)
         open_jobs = max(queue.length(_MOST_COUNTED) + served, least_jobs)
         want = wanted(open_jobs, execution_seconds(views), self._limits)
@@ -132,32 +135,31 @@ class Fleet:
         return self._affordable(views, max(missing, 0))
 
     def _affordable(self, views: list[InstanceView], count: int) -> tuple[list[InstanceView], int]:
-        """Say which instances may be started, and how many of them the budget allows."""
+        """Return the instances that may be started, and how many of them the budget allows."""
         startable = self._startable(views)
         return startable, self._budget.affordable(views, startable, count)
 
     def scale_up(self) -> None:
-        """Do the same for a job that waits for a slot; many may ask, and often."""
+        """Scale for a job that waits for a slot; do nothing if that was done seconds ago."""
         is_due = self._clock() - self._scaled_up_at > _SCALE_UP_SECONDS
         if self._limits.fleet_max > 1 and is_due:
             self._scaled_up_at = self._clock()
-            with suppress(GpuNotReady):  # EC2 does not tell; the reconciler looks too
+            with suppress(GpuNotReady):  # EC2 does not answer; the reconciler scales, too
                 self.scale()
 
     def reclaim(self, instance_id: str) -> None:
-        """Give an instance that EC2 takes back no more jobs; other instances are not ours."""
+        """Drain an instance that EC2 is about to reclaim; ignore instances of other fleets."""
         if any(each.id == instance_id for each in self.inventory.members(max_age_seconds=0)):
-            log.warning("EC2 takes a GPU instance back", extra={"instance_id": instance_id})
+            log.warning("EC2 reclaims a GPU instance", extra={"instance_id": instance_id})
             until = self._clock() + _RECLAIM_SECONDS
             InstanceRecord(instance_id).drain(until=until)
 
     def stop(self, instance: Instance) -> None:
-        """Stop an instance."""
         self._gateway.stop(instance.id)
         self.inventory.expire()
 
     def _startable(self, views: list[InstanceView]) -> list[InstanceView]:
-        """List what is stopped and healthy, else what is about to be stopped."""
+        """Return the healthy instances that are stopped, else those that are stopping."""
         off = [each for each in views if each.state in (STOPPED, NO_CAPACITY)]
         stopping = [each for each in views if each.state == STOPPING]
         unhealthy = [

@@ -1,4 +1,4 @@
-"""The GPU instances: which ones there are, what each one does, and which can serve now."""
+"""The inventory: which instances there are, the state of each, and which can serve now."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
 
-_DESCRIBE_SECONDS = 5.0  # one EC2 Describe serves all requests of this time
+_DESCRIBE_SECONDS = 5.0  # one DescribeInstances serves all requests of this time
 _STALE_SECONDS = 120
 _OLD_SECONDS = 600
-_SILENT_SECONDS = 1.0  # asking one that boots takes a time-out; it is not asked again so soon
+_SILENT_SECONDS = 1.0  # asking a booting ComfyUI takes a timeout; it is not asked again sooner
 
 
 class Inventory:
-    """What can be seen of all instances of one deployment."""
+    """Observes all instances of one deployment."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Inventory:
         self._silent_at: dict[str, float] = {}
 
     def members(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
-        """List the instances as EC2 described them at most so long ago.
+        """List the instances as EC2 described them at most `max_age_seconds` ago.
 
-        While EC2 does not answer, the last answer counts for two minutes more; then raise
+        While EC2 does not answer, its last answer counts for two more minutes; then raise
         FleetUnreachable.
         """
         if self._clock() - self._described_at > max_age_seconds:
@@ -62,20 +62,20 @@ class Inventory:
             self._members, self._silence = self._gateway.instances(), None
             self._unreachable_since, self._is_known = None, True
         except FleetUnreachable as silence:
-            # What serves goes on serving while EC2's API is down.
+            # Instances that serve keep serving while EC2's API is down.
             now = self._clock()
             self._unreachable_since = (
                 now if self._unreachable_since is None else self._unreachable_since
             )
             is_stale = not self._is_known or now - self._unreachable_since > _STALE_SECONDS
             self._silence = silence if is_stale else None
-        self._described_at = self._clock()  # a time-out has passed, perhaps
+        self._described_at = self._clock()  # read again, as a timeout may have passed
 
     def check(self) -> None:
-        """Raise ComfyUIUnavailable when no instance could ever serve a job, as far as EC2 tells.
+        """Raise ComfyUIUnavailable if no instance can ever serve a job; pass if EC2 is down.
 
-        How many instances there are changes seldom: where one could serve, EC2 is asked once in
-        ten minutes.
+        The number of instances rarely changes: while one can serve, EC2 is asked once in ten
+        minutes.
         """
         with suppress(FleetUnreachable):
             try:
@@ -86,27 +86,27 @@ class Inventory:
                 self.usable()
 
     def expire(self) -> None:
-        """Have EC2 asked again at the next look: something was started or stopped."""
+        """Ask EC2 again at the next look, as an instance was started or stopped."""
         self._described_at = float("-inf")
 
     def views(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
-        """Look at every instance: EC2, its ComfyUI, and what we know of it. Nothing is changed."""
+        """Return the state of every instance, and write nothing."""
         return self._views(self._look_at, max_age_seconds)
 
     def observe(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
-        """Look at every instance, warm up those that just booted, and write down what was seen."""
+        """Return the state of every instance; warm up those that just booted, and store it all."""
         return self._views(self._ask, max_age_seconds)
 
     def observe_serving(self) -> list[Server]:
-        """List the instances that can serve now, the least busy first."""
+        """List the instances that can serve now, the shortest queue first."""
         answering = [server for each in self.running() if (server := self._ask(each))]
         serving = [server for server in answering if server.serves]
         return sorted(serving, key=lambda server: server.queue_length)
 
     def observe_server(self, instance_id: str) -> Server | None:
-        """Return one instance if it can go on with what it has; it may take nothing new.
+        """Return an instance if it can continue with its jobs, even if it takes no new ones.
 
-        Raise ComfyUIUnreachable when it should, as it runs, and does not answer.
+        Raise ComfyUIUnreachable if it runs and does not answer.
         """
         member = next((each for each in self.running() if each.id == instance_id), None)
         if member is None:
@@ -121,7 +121,7 @@ class Inventory:
         return [each for each in self.members() if each.state == "running"]
 
     def usable(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
-        """List the instances; raise ComfyUIUnavailable when none could ever serve a job."""
+        """List the instances; raise ComfyUIUnavailable if none can ever serve a job."""
         members = self.members(max_age_seconds=max_age_seconds)
         if not members:
             raise no_instance()
@@ -145,7 +145,7 @@ class Inventory:
         return InstanceView(instance, record, server, state)
 
     def _ask(self, instance: Instance) -> Server | None:
-        """Ask an instance's ComfyUI, and write down whether it answered and became ready."""
+        """Ask an instance's ComfyUI, and store whether it answers and is ready."""
         was_silent_at = self._silent_at.get(instance.id, float("-inf"))
         if instance.can_be_started and self._clock() - was_silent_at < _SILENT_SECONDS:
             return None
@@ -179,7 +179,7 @@ class Inventory:
 
 
 class Server(NamedTuple):
-    """An instance whose ComfyUI answers, how much it has to do, and what we know of it."""
+    """An instance whose ComfyUI answers."""
 
     instance: Instance
     comfyui: ComfyUI
@@ -199,7 +199,7 @@ class Server(NamedTuple):
 
 
 class InstanceView(NamedTuple):
-    """An instance as it is now; `server` is None when its ComfyUI is silent, or it is off."""
+    """An instance and its state; `server` is None if it is off or its ComfyUI does not answer."""
 
     instance: Instance
     record: InstanceRecord
@@ -208,5 +208,5 @@ class InstanceView(NamedTuple):
 
     @property
     def is_on(self) -> bool:
-        """Whether it is paid for: also one that was just started, which EC2 tells later."""
+        """Whether it costs money. EC2 still describes one that was just started as stopped."""
         return self.instance.state in ("running", "pending") or self.state == STARTING

@@ -1,5 +1,4 @@
-"""How many GPUs should be on, and which idle one may stop: pure decisions, for the reconciler, the
-drivers, and the simulator in bench/."""
+"""How many GPUs should be on, and which idle one may stop. Pure; bench/ simulates with it."""
 
 from __future__ import annotations
 
@@ -7,22 +6,23 @@ from math import ceil
 
 from msgspec import Struct
 
-# Of an image, until the fleet has made one.
+# Per image, until the fleet has made one.
 _USUAL_RUN_SECONDS = 10.0
 
 
 class Limits(Struct, frozen=True):
-    """What the deployment allows: the most instances, and the seconds that it waits for each."""
+    """The most instances, and the seconds within which they should finish the open jobs."""
 
     fleet_max: int
     scale_wait_seconds: int
 
 
 def wanted(open_jobs: int, execution_seconds: float | None, limits: Limits) -> int:
-    """Say how many instances the open jobs deserve, by the recent seconds of a run.
+    """Return how many instances the open jobs need, by the recent seconds of an execution.
 
-    As many as end them within `scale_wait_seconds`, which should be longer than a boot: a GPU
-    that comes when the others are done is paid for nothing. One for any job, `fleet_max` at most.
+    As many as finish the jobs within `scale_wait_seconds`, at least one, at most `fleet_max`.
+    `scale_wait_seconds` should be longer than a boot: a GPU that is ready when the others have
+    finished costs money for nothing.
     """
     if open_jobs <= 0:
         return 0
@@ -31,8 +31,8 @@ def wanted(open_jobs: int, execution_seconds: float | None, limits: Limits) -> i
 
 
 def may_stop(idle_seconds: float, *, on: int, open_jobs: int, limit_seconds: float) -> bool:
-    """Say whether an idle instance, one of those `on`, has no more use.
+    """Return whether an idle instance may be stopped, where `on` instances are on.
 
-    While jobs are open the last one stays: what keeps a job off it for so long is something else.
+    While jobs are open the last instance stays on: something else keeps the jobs from it.
     """
     return idle_seconds >= limit_seconds and on > (1 if open_jobs else 0)

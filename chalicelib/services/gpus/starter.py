@@ -1,4 +1,4 @@
-"""Starting GPU instances: once for each need, with whatever capacity EC2 has."""
+"""Start GPU instances: one process at a time, with whatever capacity EC2 has."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.starter")
 
-_TRY_SECONDS = 30  # should its function die, the next try begins so much later
-_ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs it
-_SETTLE_SECONDS = 10  # until EC2 describes as started what it started
+_TRY_SECONDS = 30  # if the function that starts instances dies, the next one may after this time
+_ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs an instance
+_SETTLE_SECONDS = 10  # until EC2 describes a started instance as started
 _STOPPING_SECONDS = 2
 _LOOK_SECONDS = 2
 
-# Between two rounds that found no capacity: doubled each time, and spread by chance, as the
-# fleets of others wait for the same.
+# The pause between two rounds that found no capacity: doubled each time, with jitter, as other
+# fleets wait for the same capacity.
 _FIRST_SECONDS = 20
 _LONGEST_SECONDS = 300
 
 
 class Starter:
-    """Starts instances, as one of `types` where the first ones are not to be had.
+    """Starts instances as the first of `types` that EC2 has.
 
-    `chance` gives numbers from 0 to 1.
+    `chance` returns numbers from 0 to 1, for the jitter of retries.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class Starter:
         self._chance = chance
 
     def start(self, plan: Callable[[], tuple[list[InstanceView], int]]) -> int:
-        """Start instances and count them; raise GpuNotReady if somebody else is at it.
+        """Start instances and return how many.
 
-        `plan` is asked by the only one who starts, and looks anew: for those that may be started,
-        the best first, and for how many of them should be. Raise StartFailed when EC2 refuses all.
+        `plan` is called once no other process can start any. It returns the instances that may be
+        started, the best first, and how many of them should be. Raise GpuNotReady while another
+        process starts some or a retry is not due, and StartFailed if EC2 refuses all.
         """
         now = self._clock()
         series = StartSeries.read(now=now)
@@ -72,7 +73,7 @@ class Starter:
         return started
 
     def _round(self, candidates: list[InstanceView], count: int) -> int:
-        """Ask for every instance as every type, the preferred one first; count the starts."""
+        """Try every instance as every type, the preferred type first; return the starts."""
         over: set[str] = set()
         types = {view.instance.id: view.instance.type for view in candidates}
         started, refusal = 0, None
@@ -86,12 +87,16 @@ class Starter:
                 started += self._start(view, wanted_type, types)
                 over.add(view.instance.id)  # it starts, or is still stopping
             except StartUnknown:
-                return started + 1  # the next look tells
+                return started + 1  # the next observation shows whether it has started
             except StartFailed as error:
                 if not isinstance(error, NoCapacity | TypeRefused):
-                    over.add(view.instance.id)  # it is not its type
-                log.warning("not started: %s", error, extra={"instance_id": view.instance.id})
-                # What people can change is told rather than what passes.
+                    over.add(view.instance.id)  # another type would be refused as well
+                log.warning(
+                    "a GPU instance was not started: %s",
+                    error,
+                    extra={"instance_id": view.instance.id},
+                )
+                # A lack of capacity passes; any other refusal has to be fixed and is reported.
                 refusal = error if isinstance(refusal, NoCapacity | None) else refusal
         if refusal and not started:
             raise refusal
@@ -102,7 +107,7 @@ class Starter:
             yield from ((view, instance_type) for view in candidates)
 
     def _start(self, view: InstanceView, wanted_type: str | None, types: dict[str, str]) -> bool:
-        """Start an instance as a type; false while it is still stopping."""
+        """Start an instance as a type; return False while it is still stopping."""
         name, record = view.instance.id, view.record
         record.went_off(now=self._clock())
         if (record.unhealthy_until or 0) > self._clock():
@@ -133,7 +138,7 @@ class Starter:
 
 
 def refusal_of(series: StartSeries) -> str | None:
-    """Say what EC2 refuses and when it is asked again, if it does."""
+    """Return why EC2 started no instance and when that is retried; None if it did not refuse."""
     if not series.failed:
         return None
     next_at = datetime.fromtimestamp(float(series.next_at), UTC).strftime("%H:%M:%S UTC")

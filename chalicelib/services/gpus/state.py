@@ -1,4 +1,4 @@
-"""The state of a GPU instance, from what EC2, its ComfyUI and its record tell."""
+"""The state of a GPU instance, from EC2, its ComfyUI and its record."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ STOPPING = "stopping"
 NO_CAPACITY = "no_capacity"
 UNHEALTHY = "unhealthy"
 
-# Those that serve now, or will without our doing.
+# States of instances that serve now, or will without further action.
 COMING = (STARTING, BOOTING, READY, BUSY)
 
 _FRESH_SECONDS = 15
 
-# Loading a checkpoint may keep a ComfyUI from answering for so long.
+# ComfyUI may not answer for this long while it loads a checkpoint.
 _PATIENCE_SECONDS = 60
 
 _BY_EC2 = {"pending": STARTING, "stopping": STOPPING, "shutting-down": STOPPING}
@@ -38,12 +38,12 @@ def state_of(
     now: float,
     has_capacity: bool,
 ) -> str:
-    """Say in one word what an instance does; `server` is None when its ComfyUI is silent."""
+    """Return the state of an instance; `server` is None if its ComfyUI does not answer."""
     if instance.state == "running":
         return _of_running(record, server, now)
     is_fresh = now - (record.on_since or 0) < _FRESH_SECONDS and not record.ready_at
     if instance.state == "stopped" and is_fresh:
-        return STARTING  # EC2 tells so some seconds later
+        return STARTING  # EC2 describes it so only after some seconds
     if instance.state == "stopped" and (record.unhealthy_until or 0) > now:
         return UNHEALTHY
     if instance.state == "stopped" and not has_capacity:
@@ -52,7 +52,7 @@ def state_of(
 
 
 def _of_running(record: InstanceRecord, server: Server | None, now: float) -> str:
-    # What was wrong before it was off tells nothing.
+    # What was wrong before the instance was last off no longer counts.
     is_unhealthy = bool(record.unhealthy_reason and record.on_since)
     if server is None:
         is_lost = now - float(record.unreachable_since or now) >= _PATIENCE_SECONDS

@@ -1,4 +1,4 @@
-"""What people are told about the GPUs: in a status, and while a job waits for one."""
+"""Texts about the GPUs: for the status, and for jobs that wait for a GPU."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 
 UNAVAILABLE = "unavailable"
 
-# From the nearest to an image to the farthest.
+# Ordered by how close an instance is to an image: the status is the first state that one has.
 _SENTENCES = {
     instance_state.READY: "ComfyUI is ready",
     instance_state.BUSY: "ComfyUI is generating",
-    instance_state.BOOTING: "The GPU instance runs and ComfyUI is booting",
+    instance_state.BOOTING: "The GPU instance is running and ComfyUI is booting",
     instance_state.STARTING: "The GPU instance is starting",
-    instance_state.DRAINING: "The GPU instance ends its work, and stops",
+    instance_state.DRAINING: "The GPU instance finishes its jobs and stops",
     instance_state.STOPPING: "The GPU instance is stopping; the next image starts it again",
     instance_state.STOPPED: "The GPU is off; the next image starts it",
-    instance_state.NO_CAPACITY: "The GPU is off, and EC2 does not start it",
-    instance_state.UNHEALTHY: "The GPU instance does not work; it is stopped and started anew",
-    UNAVAILABLE: "There is no ComfyUI that could serve: none is running, and none can be started",
+    instance_state.NO_CAPACITY: "The GPU is off and EC2 does not start it",
+    instance_state.UNHEALTHY: "The GPU instance is unhealthy; it is stopped and started again",
+    UNAVAILABLE: "ComfyUI is not available: none is running, and none can be started",
 }
 
 
 class Status(Struct, frozen=True):
-    """`status` is one of an instance's states, of the one nearest to an image, or unavailable."""
+    """`status` is the state of the instance that is closest to an image, or `unavailable`."""
 
     status: str
     message: str
 
 
 def comfyui_status(inventory: Inventory, budget: Budget, now: float) -> Status:
-    """Ask the instances and the job table, and change nothing; a GPU that is off is no error."""
-    views = inventory.views(max_age_seconds=2)  # people watch a GPU start
+    """Return the status of the GPUs and the number of open jobs, and write nothing."""
+    views = inventory.views(max_age_seconds=2)  # users poll this while a GPU starts
     status = _status(views)
     mark = budget_mark.read()
     if mark and mark.is_exhausted(budget.dollars, now):
@@ -96,7 +96,7 @@ _UNHEALTHY_SECONDS = 15
 
 
 def execution_seconds(views: list[InstanceView]) -> float | None:
-    """Return how long an image takes on average, by the recent ones."""
+    """Return the average seconds of recent executions; None if there are none."""
     known = [
         float(each.record.execution_seconds)
         for each in views
@@ -106,12 +106,12 @@ def execution_seconds(views: list[InstanceView]) -> float | None:
 
 
 def progress(views: list[InstanceView], now: float) -> GpuNotReady:
-    """Say what is nearest to a GPU that serves."""
+    """Return what a job waits for: the state of the instance that is closest to serving."""
     states = {each.state for each in views}
     if states & {BOOTING, READY, BUSY}:
         return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
     if DRAINING in states:
-        return GpuNotReady("the GPU instance ends its work, and is started anew", retry_seconds=5)
+        return GpuNotReady("the GPU instance is draining before a restart", retry_seconds=5)
     if STARTING not in states:
         series = StartSeries.read(now=now)
         if why := refusal_of(series):
@@ -126,16 +126,17 @@ def progress(views: list[InstanceView], now: float) -> GpuNotReady:
 
 
 def no_instance() -> ComfyUIUnavailable:
-    """Return what is wrong when EC2 knows no instance of the fleet."""
+    """Return the error if EC2 knows no instance of the fleet."""
     return ComfyUIUnavailable(
         "there is no GPU instance",
-        suggestion="Tag an EC2 instance that runs ComfyUI for this fleet, or set COMFYUI_URL",
+        suggestion="Ask the operator to tag an EC2 instance that runs ComfyUI for this fleet, "
+        "or to set COMFYUI_URL",
     )
 
 
 def not_answering() -> ComfyUIUnavailable:
-    """Return what is wrong when a ComfyUI that we cannot start is silent."""
+    """Return the error if a ComfyUI that Darkroom cannot start does not answer."""
     return ComfyUIUnavailable(
         "ComfyUI does not answer at the configured address",
-        suggestion="Check if ComfyUI is running and COMFYUI_URL is right",
+        suggestion="Ask the operator to check that ComfyUI is running and COMFYUI_URL is right",
     )

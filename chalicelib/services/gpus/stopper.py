@@ -1,4 +1,4 @@
-"""Which GPU instances are stopped, and why: by proof that nobody uses them, or of no use."""
+"""Stop GPU instances that are idle, unhealthy, on for too long, or past the daily budget."""
 
 import logging
 from collections.abc import Callable
@@ -22,15 +22,13 @@ from chalicelib.services.gpus.state import (
 
 log = logging.getLogger("darkroom.stopper")
 
-# A run that is interrupted while it loads a checkpoint ends when that is done; until then its
-# ComfyUI looks as if it did not work.
+# An execution that is interrupted while it loads a checkpoint ends after the load; until then its
+# ComfyUI looks unhealthy.
 _UNHEALTHY_SECONDS = 30
-_DRAIN_SECONDS = 90  # longer than asking EC2 takes at worst, and until it says that one stops
+_DRAIN_SECONDS = 90  # longer than a stop takes at worst, until EC2 describes the instance so
 
 
 class Stopper:
-    """Stops what is idle, broken, or on for too long."""
-
     def __init__(
         self,
         fleet: Fleet,
@@ -53,9 +51,9 @@ class Stopper:
         self._clock = clock
 
     def stop_unneeded(self) -> None:
-        """Note the state of every instance, and stop those that are of no use.
+        """Record the state of every instance, and stop those that are not needed.
 
-        What goes wrong with one is no reason to leave the others; raise the last error.
+        If one fails, the others are still handled; raise the last error at the end.
         """
         views = self._fleet.inventory.observe()
         open_jobs = sum(count_open().values())
@@ -65,16 +63,18 @@ class Stopper:
             try:
                 on -= self._update_and_stop(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
             except Exception as error:
-                log.exception("not stopped", extra={"instance_id": each.instance.id})
+                log.exception(
+                    "a GPU instance could not be checked", extra={"instance_id": each.instance.id}
+                )
                 failed = error
         self._forget(views)
         if failed:
             raise failed
 
     def _publish_budget(self, views: list[InstanceView]) -> tuple[bool, Exception | None]:
-        """Tell whether the budget lasts, and everybody else until when; and what went wrong.
+        """Publish the end of the budget; return whether money is left, and the error if one.
 
-        This comes before anything is booked: what is booked is read with what is not yet.
+        This precedes all booking, so that no second counts as both booked and not yet booked.
         """
         try:
             forecast = self._budget.write_end_to_instances(views)
@@ -84,16 +84,16 @@ class Stopper:
                 percent = self._budget.percent(forecast)
                 metrics.emit("budget", {"BudgetPercent": percent}, dollars=round(forecast.spent, 6))
         except Exception as error:
-            log.exception("the budget is not known")
+            log.exception("the end of the budget could not be published")
             return True, error
         return not forecast.is_exhausted, None
 
     def _update_and_stop(
         self, view: InstanceView, *, on: int, open_jobs: int, is_paid: bool
     ) -> bool:
-        """Note the state of an instance; tell whether it was one that comes and is stopped."""
+        """Record an instance's state; return whether it was in a `COMING` state and is stopped."""
         record, now = view.record, self._clock()
-        # Nothing is known to use what is silent for a moment.
+        # An instance that is silent for a moment does not count as used.
         is_idle = view.state in (READY, DRAINING, UNHEALTHY) or (
             view.state == BUSY and view.server is None
         )
@@ -118,17 +118,20 @@ class Stopper:
 
     def _account(self, view: InstanceView) -> None:
         if not view.instance.can_be_started:
-            return  # somebody else pays for it
+            return  # this deployment does not pay for it
         try:
             is_ready = view.record.ready_at is not None
             self._booking.account(view.instance, view.record, is_ready=is_ready)
         except Exception:
-            log.exception("not accounted", extra={"instance_id": view.instance.id})
+            log.exception(
+                "the time of a GPU instance could not be booked",
+                extra={"instance_id": view.instance.id},
+            )
 
     def _stop_idle(self, view: InstanceView, *, on: int, open_jobs: int) -> bool:
-        """Stop it if it had no work for long enough, and gets none in this very moment."""
+        """Stop an instance that had no work for long enough, unless it just got a job."""
         record, now = view.record, self._clock()
-        # Work that came and went between two rounds was not seen.
+        # `served_at` also covers jobs that came and ended between two rounds.
         idle_seconds = now - max(float(record.used_at or now), float(record.served_at or 0))
         is_old = now - float(record.on_since or now) >= self._max_on_seconds
         limit_seconds = 0 if is_old else self._idle_seconds
@@ -140,7 +143,7 @@ class Stopper:
         return True
 
     def _stop_useless(self, view: InstanceView, since: float) -> bool:
-        """Stop what does not get ready, or does not work."""
+        """Stop an instance that does not become ready, or is unhealthy."""
         record, now = view.record, self._clock()
         if view.server and view.server.is_unhealthy:
             since, limit = float(record.unhealthy_since or since), _UNHEALTHY_SECONDS
@@ -154,7 +157,7 @@ class Stopper:
             return False
         if now - since < limit:
             return False
-        # It may have become ready in this very moment.
+        # It may have become ready just now.
         if view.state == BOOTING and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
             return False
         why = record.unhealthy_reason or f"{view.state} for {now - since:.0f} s"
@@ -164,7 +167,7 @@ class Stopper:
         return view.state in COMING
 
     def _stop_old(self, view: InstanceView) -> bool:
-        """Let what is on for too long end its work, and take no more; the last resort."""
+        """Drain an instance that is on for too long, and stop it when its jobs have ended."""
         record, now = view.record, self._clock()
         seconds = now - float(record.on_since or now)
         if seconds < self._max_on_seconds:
@@ -184,7 +187,7 @@ class Stopper:
         self._fleet.stop(view.instance)
 
     def _forget(self, views: list[InstanceView]) -> None:
-        """Delete what was known of instances that are no more."""
+        """Delete the records of instances that no longer exist."""
         members = {each.instance.id for each in views}
         for record in InstanceRecord.all():
             if record.id not in members:

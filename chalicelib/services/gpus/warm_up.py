@@ -1,4 +1,4 @@
-"""When a GPU instance that runs can serve: its ComfyUI answers, and has warmed up once."""
+"""The warm-up: a running instance can serve once its ComfyUI answers and has warmed up."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.warm_up")
 
-# A ComfyUI that was started anew has forgotten it.
+# ComfyUI no longer knows this id after a restart, and is warmed up again.
 WARM_UP_ID = "darkroom-warm-up"
 
 
 class WarmUp:
-    """Has an instance load the checkpoint before its first job; without one it only answers."""
+    """Makes an instance load the checkpoint before its first job; None skips the warm-up."""
 
     def __init__(self, checkpoint: str | None, clock: Callable[[], float]) -> None:
         self._checkpoint = checkpoint
         self._clock = clock
 
     def go_on(self, comfyui: ComfyUI, record: InstanceRecord) -> bool:
-        """Do the next step of warming up, if one is left; return whether the instance is ready.
+        """Do the next step of the warm-up, if one is left; return whether the instance is ready.
 
-        Many may do so at a time. Raise ComfyUIUnreachable.
+        Safe to call concurrently. Raise ComfyUIUnreachable.
         """
         if record.ready_at is not None:
             return True
@@ -46,12 +46,12 @@ class WarmUp:
         return state.is_finished and self._judge(state, record)
 
     def _submit(self, comfyui: ComfyUI, checkpoint: str) -> bool:
-        """Begin to warm up; tell whether ComfyUI took it."""
+        """Submit the warm-up; return whether ComfyUI accepted it."""
         try:
             comfyui.submit(WARM_UP_ID, load(WARM_UP).render({"checkpoint": checkpoint}))
         except WorkflowRejected as refusal:
-            # Jobs may name another checkpoint; those that do not will say what is wrong.
-            log.error("ComfyUI refuses to warm up: %s", refusal)  # noqa: TRY400
+            # Jobs may name another checkpoint; those that do not report what is wrong.
+            log.error("ComfyUI refuses the warm-up: %s", refusal)  # noqa: TRY400
             return False
         return True
 

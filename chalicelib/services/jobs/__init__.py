@@ -1,1 +1,1 @@
-"""Jobs: accepted, driven, ended."""
+"""The life of a job: submit, drive, follow, complete, cancel, clean up."""

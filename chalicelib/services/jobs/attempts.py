@@ -1,4 +1,4 @@
-"""Attempts at a job: written down first, then submitted to ComfyUI."""
+"""Attempts at a job: each is written to the job before it is submitted to ComfyUI."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 _JOB_ID_LENGTH = 26  # of a ULID
 
-_SUBMIT_SECONDS = 7  # ComfyUI's gateway gives up on an answer before
+_SUBMIT_SECONDS = 7  # longer than the timeout of a submission
 
 
 def lost(job: Job) -> str:
-    """Say why an attempt that ComfyUI does not know is over."""
+    """Return why an attempt that ComfyUI does not know is over."""
     return NEVER_RAN if job.queue_position else LOST
 
 
 def shows_life(attempt_id: str, *, since: float) -> bool:
-    """Tell whether an attempt is that of a job whose run got on since a time."""
+    """Return whether an attempt belongs to an open job that has made progress after `since`."""
     job_id = attempt_id.partition("-")[0]
     if not (job_id.isalnum() and len(job_id) == _JOB_ID_LENGTH):
-        return False  # somebody else's, who may call it anything
+        return False  # not Darkroom's: other clients of ComfyUI may use any id
     try:
         job = Job.find(job_id)
     except NotFound:
@@ -42,7 +42,7 @@ def shows_life(attempt_id: str, *, since: float) -> bool:
 
 
 def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> None:
-    """Write the next attempt down; raise GenerationFailed after the last one."""
+    """Write the next attempt to the job; raise GenerationFailed if none is left."""
     _check_lease(job, clock)
     check_attempts_left(job, reason)
     attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
@@ -56,7 +56,7 @@ def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> 
 
 
 def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
-    """Submit the attempt that was written down last."""
+    """Submit the attempt that was written last."""
     _check_lease(job, clock)
     try:
         comfyui.submit(job.attempts[-1].id, workflow_of(job))
@@ -65,24 +65,24 @@ def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
 
 
 def workflow_of(job: Job) -> Graph:
-    """Return what ComfyUI runs for the last attempt."""
-    # A folder for each job: ComfyUI lists the folder at every save. A prefix for each
-    # attempt: ComfyUI would answer a repeated graph with the file of the first.
+    """Return the graph of the last attempt."""
+    # One folder per job, because ComfyUI lists the folder at every save. One prefix per
+    # attempt, because ComfyUI answers a repeated graph with the file of the first one.
     prefix = f"darkroom/{job.id}/{job.attempts[-1].id}"
     return load(job.workflow).render({**job.parameters, "filename_prefix": prefix})
 
 
 def note_execution(job: Job, end: Finished) -> None:
-    """Remember how long the last attempt had its GPU, and what that cost, if ComfyUI told."""
+    """Store how long the last attempt had its GPU and what that cost, if ComfyUI reports it."""
     if end.execution_seconds is not None:
         cost = cost_of(job.attempts[-1].instance_type, end.execution_seconds)
         job.note_execution(end.execution_seconds, cost)
 
 
 def _check_lease(job: Job, clock: Callable[[], float]) -> None:
-    """Raise LeaseLost when a driver slept so long that its submission would come too late.
+    """Raise LeaseLost if the lease could end before a submission does.
 
-    The next driver may have looked for the attempt, not found it and submitted another.
+    The next driver may already have looked for the attempt, not found it and submitted another.
     """
     if clock() + _SUBMIT_SECONDS > job.due_at:
         raise LeaseLost(f"the lease of job {job.id} is about to end")

@@ -29,7 +29,11 @@ _ERROR = {
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one of many jobs: the job if it is canceled, and if it is so since now."""
+    """The result of one of many cancellations.
+
+    `job` is set if the job is canceled, `is_new` if this call canceled it, and `is_left` if it
+    still has to be canceled.
+    """
 
     job: Job | None = None
     is_new: bool = False
@@ -37,8 +41,6 @@ class Outcome(Struct, frozen=True):
 
 
 class Cancellation:
-    """The use case behind `cancel`."""
-
     def __init__(
         self, cleanup: Cleanup, job_messages: JobMessages, clock: Callable[[], float]
     ) -> None:
@@ -47,9 +49,9 @@ class Cancellation:
         self._clock = clock
 
     def cancel(self, job_id: str) -> Job:
-        """End a job, and its run on the GPU if it has one; harmless when repeated.
+        """Cancel a job, and its execution if it has one; safe to repeat.
 
-        Raise NotFound, or JobFinished when the job succeeded or failed before.
+        Raise NotFound, or JobFinished if the job has succeeded or failed.
         """
         job = Job.find(job_id)
         has_ended = self._end(job)
@@ -61,10 +63,10 @@ class Cancellation:
     def cancel_all(
         self, job_ids: Iterable[str], *, owner: str | None, until: float
     ) -> tuple[list[str], bool]:
-        """End jobs of an owner, or of anybody, some at a time.
+        """Cancel jobs of one owner, or of any owner if None, several at a time.
 
-        Return the ids of those that are canceled now, and whether some were left: after `until`
-        none is begun. Those that are missing, or succeeded or failed before, are neither.
+        Return the ids of the jobs that are now canceled, and whether some are left: none is
+        started after `until`. Jobs that are missing, or have succeeded or failed, are neither.
         """
         tries = [
             partial(copy_context().run, self._try, job_id, owner=owner, until=until)
@@ -73,7 +75,7 @@ class Cancellation:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             outcomes = list(pool.map(lambda each: each(), tries))
             jobs = [each.job for each in outcomes if each.job]
-            # What waited for a GPU leaves nothing of its own: one look at the queue does for all.
+            # Jobs without an attempt hold nothing but a slot: one cleanup frees those of all.
             waited = [job for job in jobs if not job.attempts][:1]
             list(pool.map(self._cleanup.ended, [job for job in jobs if job.attempts] + waited))
         queue.give_back(each.job for each in outcomes if each.job and each.is_new)
@@ -88,14 +90,17 @@ class Cancellation:
         except (NotFound, JobFinished):
             return Outcome()
         except Exception:
-            log.exception("not canceled", extra={"job_id": job_id})
+            log.exception("a job could not be canceled", extra={"job_id": job_id})
             return Outcome(is_left=True)
 
     def _end(self, job: Job) -> bool:
-        """End a job; false if it was canceled before. Raise JobFinished if it ended otherwise."""
+        """Cancel a job; return False if it was canceled before.
+
+        Raise JobFinished if it has succeeded or failed.
+        """
         if job.is_open and (job.lease or job.attempts):
-            # Should this process die, or a driver submit now who does not know yet: the message
-            # comes when his lease has ended, and a worker clears up.
+            # If this process dies, or the driver still submits an attempt, a worker receives
+            # this message after the lease has ended, and cleans up.
             self._job_messages.send(job.id, at=max(job.due_at, self._clock()) + 1)
         try:
             job.cancel(_ERROR, now=self._clock())

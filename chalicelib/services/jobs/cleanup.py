@@ -1,4 +1,4 @@
-"""What an ended job leaves behind: prompts in ComfyUI, its slot, images that nobody may have."""
+"""Cleanup: free what an ended job holds: prompts in ComfyUI, its slot, images it must not keep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("darkroom.cleanup")
 
 
 class Cleanup:
-    """Takes a job that ended off the GPU; harmless when repeated, and never in the job's way."""
+    """Frees what ended jobs hold; safe to repeat. Errors are logged and never raised."""
 
     def __init__(
         self, fleet: Fleet, dispatcher: Dispatcher, images: ImageStore, clock: Callable[[], float]
@@ -34,14 +34,14 @@ class Cleanup:
         self._clock = clock
 
     def succeeded(self, job: Job, server: Server, *, execution_seconds: float | None) -> None:
-        """Free the slot of a job that has its image; its earlier attempts are of no more use."""
-        leave = partial(
+        """Free the slot of a job that has its image, and drop its earlier attempts."""
+        release = partial(
             self._dispatcher.release, job, server.record, execution_seconds=execution_seconds
         )
-        self._try(job, leave, partial(self._drop, job.attempts[:-1]))
+        self._try(job, release, partial(self._drop, job.attempts[:-1]))
 
     def ended(self, job: Job) -> None:
-        """Clear up after whoever ended the job, and perhaps died before he could do it."""
+        """Free what a job still holds; the process that ended the job may have died before."""
         if not job.attempts:
             self._try(
                 job, self._dispatcher.repair
@@ -49,15 +49,15 @@ class Cleanup:
         elif job.status == SUCCEEDED:
             self._try(job, partial(self._release, job))
         else:
-            drop, leave = partial(self._drop, job.attempts), partial(self._release, job)
-            self._try(job, drop, leave, partial(self._images.delete, job.id))
+            drop, release = partial(self._drop, job.attempts), partial(self._release, job)
+            self._try(job, drop, release, partial(self._images.delete, job.id))
 
-    def _try(self, job: Job, *chores: Callable[[], None]) -> None:
-        for chore in chores:
+    def _try(self, job: Job, *steps: Callable[[], None]) -> None:
+        for step in steps:
             try:
-                chore()
+                step()
             except Exception:
-                log.exception("an ended job has left something", extra={"job_id": job.id})
+                log.exception("the cleanup of a job failed", extra={"job_id": job.id})
 
     def _release(self, job: Job) -> None:
         record = InstanceRecord.read(job.attempts[-1].instance_id)
@@ -72,4 +72,4 @@ class Cleanup:
                     log.error("ComfyUI does not work", extra={"instance_id": attempt.instance_id})
                     server.record.mark_unhealthy_by(attempt.id, now=self._clock())
             except ComfyUIUnreachable:
-                continue  # what does not answer forgets its queue when it starts anew
+                continue  # ComfyUI loses its queue when it restarts

@@ -1,4 +1,4 @@
-"""The end of an attempt: its image and provenance are stored, or it is over for a reason."""
+"""The end of an attempt: store its image and provenance, or say why it has to be repeated."""
 
 from __future__ import annotations
 
@@ -37,17 +37,15 @@ _RETRY_SECONDS = 2
 
 
 class Completion:
-    """Brings jobs to their end."""
-
     def __init__(self, storage: ImageStorage, cleanup: Cleanup, clock: Callable[[], float]) -> None:
         self._storage = storage
         self._cleanup = cleanup
         self._clock = clock
 
     def complete(self, job: Job, server: Server, end: Finished) -> str | None:
-        """Bring the job to its end; return why not if the attempt has to be repeated at once.
+        """Store the image and end the job, or return why the attempt must be repeated at once.
 
-        Raise AttemptOver when it has to be repeated later, GenerationFailed when not at all.
+        Raise AttemptOver if it must be repeated later, GenerationFailed if it must not be.
         """
         note_execution(job, end)
         if end.failure and end.failure.kind == "interrupted":
@@ -68,19 +66,20 @@ class Completion:
         return None
 
     def give_up(self, job: Job, server: Server, stop: NoProgress) -> State:
-        """End a run that shows no life, ours or one before it; return what is known of ours then.
+        """Stop an execution that makes no progress, the job's own or one before it.
 
-        A ComfyUI that cannot even do that is not used again: raise AttemptOver.
+        Return the state of the job's attempt if another one was in its way, else raise
+        AttemptOver. A ComfyUI that cannot stop the execution makes its instance unhealthy.
         """
         attempt_id = job.attempts[-1].id
-        is_ours = stop.attempt_id == attempt_id
-        is_gone = server.comfyui.drop(stop.attempt_id)
-        if is_gone and not is_ours:
+        is_own = stop.attempt_id == attempt_id
+        is_dropped = server.comfyui.drop(stop.attempt_id)
+        if is_dropped and not is_own:
             return server.comfyui.find(attempt_id)
-        if not is_gone:
+        if not is_dropped:
             log.error("ComfyUI does not work", extra={"instance_id": server.instance.id})
             server.record.mark_unhealthy_by(stop.attempt_id, now=self._clock())
-        reason = NO_PROGRESS if is_ours else HELD_UP
+        reason = NO_PROGRESS if is_own else HELD_UP
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
 
     def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:
@@ -95,7 +94,7 @@ class Completion:
 
 
 class ImageStorage:
-    """Stores what a run has made; repeated, it overwrites itself."""
+    """Stores images and their provenance in S3; safe to repeat, as it overwrites them."""
 
     def __init__(self, images: ImageStore) -> None:
         self._images = images
@@ -112,13 +111,13 @@ class ImageStorage:
         stored = []
         for index, file in enumerate(files):
             name = f"images/{job.id}/{index}"
-            key, beside = f"{name}{PurePosixPath(file.filename).suffix}", f"{name}.json"
+            key, provenance_key = f"{name}{PurePosixPath(file.filename).suffix}", f"{name}.json"
             content = self._copy(server.comfyui, file, key)
             if content is None:
                 return None
             image = Made(f"{job.id}-{index}", index, content)
-            self._write(beside, provenance(job, end, software, image))
-            stored.append({"id": image.id, "key": key, "provenance": beside})
+            self._write(provenance_key, provenance(job, end, software, image))
+            stored.append({"id": image.id, "key": key, "provenance": provenance_key})
         return stored
 
     def _copy(self, comfyui: ComfyUI, file: ImageFile, key: str) -> Measured | None:
@@ -134,11 +133,11 @@ class ImageStorage:
         self._images.put(key, BytesIO(text), len(text))
 
     def _software_of(self, server: Server) -> Software | None:
-        """Ask a ComfyUI once in each of its lives what it runs on; an image does not wait long."""
-        life = (server.instance.id, server.record.ready_at)
-        if life not in self._software:
+        """Ask ComfyUI for its software once per boot; return None if it does not answer."""
+        boot = (server.instance.id, server.record.ready_at)
+        if boot not in self._software:
             try:
-                self._software[life] = server.comfyui.software()
+                self._software[boot] = server.comfyui.software()
             except ComfyUIUnreachable:
                 return None
-        return self._software[life]
+        return self._software[boot]

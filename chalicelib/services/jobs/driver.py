@@ -1,4 +1,4 @@
-"""`advance`: the one state machine of a job. API, worker and reconciler all drive jobs with it."""
+"""The state machine of a job. API function, worker and reconciler all call `Driver.advance`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LATE_SECONDS = 60  # for storing an image that was ready before the deadline
 
 
 class Driver:
-    """Moves jobs on; whatever it raises, the job is left for the next driver to go on with."""
+    """Drives jobs; whatever it raises, the next driver can continue with the job."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class Driver:
         self._clock = clock
 
     def advance(self, job: Job, *, until: float, lease: str | None = None) -> None:
-        """Move a job as far as it goes before `until`: to its end, or to when it is next due.
+        """Drive a job until it ends, has to wait, or `until` has come.
 
-        `lease` is given by who accepted the job under it; else the job is claimed first, which
-        raises JobBusy or JobFinished.
+        `lease` is the lease under which the job was accepted. Without one the job is claimed
+        first, which raises JobBusy or JobFinished.
         """
         if lease is None:
             now = self._clock()
@@ -76,13 +76,13 @@ class Driver:
         try:
             self._drive(job, until)
         except LeaseLost:
-            log.warning("another took over", extra={"job_id": job.id})
+            log.warning("the driver has lost its lease", extra={"job_id": job.id})
             job.refresh(consistent_read=True)
             if not job.is_open:
                 self._cleanup.ended(job)
 
     def _drive(self, job: Job, until: float) -> None:
-        """Go on with one attempt after the other, until the job ends or has to wait."""
+        """Make one attempt after another until the job ends or has to wait."""
         try:
             if self._clock() >= job.deadline_at:
                 return self._end_late(job)
@@ -105,12 +105,12 @@ class Driver:
         except Exception as reason:
             if self._record_outcome(job, reason):
                 return None
-            why = "an internal error; it is tried again"
+            why = "an internal error; the job is tried again"
             self._put_back(job, why, _RETRY_SECONDS, INTERNAL_ERROR)
             raise
 
     def _record_outcome(self, job: Job, reason: Exception) -> bool:
-        """Write down why the job cannot go on now, or at all; false if that should not happen."""
+        """Store why the job waits or has failed; return False if the error is unexpected."""
         match reason:
             case NoFreeSlot():
                 self._enqueue(job, reason)
@@ -144,7 +144,7 @@ class Driver:
         )
 
     def _enqueue(self, job: Job, wait: NoFreeSlot) -> None:
-        """Have a job wait in the queue until it is made due."""
+        """Put a job into the queue, where it waits until it is made due."""
         sort_key = queue.sort_key(job, now=self._clock())
         why = BUDGET_EXHAUSTED if isinstance(wait, OutOfBudget) else None
         job.put_back(QUEUED, str(wait), due_at=job.deadline_at, waits_for=why, sort_key=sort_key)
@@ -167,16 +167,16 @@ class Driver:
         )
 
     def _due_at(self, job: Job, delay_seconds: int) -> float:
-        """Come back after a delay, or at the deadline if that is sooner."""
+        """Return the time after a delay, or the deadline if that is sooner."""
         now = self._clock()
         due_at = now + delay_seconds
         return min(due_at, job.deadline_at) if now < job.deadline_at else due_at
 
     def _end_late(self, job: Job) -> None:
-        """Take what is ready all the same: it may be done, and nobody was there to see it."""
-        is_hopeless = self._clock() >= job.deadline_at + _LATE_SECONDS
+        """Complete a job past its deadline if its attempt has finished unseen, else fail it."""
+        is_too_late = self._clock() >= job.deadline_at + _LATE_SECONDS
         try:
-            if is_hopeless or not self._complete_if_done(job):
+            if is_too_late or not self._complete_if_done(job):
                 raise deadline_exceeded(job, now=self._clock())
         except ComfyUIUnreachable as silence:
             raise deadline_exceeded(job, now=self._clock()) from silence
@@ -192,7 +192,7 @@ class Driver:
         return self._completion.complete(job, server, state) is None
 
     def _run_attempt(self, job: Job, server: Server, until: float, over: str | None) -> State:
-        """Go on with the job's attempt; submit a new one if there is none or the last is over."""
+        """Follow the job's attempt; submit a new one if there is none or the last is over."""
         last = job.attempt
         known = server.comfyui.find(last.id) if last and not over else None
         if known is None:

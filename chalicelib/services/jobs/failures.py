@@ -1,4 +1,4 @@
-"""Why a job failed, as its caller reads it."""
+"""Why a job failed, for its caller."""
 
 from chalicelib.config import config
 from chalicelib.errors import GenerationFailed, WorkflowRejected
@@ -12,12 +12,12 @@ from chalicelib.workflows import Template
 # The code of a job that had no slot by the end of its wait.
 EXPIRED = "expired"
 
-# What keeps a job from its end on a GPU is the code of its failure, too.
+# If a job that has a slot waits for one of these at its deadline, this is the code of its failure.
 _CODES = (COMFYUI_UNREACHABLE, STORE_FAILED, INTERNAL_ERROR)
 
 
 def rejected(refusal: WorkflowRejected, template: Template) -> GenerationFailed:
-    """Name the parameter at fault in place of ComfyUI's node and input."""
+    """Return the failure, which names the parameter in place of ComfyUI's node and input."""
     field = template.parameter_at(refusal.node_id, refusal.input_name)
     where = field or refusal.input_name
     return GenerationFailed(
@@ -36,31 +36,31 @@ def _remedy(field: str | None, suggestion: str) -> str:
 
 
 def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
-    """Say for how long a job waited for a GPU or had one, and what it last waited for."""
+    """Return the failure: how long the job waited for a GPU or had one, and its last status."""
     if not job.has_slot:
-        # A job in the queue does not look for a GPU; those before it do.
+        # Only the first jobs of the queue ask for a GPU; the others have EC2's refusal from them.
         refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_queue else None
         waited = _span(int(job.waits_until - job.created_at))
         last_seen = _last_seen(refusal or job.status_reason)
-        return GenerationFailed(f"it had no GPU within {waited}{last_seen}", code=EXPIRED)
+        return GenerationFailed(f"the job got no GPU within {waited}{last_seen}", code=EXPIRED)
     code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
     span, last_seen = _span(config.execution_deadline_seconds), _last_seen(job.status_reason)
-    return GenerationFailed(f"not done within {span} on a GPU{last_seen}", code=code)
+    return GenerationFailed(f"not finished within {span} on a GPU{last_seen}", code=code)
 
 
 def _last_seen(reason: str | None) -> str:
-    return f"; last seen: {reason}" if reason else ""
+    return f"; last status: {reason}" if reason else ""
 
 
 def _span(seconds: int) -> str:
-    """Write a time in the largest unit that it is a multiple of."""
+    """Return a time in the largest unit of which it is a multiple."""
     units = ((3600, "hour"), (60, "minute"), (1, "second"))
     count, name = next((seconds // size, name) for size, name in units if seconds % size == 0)
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def described(failure: GenerationFailed) -> dict[str, str | None]:
-    """Write a failure down as the job's `error`."""
+    """Return a failure as a job's `error`."""
     return {
         "code": failure.code,
         "message": str(failure),

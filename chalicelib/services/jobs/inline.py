@@ -1,4 +1,4 @@
-"""Driving jobs while their callers wait: in the function that accepted them."""
+"""Drive jobs in the function that accepted them, while their callers wait."""
 
 import logging
 from collections.abc import Callable
@@ -17,8 +17,6 @@ _WATCH_SECONDS = 0.5
 
 
 class InlineDriver:
-    """Drives accepted jobs for as long as their caller waits."""
-
     def __init__(
         self,
         driver: Driver,
@@ -32,20 +30,20 @@ class InlineDriver:
         self._pause = pause
 
     def drive(self, jobs: list[Job], *, until: float) -> None:
-        """Drive accepted jobs, or wait for who does, as long as their caller waits."""
+        """Drive accepted jobs, or wait while others drive them, as long as their caller waits."""
         waits = until > self._clock()
-        # Those that were accepted to be driven here have nobody else, even if the wait is over.
-        ours = [job for job in jobs if job.is_open and (waits or job.held_lease)]
-        if len(ours) == 1:
-            self._drive_one(ours[0], until)
+        # A job that was accepted under a lease has no other driver, even if the wait is over.
+        driven = [job for job in jobs if job.is_open and (waits or job.held_lease)]
+        if len(driven) == 1:
+            self._drive_one(driven[0], until)
             return
-        with ThreadPoolExecutor(max_workers=max(len(ours), 1)) as pool:
-            list(pool.map(lambda job: self._drive_one(job, until), ours))
+        with ThreadPoolExecutor(max_workers=max(len(driven), 1)) as pool:
+            list(pool.map(lambda job: self._drive_one(job, until), driven))
 
     def _drive_one(self, job: Job, until: float) -> None:
-        """Drive a job, or wait for who does, as long as its caller waits.
+        """Drive a job, or poll it while another driver has it.
 
-        What goes wrong here is for a worker to go on with: the job is accepted.
+        Errors are only logged: the job is accepted, and a worker continues with it.
         """
         self._advance(job, until, job.held_lease)
         while job.is_open and job.status != STARTING and self._clock() < until:
@@ -57,8 +55,8 @@ class InlineDriver:
     def _refresh(self, job: Job) -> None:
         try:
             job.refresh(consistent_read=True)
-        except Exception:  # it is accepted, whatever happens to this look at it
-            log.exception("not read", extra={"job_id": job.id})
+        except Exception:  # the job stays accepted, and is read again
+            log.exception("a job could not be read", extra={"job_id": job.id})
 
     def _advance(self, job: Job, until: float, lease: str | None) -> None:
         try:
@@ -66,6 +64,6 @@ class InlineDriver:
         except (JobBusy, JobFinished):
             return
         except Exception:
-            log.exception("inline driving failed", extra={"job_id": job.id})
+            log.exception("a job could not be driven inline", extra={"job_id": job.id})
         if job.is_open and not job.waits_in_queue:
             self._job_messages.send_when_due(job)

@@ -1,17 +1,16 @@
-"""What the metrics and the log tell of jobs."""
+"""The metrics and log lines of jobs."""
 
 from chalicelib import metrics
 from chalicelib.models.jobs.job import Job
 
 
 def accepted(jobs: list[Job]) -> None:
-    """Tell that jobs were accepted."""
     for job in jobs:
         metrics.emit("job accepted", {"JobsAccepted": 1}, job_id=job.id, owner=job.owner)
 
 
 def ended(job: Job) -> None:
-    """Tell how a job ended, how long it waited for a GPU, and how long it had one."""
+    """Log how a job ended, how long it waited for a GPU, and how long it had one."""
     figures = {f"Jobs{job.status.capitalize()}": 1.0}
     if job.started_at is not None:
         figures["WaitSeconds"] = round(job.started_at - job.created_at, 3)

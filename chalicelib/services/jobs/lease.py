@@ -1,4 +1,4 @@
-"""For how long a job is its driver's."""
+"""How long a driver has the lease of a job."""
 
-LEASE_SECONDS = 30  # a dead driver is noticed so much later; one that follows a run renews it
-LEASE_GRACE_SECONDS = 15  # a driver's own deadline is earlier, so that it can store and finish
+LEASE_SECONDS = 30  # until a dead driver is noticed; a driver that follows an attempt renews it
+LEASE_GRACE_SECONDS = 15  # from a driver's own deadline to the lease's end, to store and finish

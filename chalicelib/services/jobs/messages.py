@@ -1,4 +1,4 @@
-"""Messages: each has a worker look at a job."""
+"""Messages that make workers drive jobs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ log = logging.getLogger("darkroom.job_messages")
 
 
 class JobMessages:
-    """Has workers look at jobs."""
-
     def __init__(self, queue: MessageQueue, clock: Callable[[], float]) -> None:
         self._queue = queue
         self._clock = clock
 
     def make_due(self, job: Job) -> None:
-        """Make a job due now and send its message; do nothing if somebody drives it after all."""
+        """Make a job due now and send its message; do nothing if it is driven or has changed."""
         now = self._clock()
         try:
             job.make_due(now=now)
@@ -33,20 +31,20 @@ class JobMessages:
         self.send(job.id, at=now)
 
     def send_when_due(self, job: Job) -> bool:
-        """Send a job's message for when it is due; while somebody drives it, for after the lease.
+        """Send a job's message for when it is due, or, while it is driven, for after the lease.
 
-        Should that driver die, the message finds the lease expired, and a worker goes on.
+        If that driver dies, the worker that receives the message can take over the job.
         """
         return self.send(job.id, at=job.due_at + 1 if job.lease else job.due_at)
 
     def send(self, job_id: str, *, at: float) -> bool:
-        """Send a job's message so that it comes at a time, or at once if that has passed.
+        """Send a job's message to arrive at a time, or at once if that has passed.
 
-        Return whether SQS took it. If not, the reconciler finds the job.
+        Return whether SQS accepted it. If not, the reconciler finds the job.
         """
         try:
             self._queue.send(job_id, delay_seconds=ceil(max(at - self._clock(), 0)))
         except QueueUnavailable:
-            log.exception("no message for a job", extra={"job_id": job_id})
+            log.exception("the message of a job could not be sent", extra={"job_id": job_id})
             return False
         return True

@@ -1,4 +1,4 @@
-"""From a request, a style, a format and settings to the parameters of one image. Pure."""
+"""Compose an image's parameters from a request, a style, a format and settings. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ _BUILT_IN: dict[str, Any] = {
 
 
 def defaults_from(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Read the settings that are generation defaults, as `{parameter: value}`."""
+    """Return the settings that are generation defaults, as `{parameter: value}`."""
     return {
         setting["name"].removeprefix("default_"): convert(
             setting["value"], DEFAULTS[setting["name"]], setting["name"]
@@ -44,7 +44,10 @@ def compose(
     defaults: Mapping[str, Any],
     seed: int,
 ) -> Parameters:
-    """Compose: explicit values win over the format, the format over settings and defaults."""
+    """Return an image's parameters.
+
+    Explicit values win over the format, the format over `defaults`, those over built-in ones.
+    """
     asked = {name: value for name, value in structs.asdict(request).items() if value is not UNSET}
     sizes = {name: size[name] for name in ("width", "height")} if size else {}
     known = {**_BUILT_IN, **defaults, **sizes, **asked, "seed": seed}
@@ -61,11 +64,13 @@ def _styled(prompt: str, style: Mapping[str, Any] | None) -> str:
     else:
         styled = f"{template}, {prompt}"
     if len(styled) > PROMPT_LONGEST:
-        raise InvalidRequest("the prompt is too long for this style", field="prompt")
+        raise InvalidRequest(
+            f"prompt and style together have more than {PROMPT_LONGEST} characters", field="prompt"
+        )
     return str(styled)
 
 
 def seeds(asked: object, count: int, random_seed: int) -> list[int]:
-    """Return `count` different seeds: the asked one and its successors, or random ones."""
+    """Return `count` consecutive seeds, from the requested one or else from `random_seed`."""
     first = asked if isinstance(asked, int) and asked >= 0 else random_seed
     return [(first + index) % (SEED_MAX + 1) for index in range(count)]

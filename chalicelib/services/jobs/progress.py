@@ -1,4 +1,4 @@
-"""How far an image is, written for those who poll, and whether it gets any farther."""
+"""Write a job's progress for callers that poll, and detect an execution without progress."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 _SECONDS = 1.0
 
-_RENEWED_SECONDS = 20  # before its end
+_RENEWED_SECONDS = 20  # a lease is renewed this long before its end
 
 
 class Reporter:
-    """Writes a job's progress at most once a second, and only what has changed; keeps its lease.
+    """Writes a job's progress when it changes, at most once a second, and renews its lease.
 
-    Both methods raise LeaseLost when the job is no longer ours.
+    Both methods raise LeaseLost when the driver no longer holds the lease.
     """
 
     def __init__(self, job: Job, clock: Callable[[], float]) -> None:
@@ -35,14 +35,14 @@ class Reporter:
         self._progress = job.progress
 
     def heard(self, progress: dict[str, Any] | None) -> None:
-        """Note a sign of life."""
+        """Record an event of the execution."""
         self._heard_at = self._clock()
         self._note(0, self._named(progress) or self._progress)
 
     def seen(self, state: Waiting, *, is_listening: bool) -> None:
-        """Note a look at the queue; raise NoProgress when what runs shows no life for too long.
+        """Record a look at ComfyUI's queue; raise NoProgress if its execution makes none.
 
-        Without a websocket nothing can be heard of our own run, and only the deadline ends it.
+        Without a websocket the job's own execution sends no events, and only its deadline ends it.
         """
         now = self._clock()
         has_moved = state.position != self._position
@@ -62,20 +62,20 @@ class Reporter:
 
     def _note(self, position: int, progress: dict[str, Any] | None) -> None:
         now = self._clock()
-        begins = position == 0 != self._position  # tells whether a lost attempt ever ran
+        begins = position == 0 != self._position  # decides later whether a lost attempt ever ran
         is_known = (position, progress) == (self._position, self._progress)
         is_held = self._job.due_at - now > _RENEWED_SECONDS
         is_soon = now - self._written_at < _SECONDS
         if (is_known and is_held) or (is_soon and not begins):
             return
-        # Only when it is needed: the index by status has the end of each lease.
+        # The lease is renewed only when needed, as each new end is also written to the index.
         until = self._job.due_at if is_held else now + LEASE_SECONDS
         self._job.report(progress, queue_position=position, now=self._heard_at, until=until)
         self._written_at = now
         self._position, self._progress = position, progress
 
     def _named(self, progress: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Say the node's class rather than its number in the graph."""
+        """Replace the node's number in the graph by its class."""
         if progress is None:
             return None
         node = load(self._job.workflow).graph.get(str(progress["node"]), {})

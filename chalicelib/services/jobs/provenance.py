@@ -1,4 +1,4 @@
-"""How an image was made, written down so that it can be made again. Pure."""
+"""How an image was made, so that it can be made again. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Measured:
 
 
 class Made(Struct, frozen=True):
-    """An image that was stored: which one of its job's, and its bytes in short."""
+    """A stored image: its index among those of its job, its size and its hash."""
 
     id: str
     index: int
@@ -46,7 +46,7 @@ class Made(Struct, frozen=True):
 
 
 def provenance(job: Job, end: Finished, software: Software | None, image: Made) -> bytes:
-    """Describe an image of the job's last attempt; the same for the same image, when repeated."""
+    """Return the provenance of an image of the job's last attempt as JSON; safe to repeat."""
     attempt = job.attempts[-1]
     known = structs.asdict(software) if software else {}
     document: dict[str, Any] = {
@@ -59,7 +59,7 @@ def provenance(job: Job, end: Finished, software: Software | None, image: Made) 
         "post_id": job.post_id,
         "owner": job.owner,
         "parameters": job.parameters,
-        # As ComfyUI ran it: the template may be a newer one by now.
+        # The graph that ComfyUI executed: the template may have changed since.
         "workflow": end.graph or workflow_of(job),
         "output": {"node_id": load(job.workflow).output, "index": image.index},
         "made_with": {

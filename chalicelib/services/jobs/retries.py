@@ -1,4 +1,4 @@
-"""How often a job is tried: what counts as an attempt, and which failures are tried again."""
+"""How often a job is tried: which attempts count, and which failures are retried."""
 
 from chalicelib.errors import GenerationFailed
 from chalicelib.models.jobs.attempt import (
@@ -11,31 +11,31 @@ from chalicelib.models.jobs.attempt import (
 from chalicelib.models.jobs.job import Job
 
 MAX_ATTEMPTS = 3
-# Those that never ran do not count, but a job that breaks ComfyUI as it starts might never count.
+# Bounds a job that crashes ComfyUI as it starts, whose attempts might never count.
 _MOST_SUBMISSIONS = 10
 
-# An attempt of these reasons does not count: the one before it was never begun, and may well have
-# been lost by the fault of another.
+# An attempt for these reasons does not count: the one before it never ran, and another job may
+# have caused its loss.
 _UNCOUNTED = (NEVER_RAN, HELD_UP)
 
-# Failures that may not come again once the GPU's memory is free, or ComfyUI started anew. Such
-# a job is tried once more; the reason of that attempt tells that it was.
+# Failures that may not recur once the GPU's memory is freed, or ComfyUI is restarted. Such a job
+# is retried once; the reason of that attempt shows that it was.
 _RETRIED_ONCE = {"out_of_memory": OUT_OF_MEMORY, "gpu_failed": GPU_FAILED}
 
 
 def check_attempts_left(job: Job, reason: str) -> None:
-    """Raise GenerationFailed if a job may not have another attempt, made for this reason."""
+    """Raise GenerationFailed if a job may not have another attempt for this reason."""
     counted = [each for each in job.attempts if each.reason not in _UNCOUNTED]
     is_counted = len(counted) == MAX_ATTEMPTS and reason not in _UNCOUNTED
     if is_counted or len(job.attempts) == _MOST_SUBMISSIONS:
         why = sentence_of(reason)
         raise GenerationFailed(
-            f"given up after {len(job.attempts)} attempts; the last ended because {why}",
+            f"the job failed after {len(job.attempts)} attempts; the last one: {why}",
             code="attempts_exhausted",
         )
 
 
 def reason_to_retry(job: Job, failure_kind: str) -> str | None:
-    """Return the reason of another attempt after a failure of this kind; None if there is none."""
+    """Return the reason for another attempt after a failure of this kind; None to give up."""
     reason = _RETRIED_ONCE.get(failure_kind)
     return None if any(each.reason == reason for each in job.attempts) else reason

@@ -1,4 +1,4 @@
-"""Accepting requests: composed, written down, made known to a worker, and then driven here."""
+"""Accept requests: compose the parameters, store the jobs, and send their messages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,8 +31,9 @@ from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
 from chalicelib.workflows import TEXT_TO_IMAGE
 
-_LEAST_WAIT_SECONDS = 0.5  # with less left there is no use in beginning here
-# Between looks for the job of a twin, before a request with an Idempotency-Key is refused.
+_LEAST_WAIT_SECONDS = 0.5  # if less is left, the job is queued for a worker
+# Pauses between looks for the jobs of a concurrent request with the same Idempotency-Key, before
+# this one is refused.
 _LOOK_SECONDS = (0, 0.1, 0.2, 0.3, 0.4)
 
 Defaults = dict[str, Any]
@@ -41,8 +42,8 @@ Defaults = dict[str, Any]
 class Order(Struct, frozen=True):
     """A valid request and how its caller wants it served.
 
-    The caller waits for the image until `wait_until`, in seconds since the epoch; 0 is not at all.
-    Requests that come together share `defaults`, so that they are read once.
+    The caller waits for the image until `wait_until`, in seconds since the epoch; 0 means not at
+    all. The requests of a batch share `defaults`, so that they are read once.
     """
 
     request: GenerateRequest
@@ -57,7 +58,7 @@ class Order(Struct, frozen=True):
 
 
 class Submission:
-    """The use case that accepts jobs, of `generate`, `generate_images` and batches."""
+    """Accepts the jobs of `generate`, `generate_images` and batches."""
 
     def __init__(
         self,
@@ -79,11 +80,11 @@ class Submission:
         self._random_seed = random_seed
 
     def accept(self, order: Order) -> list[Job]:
-        """Store the jobs of an order, or find those that its key accepted before.
+        """Store the jobs of an order, or return those that its Idempotency-Key accepted before.
 
         Raise InvalidRequest, IdempotencyConflict, TooManyRequests, BudgetExhausted, Forbidden,
-        ComfyUIUnavailable, or Overloaded: then nothing was accepted. Raise Unanswered if that is
-        not known.
+        ComfyUIUnavailable, or Overloaded if nothing was accepted, and Unanswered if that is
+        unknown.
         """
         if (jobs := self._accepted_before(order)) is not None:
             return jobs
@@ -101,7 +102,7 @@ class Submission:
         return replay(order.owner, order.key, order.fingerprint, now=self._clock())
 
     def _jobs(self, order: Order) -> list[Job]:
-        """Make the jobs of an order: to be driven here if its caller waits, else to be queued."""
+        """Return new jobs for an order: under a lease if its caller waits, else in the queue."""
         now = self._clock()
         is_driven = order.wait_until - now >= _LEAST_WAIT_SECONDS
         request = order.request
@@ -132,18 +133,18 @@ class Submission:
         ]
 
     def defaults(self) -> Defaults:
-        """Read what is used where a request says nothing; raise BudgetExhausted if it is."""
+        """Return the values for fields that a request omits; raise BudgetExhausted."""
         settings, mark = settings_and_mark()
         if mark and mark.is_exhausted(self._budget.dollars, self._clock()):
             raise self._budget.exhausted()
         return {"checkpoint": self._checkpoint, **defaults_from(settings)}
 
     def _accept(self, order: Order, made: list[Job]) -> list[Job]:
-        """Store what was made, or find what the same key stored a moment earlier."""
+        """Store the jobs, or return those that a concurrent request with the same key stored."""
         now = self._clock()
         work = _work_of(made)
-        if twins := self._count(order, work, now):
-            return twins
+        if stored := self._count(order, work, now):
+            return stored
         try:
             _queue(made, now)
         except Exception:
@@ -154,24 +155,24 @@ class Submission:
         except (IdempotencyConflict, Overloaded):
             _give_back(order, work, now)
             raise
-        # After any other error nobody knows whether they are stored: the work stays counted.
+        # After any other error it is unknown whether they are stored: the work stays counted.
         if jobs is not made:
             _give_back(order, work, now)
         return jobs
 
     def _count(self, order: Order, work: Work, now: float) -> list[Job] | None:
-        """Count the work, or return the jobs of the twin that had the last of the day."""
+        """Count the work, or return the jobs of a concurrent request that used up the allowance."""
         try:
             if order.allowance:
                 order.allowance.take(work, now=now)
         except TooManyRequests:
-            if twins := self._accepted_meanwhile(order):
-                return twins
+            if stored := self._accepted_meanwhile(order):
+                return stored
             raise
         return None
 
     def _accepted_meanwhile(self, order: Order) -> list[Job] | None:
-        """Look for the jobs of a request with the same key that comes at the same time."""
+        """Return the jobs of a concurrent request with the same key; None if none appear."""
         for pause in _LOOK_SECONDS if order.key else ():
             self._pause(pause)
             if jobs := self._accepted_before(order):
@@ -181,7 +182,7 @@ class Submission:
     def _send_messages(self, jobs: list[Job]) -> None:
         for job in jobs:
             if not self._job_messages.send_when_due(job):
-                return  # the caller does not wait for SQS; the reconciler finds the other jobs, too
+                return  # the caller does not wait for SQS: the reconciler finds the jobs
 
 
 def _given(value: int | UnsetType) -> int | None:
@@ -200,7 +201,7 @@ def _work_of(jobs: list[Job]) -> Work:
 
 
 def _queue(jobs: list[Job], now: float) -> None:
-    """Give sort keys to jobs that nobody drives yet."""
+    """Give sort keys to jobs without a lease."""
     if jobs[0].lease:
         return
     for job, sort_key in zip(jobs, queue.sort_keys(jobs, now=now), strict=True):
@@ -214,5 +215,5 @@ def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str,
         return catalog.get(item_id)
     except NotFound as missing:
         raise InvalidRequest(
-            str(missing), field=field, suggestion=f"List them at /api/images/{catalog.name}"
+            str(missing), field=field, suggestion=f"Use an id from /api/images/{catalog.name}"
         ) from missing

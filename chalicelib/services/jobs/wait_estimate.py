@@ -1,4 +1,4 @@
-"""How long a job that waits has still to wait."""
+"""Estimate how long a job still has to wait."""
 
 from functools import cached_property
 from math import ceil
@@ -12,20 +12,20 @@ from chalicelib.models.jobs.status import QUEUED, RUNNING
 
 
 class Wait(Struct, frozen=True):
-    """How many images come before this one, and for how long; None is not known."""
+    """How many images come before this one, and the seconds they take; None if unknown."""
 
     position: int | None = None
     seconds: int | None = None
 
 
 class Waits:
-    """Estimates waits by the recent runs on all GPUs, as all was when it was first asked."""
+    """Estimates waits from the recent executions on all GPUs, which are read once."""
 
     def __init__(self) -> None:
         self._ranks = Ranks()
 
     def of(self, jobs: list[Job]) -> dict[str, Wait]:
-        """Estimate the waits of those that wait for a GPU, or have one."""
+        """Return the waits of the queued and running jobs by job id."""
         waiting = [job for job in jobs if job.status == QUEUED]
         known = {job.id: Wait(0) for job in jobs if job.status == RUNNING}
         if not waiting:
@@ -51,18 +51,18 @@ class Waits:
 
 
 class NoWaits(Waits):
-    """Estimates nothing but that who runs waits no more, for which nothing is read."""
+    """Knows only that running jobs no longer wait, for which nothing is read."""
 
     def of(self, jobs: list[Job]) -> dict[str, Wait]:
         return super().of([job for job in jobs if job.status == RUNNING])
 
 
 def _pace(records: list[InstanceRecord]) -> float | None:
-    """Seconds from one image to the next, of all GPUs that work; None if none does."""
+    """Return the seconds from one image to the next over all busy GPUs; None if unknown."""
     records_at_work = [record for record in records if record.jobs]
-    runs = [
+    seconds = [
         float(record.execution_seconds)
         for record in records_at_work
         if record.execution_seconds is not None
     ]
-    return sum(runs) / len(runs) / len(records_at_work) if runs else None
+    return sum(seconds) / len(seconds) / len(records_at_work) if seconds else None

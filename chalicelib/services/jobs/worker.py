@@ -1,4 +1,4 @@
-"""What a worker does with a message."""
+"""The worker: drive the job of a message."""
 
 import logging
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.signals import JobBusy
 
 _RETRY_SECONDS = 5
-_SPARE_SECONDS = LEASE_GRACE_SECONDS + 5  # to store, to finish, and to pass on
+_SPARE_SECONDS = LEASE_GRACE_SECONDS + 5  # to store, to finish, and to send the next message
 
 log = logging.getLogger("darkroom.worker")
 
 
 class Worker:
-    """Drives a job for as long as one invocation has, and passes it on."""
+    """Drives a job for one invocation, and sends the message for the next one."""
 
     def __init__(
         self,
@@ -33,25 +33,25 @@ class Worker:
         self._clock = clock
 
     def work(self, job_id: str, *, remaining_seconds: float) -> None:
-        """Advance the job; harmless when the message comes twice, late, or after the end.
+        """Drive the job of a message, which may come twice, late, or after the job has ended.
 
-        Raise NotFound for a message that names no job: it ends in the dead-letter queue.
+        Raise NotFound if there is no such job; the message then goes to the dead-letter queue.
         """
         job = Job.find(job_id)
         until = self._clock() + remaining_seconds - _SPARE_SECONDS
         try:
             self._driver.advance(job, until=until)
         except JobBusy as reason:
-            log.info("nothing to do: %s", reason)
+            log.info("the worker has nothing to do: %s", reason)
         except JobFinished:
-            self._cleanup.ended(job)  # whoever ended it may have died before he had cleared up
+            self._cleanup.ended(job)  # the process that ended it may have died before its cleanup
         except Exception:
-            # Nothing of it may have been written: not that the job waits, nor when it is due.
+            # The driver may have failed before it wrote when the job is next due.
             if job.is_open:
                 retry_at = self._clock() + _RETRY_SECONDS
                 self._job_messages.send(job.id, at=max(job.due_at, retry_at))
             raise
         else:
-            # A new message before this one is acknowledged: waiting uses up no receives.
+            # A new message, so that waiting does not count as failed receives of this one.
             if job.is_open and not job.waits_in_queue:
                 self._job_messages.send_when_due(job)
