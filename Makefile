@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 EMULATOR := .venv-emulator
 SCAN := .venv-scan
+DOCS := .venv-docs
 BIN := $(VENV)/bin
 # The instance's scripts have no ending; their units and the like do.
 SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
+# Processes that run tests side by side.
+WORKERS ?= 2
 PIP_OPTIONS := --quiet --disable-pip-version-check
 # The demo's stack where nothing is named.
 STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
 KEYS = $(BIN)/python -m infra.keys $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo test lint types package faults deploy destroy key keys revoke prices redrive bench simulate chaos fleet clean
+.PHONY: staged help demo chalice-local test lint types scan package docs faults deploy destroy \
+	key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,8 +24,11 @@ help: ## list the targets
 demo: $(VENV)/local $(EMULATOR)/installed ## run everything here and make an image; ONCE=1, COMFYUI_URL=, CHECKPOINT=
 	@$(BIN)/python -m local.demo
 
+chalice-local: $(VENV)/local ## serve the API by `chalice local` with what the running demo has; PORT=
+	@$(BIN)/python -m local.chalice_local $(or $(PORT),8000)
+
 test: $(VENV)/dev $(EMULATOR)/installed ## run all tests; RANDOMIZE=1 with new examples
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 faults: $(VENV)/dev ## stop the code between any two steps, in EXAMPLES stories that are new each time
 	@EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/faults
@@ -39,6 +46,10 @@ scan: $(VENV)/local $(SCAN)/installed ## security scan of the packaged template
 
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package
+
+docs: $(DOCS)/installed ## build the documentation as a site, build/docs/index.html
+	@$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --write-all -d build/doctrees docs build/docs
+	@echo "See build/docs/index.html"
 
 deploy: staged $(VENV)/local ## deploy to AWS, or what changed; STAGE=prod PARAMETERS="NAME=VALUE …" ACCEPT=
 	@$(BIN)/python -m infra.deploy $(STACK) --parameters "$$PARAMETERS" --accept "$$ACCEPT"
@@ -80,7 +91,7 @@ simulate: $(VENV)/local ## two weeks of jobs by a virtual clock: what each idle 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove what the other targets made, the demo's data included
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -103,3 +114,8 @@ $(SCAN)/installed: requirements-scan.txt
 	@echo "Installing requirements-scan.txt ..."
 	@$(PYTHON) -m venv $(SCAN)
 	@$(SCAN)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-scan.txt && touch $@
+
+$(DOCS)/installed: requirements-docs.txt
+	@echo "Installing requirements-docs.txt ..."
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-docs.txt && touch $@

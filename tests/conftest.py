@@ -29,9 +29,13 @@ def _free_port() -> int:
 COMFYUI_PORT = _free_port()
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 
-# A real ComfyUI, where one is named, is for the contract tests alone.
-REAL_COMFYUI_URL = os.environ.pop("COMFYUI_URL", "").rstrip("/")
-REAL_CHECKPOINT = os.environ.pop("CHECKPOINT", "")
+# Only the contract tests use a real ComfyUI. The workers of pytest-xdist inherit the environment
+# of the process that starts them, so it keeps the caller's values under names of its own.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    for name in ("COMFYUI_URL", "CHECKPOINT"):
+        os.environ[f"REAL_{name}"] = os.environ.get(name, "")
+REAL_COMFYUI_URL = os.environ["REAL_COMFYUI_URL"].rstrip("/")
+REAL_CHECKPOINT = os.environ["REAL_CHECKPOINT"]
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -75,7 +79,7 @@ DynamoHandler.call_action = _answer_alone  # type: ignore[method-assign]
 settings.register_profile(
     "darkroom",
     deadline=None,
-    derandomize=not os.environ.pop("RANDOMIZE", ""),
+    derandomize=not os.environ.get("RANDOMIZE"),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("darkroom")
@@ -117,6 +121,16 @@ def _create_table(name: str, properties: dict[str, Any]) -> None:
     keys = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     declared = {key: properties[key] for key in keys if key in properties}
     _client("dynamodb").create_table(TableName=name, **declared)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests in one process that share a costly fixture of their module, or a real server."""
+    for item in items:
+        module = item.path.relative_to(Path(__file__).parent)
+        if module.parts[0] in ("e2e", "bench"):
+            item.add_marker(pytest.mark.xdist_group(str(module)))
+        elif module.parts[0] == "contracts" and REAL_COMFYUI_URL:
+            item.add_marker(pytest.mark.xdist_group("contracts"))
 
 
 def forget_services() -> None:

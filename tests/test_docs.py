@@ -1,6 +1,7 @@
-"""The README names all that a user can set and call."""
+"""The documentation names everything that a user can set and call, and its figures are recorded."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -9,36 +10,78 @@ from msgspec.structs import fields
 
 import app
 from chalicelib.config import Config
+from chalicelib.services.billing.price_list import ON_DEMAND
 from chalicelib.version import VERSION
 from infra.deploy.choices import IMAGE
 from tests.conftest import RESOURCES
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else ""
+README = (ROOT / "README.md").read_text()
+PAGES = sorted(ROOT.glob("docs/**/*.md"))
 PATHS = sorted(set(app.app.routes) - {"/", "/{proxy+}"})
 
 
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def chapter(name: str, heading: str) -> str:
+    """Return a chapter of a page, from its heading to the next one."""
+    _, found, rest = page(name).partition(f"\n## {heading}\n")
+    assert found, (name, heading)
+    return rest.partition("\n## ")[0]
+
+
 @pytest.mark.parametrize("name", [field.name.upper() for field in fields(Config)])
-def test_every_environment_variable_is_in_the_readme(name: str) -> None:
-    assert f"`{name}`" in README
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_every_route_is_in_the_readme(path: str) -> None:
-    assert path.replace("{item_id}", "{id}") in README
+def test_every_environment_variable_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("configuration.md")
 
 
 @pytest.mark.parametrize("name", RESOURCES["Parameters"])
-def test_every_template_parameter_is_in_the_readme(name: str) -> None:
-    assert f"`{name}`" in README
+def test_every_template_parameter_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("configuration.md")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_route_is_documented(path: str) -> None:
+    assert f"`{path.replace('{item_id}', '{id}')}`" in chapter("api/index.md", "All routes")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_route_has_an_example(path: str) -> None:
+    """A curl of the path is on a page of the API or of a how-to."""
+    path = re.sub("settings|formats|prompt_examples", "styles", path)  # they have the same routes
+    address = re.sub(r"\\{\w+\\}", r"[^\\s/\"?]+", re.escape(path))
+    examples = "".join(each.read_text() for each in PAGES)
+    assert re.search(rf"\$API{address}[\s\"?]", examples), address
 
 
 def test_the_readme_gives_exactly_two_set_up_commands() -> None:
-    [block] = re.findall(r"## Two commands\n+```sh\n(.*?)```", README, re.DOTALL)
+    [block] = re.findall(r"## Two commands\n+```bash\n(.*?)```", README, re.DOTALL)
     assert [line.partition("#")[0].strip() for line in block.splitlines()] == [
         "make demo",
         "make test",
     ]
+
+
+def test_the_readme_can_be_read_in_a_few_minutes() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *PAGES], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_commands_that_are_shown_exist(path: Path) -> None:
+    """Blocks of `bash` are not executed, as `sh` is; their targets of make exist all the same."""
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    targets |= {".venv/dev", ".venv-emulator/installed"}
+    for block in re.findall(r"```bash\n(.*?)```", path.read_text(), re.DOTALL):
+        for command in re.findall(r"^(?:[A-Z]+=\S+ )*make ([^#\n]+)", block, re.MULTILINE):
+            words = re.sub(r'"[^"]*"', "_", command).split()
+            assert {word for word in words if "=" not in word} <= targets, command
+            for variable in re.findall(r"([A-Z_]+)=", " ".join(words)):
+                assert re.search(rf"\b{variable}\b", makefile), variable
 
 
 def test_every_decision_says_what_why_and_effect() -> None:
@@ -62,20 +105,20 @@ def test_every_dependency_is_explained() -> None:
                 assert f"`{name[0]}`" in reasons, name[0]
 
 
-def test_the_readme_states_the_recorded_figures() -> None:
+def test_the_benchmarks_state_the_recorded_figures() -> None:
     results = json.loads((ROOT / "bench/results.json").read_text())
     figures = [results["package_megabytes"], *results["import"].values()]
     figures += results["post_to_png"].values()
-    stated = README.partition("## Figures")[2].partition("\n## ")[0]
+    stated = chapter("benchmarks.md", "Time")
     # The interpreter's own start is in none of the sentences.
     missing = [each for each in figures if not re.search(rf"(?<![\d.]){each}(?![\d.])", stated)]
     assert missing == [results["import"]["interpreter_ms"]]
 
 
-def test_the_readme_states_the_recorded_fleet_run() -> None:
+def test_the_benchmarks_state_the_recorded_fleet_run() -> None:
     run = json.loads((ROOT / "bench/fleet.json").read_text())
-    chapter = README.partition("### From all off to all off")[2].partition("\n### ")[0]
-    shown = dict(re.findall(r"^\| ([a-z, ]+) \| ([\d., ]+) \|", chapter, re.MULTILINE))
+    stated = chapter("benchmarks.md", "From all off to all off")
+    shown = dict(re.findall(r"^\| ([a-z, ]+) \| ([\d., ]+) \|", stated, re.MULTILINE))
     assert shown == {
         "jobs, succeeded": f"{run['jobs']}, {run['succeeded']}",
         "starts": str(run["starts"]),
@@ -84,25 +127,37 @@ def test_the_readme_states_the_recorded_fleet_run() -> None:
     }
 
 
-def test_the_readme_states_the_recorded_fault_run() -> None:
+def test_the_recorded_fault_run_is_stated_and_lost_nothing() -> None:
     run = json.loads((ROOT / "bench/chaos.json").read_text())
-    chapter = README.partition("### Proven by breaking it")[2].partition("\n### ")[0]
-    shown = dict(re.findall(r"^\| ([a-z]+) \| (\d+) \|", chapter, re.MULTILINE))
+    stated = chapter("reliability.md", "How it is tested")
+    shown = dict(re.findall(r"^\| ([a-z]+) \| (\d+) \|", stated, re.MULTILINE))
     figures = ("submitted", "succeeded", "canceled", "lost", "duplicated", "seconds")
     assert shown == {name: str(run[name]) for name in figures}
     assert (run["lost"], run["duplicated"], run["failed"]) == (0, 0, {})
     for count in (*run["attempts"].values(), *run["faults"].values()):
-        assert re.search(rf"\b{count}\b", chapter), count
+        assert re.search(rf"\b{count}\b", stated), count
 
 
 def test_the_costs_at_rest_add_up() -> None:
-    chapter = README.partition("### What it costs at rest")[2].partition("\n### ")[0]
-    rows = re.findall(r"^\|.*\| \**([\d.]+)\** \| \**([\d.]+)\** \|$", chapter, re.MULTILINE)
+    stated = chapter("costs.md", "What a stack costs at rest")
+    rows = re.findall(r"^\|.*\| \**([\d.]+)\** \| \**([\d.]+)\** \|$", stated, re.MULTILINE)
     *lines, (hour, month) = [(float(hour), float(month)) for hour, month in rows]
     assert len(lines) >= 8
     assert round(sum(month for _, month in lines), 2) == month
     for an_hour, a_month in [*lines, (hour, month)]:
         assert round(a_month / 730, 5) == an_hour
+
+
+def test_the_number_of_images_from_which_darkroom_is_cheaper_follows_from_the_formula() -> None:
+    stated = chapter("costs.md", "When Darkroom is cheaper")
+    a_second = ON_DEMAND["g6.xlarge"] / 3600
+    rows = re.findall(r"^\| ([\d.]+) \|.*\| (\d+) images a start \|$", stated, re.MULTILINE)
+    assert len(rows) == 3
+    for hosted, images in rows:
+        break_even = (90 + 300) * a_second / (float(hosted) - 8 * a_second)
+        assert int(images) == math.floor(break_even) + 1
+    in_a_batch = (90 + 60) * a_second / (float(rows[0][0]) - 8 * a_second)
+    assert f"from {rows[0][1]} to {math.floor(in_a_batch) + 1}" in stated
 
 
 def test_the_readme_of_the_instance_names_the_ami_that_is_deployed() -> None:

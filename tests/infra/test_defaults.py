@@ -1,4 +1,4 @@
-"""A default stands in the template, in the configuration and in the README, and is the same."""
+"""The template, the configuration and the documentation have the same defaults."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ OF_PARAMETERS = {
 }
 DEFAULTS = {field.name.upper(): field.default for field in fields(Config)}
 OWN = {"API_URL": "API Gateway's own"}
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 
 
 def test_there_are_parameters_with_variables() -> None:
@@ -33,8 +33,8 @@ def test_the_configuration_has_the_default_of_the_template(variable: str) -> Non
 
 
 @pytest.mark.parametrize("variable", OF_PARAMETERS)
-def test_the_readme_has_it_too(variable: str) -> None:
+def test_the_documentation_has_the_default_of_the_template(variable: str) -> None:
     parameter = OF_PARAMETERS[variable]
-    [row] = re.findall(rf"^\| `{parameter}` \| `{variable}` \| (.*?) \|", README, re.MULTILINE)
+    [row] = re.findall(rf"^\| `{parameter}` \| `{variable}` \| (.*?) \|", PAGE, re.MULTILINE)
     default = str(RESOURCES["Parameters"][parameter]["Default"])
     assert row.strip("`") == OWN.get(variable, default or "empty")
