@@ -1,16 +1,16 @@
-# Two commands matter: `make demo` and `make test`. Both work in a clean clone.
+# The two main commands are `make demo` and `make test`. Both work in a clean clone.
 PYTHON ?= python3
 VENV := .venv
 EMULATOR := .venv-emulator
 SCAN := .venv-scan
 DOCS := .venv-docs
 BIN := $(VENV)/bin
-# The instance's scripts have no ending; their units and the like do.
+# Scripts of the instance have no suffix; units have one.
 SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
 # Processes that run tests side by side.
 WORKERS ?= 2
 PIP_OPTIONS := --quiet --disable-pip-version-check
-# The demo's stack where nothing is named.
+# Without STAGE or STACK, commands use the demo's stack.
 STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
 KEYS = $(BIN)/python -m infra.keys $(STACK)
 
@@ -21,26 +21,26 @@ KEYS = $(BIN)/python -m infra.keys $(STACK)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(VENV)/local $(EMULATOR)/installed ## run everything here and make an image; ONCE=1, COMFYUI_URL=, CHECKPOINT=
+demo: $(VENV)/local $(EMULATOR)/installed ## run everything on this machine and make an image; ONCE=1, COMFYUI_URL=, CHECKPOINT=
 	@$(BIN)/python -m local.demo
 
-chalice-local: $(VENV)/local ## serve the API by `chalice local` with what the running demo has; PORT=
+chalice-local: $(VENV)/local ## run `chalice local` with the tables, queue, bucket and GPU of the running demo; PORT=
 	@$(BIN)/python -m local.chalice_local $(or $(PORT),8000)
 
-test: $(VENV)/dev $(EMULATOR)/installed ## run all tests; RANDOMIZE=1 with new examples
+test: $(VENV)/dev $(EMULATOR)/installed ## run all tests; RANDOMIZE=1 uses new examples
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
-faults: $(VENV)/dev ## stop the code between any two steps, in EXAMPLES stories that are new each time
+faults: $(VENV)/dev ## test faults between any two steps, in new random cases each time; EXAMPLES=
 	@EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/faults
 
-lint: $(VENV)/dev ## ruff: style, annotations, security; shellcheck
+lint: $(VENV)/dev ## check style, annotations and security with ruff, and scripts with shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@$(BIN)/shellcheck $(SCRIPTS)
 
-types: $(VENV)/dev ## mypy, strict
+types: $(VENV)/dev ## check types with mypy, strict
 	@$(BIN)/mypy
 
-scan: $(VENV)/local $(SCAN)/installed ## security scan of the packaged template
+scan: $(VENV)/local $(SCAN)/installed ## scan the packaged template for security
 	@$(BIN)/python -m infra.package build/package
 	@$(SCAN)/bin/checkov -f build/package/template.json --config-file .checkov.yaml
 
@@ -51,19 +51,19 @@ docs: $(DOCS)/installed ## build the documentation as a site, build/docs/index.h
 	@$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --write-all -d build/doctrees docs build/docs
 	@echo "See build/docs/index.html"
 
-deploy: staged $(VENV)/local ## deploy to AWS, or what changed; STAGE=prod PARAMETERS="NAME=VALUE …" ACCEPT=
+deploy: staged $(VENV)/local ## create or update a deployment on AWS; STAGE=prod PARAMETERS="NAME=VALUE …" ACCEPT=
 	@$(BIN)/python -m infra.deploy $(STACK) --parameters "$$PARAMETERS" --accept "$$ACCEPT"
 
-destroy: staged $(VENV)/local ## delete a deployment, and with DATA=delete its tables and images; STAGE=
+destroy: staged $(VENV)/local ## delete a deployment; DATA=delete also deletes its tables and images; STAGE=
 	@$(BIN)/python -m infra.deploy.destroy $(STACK) --data $(or $(DATA),keep)
 
 staged:
-	@$(if $(STAGE),,$(error STAGE is missing, as in `make $(MAKECMDGOALS) STAGE=prod`))
+	@$(if $(STAGE),,$(error STAGE is missing: name the stage, as in `make $(MAKECMDGOALS) STAGE=prod`))
 
-redrive: $(VENV)/local ## put the messages of the dead-letter queue back; STAGE= or STACK=
+redrive: $(VENV)/local ## move the messages of the dead-letter queue back to the jobs queue; STAGE= or STACK=
 	@$(BIN)/python -m infra.redrive $(STACK)
 
-key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= MEGAPIXEL_STEPS_PER_DAY= STAGE=
+key: $(VENV)/local ## create an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= MEGAPIXEL_STEPS_PER_DAY= STAGE=
 	@$(KEYS) create "$(NAME)" $(if $(OWNER),--owner "$(OWNER)") $(if $(SCOPES),--scopes "$(SCOPES)") \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(IMAGES_PER_DAY),--images-per-day "$(IMAGES_PER_DAY)") \
 		$(if $(MEGAPIXEL_STEPS_PER_DAY),--megapixel-steps-per-day "$(MEGAPIXEL_STEPS_PER_DAY)") \
@@ -72,25 +72,25 @@ key: $(VENV)/local ## make an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_M
 keys: $(VENV)/local ## list the API keys; STAGE=
 	@$(KEYS) list
 
-revoke: $(VENV)/local ## refuse an API key from now on; KEY=, STAGE=
+revoke: $(VENV)/local ## revoke an API key; KEY=, STAGE=
 	@$(KEYS) revoke "$(KEY)"
 
-prices: $(VENV)/local ## ask AWS what GPU instances cost, and print a GPU_PRICES line; REGION=
+prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print a GPU_PRICES line; REGION=
 	@$(BIN)/python -m infra.prices $(or $(REGION),us-east-1)
 
-bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print what the README states
+bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print the figures of docs/benchmarks.md
 	@$(BIN)/python -m bench
 
-chaos: $(VENV)/local $(EMULATOR)/installed ## break everything while 200 jobs run, and look for lost ones; SEED=
+chaos: $(VENV)/local $(EMULATOR)/installed ## inject faults while 200 jobs run, and look for lost jobs; SEED=
 	@$(BIN)/python -m local.chaos
 
-fleet: $(VENV)/local $(EMULATOR)/installed ## 50 jobs while all GPUs are off: how many start, and when all is off again
+fleet: $(VENV)/local $(EMULATOR)/installed ## send 50 jobs while all GPUs are off; count starts, and wait until all are off again
 	@$(BIN)/python -m local.fleet_run
 
-simulate: $(VENV)/local ## two weeks of jobs by a virtual clock: what each idle time-out costs; SEED=
+simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of idle timeouts; SEED=
 	@$(BIN)/python -m bench.simulation $(SEED)
 
-clean: ## remove what the other targets made, the demo's data included
+clean: ## remove everything that other targets made, including the demo's data
 	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) .local build
 
 $(VENV)/bin/python:

@@ -1,4 +1,4 @@
-"""`make bench`: the figures that the README states, measured side by side in one run."""
+"""`make bench`: measure the figures of the README in one run."""
 
 import json
 import platform
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _calls() -> Any:
-    """Count calls in a process of its own, which has AWS in it."""
+    """Count calls in a separate process, because that replaces AWS with a fake."""
     command = [sys.executable, "-m", "bench.calls"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)

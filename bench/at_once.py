@@ -1,4 +1,4 @@
-"""Forty requests of one key at once, on the emulator: what each kind takes, side by side."""
+"""Time forty simultaneous requests of one key on the emulator, for each kind of request."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from local.stack.api import Api
 COUNT, ROUNDS = 40, 4
 BODY = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 1}
 LATER = {"Prefer": "respond-async"}
-_PAUSE_SECONDS = 10  # in which workers end what was accepted
+_PAUSE_SECONDS = 10  # for workers to finish the accepted jobs
 
 Ask = Callable[[], requests.Response]
 
 
 def at_once(api: Api) -> dict[str, float]:
-    """Return the seconds of the slowest request of each kind; the best round of several."""
+    """Return the seconds of the slowest request of each kind, in the best of several rounds."""
     kinds: dict[str, Ask] = {
         "catalog": lambda: api.call("GET", "/api/images/styles"),
         "list_of_jobs": lambda: api.call("GET", "/api/images/jobs"),
@@ -29,7 +29,7 @@ def at_once(api: Api) -> dict[str, float]:
         for name, ask in kinds.items():
             slowest[name].append(_slowest(ask))
             time.sleep(_PAUSE_SECONDS)
-    # The first round makes the functions' processes.
+    # The first round starts the functions' processes, and does not count.
     return {f"{name}_seconds": round(min(each[1:]), 2) for name, each in slowest.items()}
 
 

@@ -1,4 +1,4 @@
-"""How long `import app` takes beside the import of bare Chalice, in fresh processes."""
+"""Time `import app` and the import of Chalice alone, in new processes."""
 
 import compileall
 import os
@@ -19,8 +19,8 @@ STATEMENTS = {
 
 
 def import_times() -> dict[str, float]:
-    """Return median milliseconds, interleaved, and the ratio of ours to Chalice's."""
-    # As in the package: bytecode is there already.
+    """Return median milliseconds of interleaved rounds, and the ratio of `app` to Chalice."""
+    # The package has bytecode too.
     compileall.compile_dir(str(ROOT / "chalicelib"), quiet=1)
     compileall.compile_file(str(ROOT / "app.py"), quiet=1)
     taken: dict[str, list[float]] = {name: [] for name in STATEMENTS}

@@ -1,4 +1,4 @@
-"""From `POST /api/images/generate` to the PNG on a warm GPU, beside a client of ComfyUI itself."""
+"""Time `POST /api/images/generate` to the PNG on a warm GPU, and a direct client of ComfyUI."""
 
 import json
 import os
@@ -30,7 +30,7 @@ Paint = Callable[[], bytes]
 
 
 def overhead(directory: Path) -> dict[str, Any]:
-    """Return median milliseconds of each way to one image, interleaved, and forty at once."""
+    """Return median milliseconds of each way to one image, interleaved; and of forty at once."""
     package(directory / "package")
     emulator = Emulator(directory / "emulator")
     try:
@@ -70,7 +70,7 @@ def _measure(comfyui_url: str, api: Api) -> dict[str, float]:
         for name, paint in ways.items():
             began = time.perf_counter()
             paint()
-            if number >= 3:  # the first rounds make clients and connections
+            if number >= 3:  # the first rounds create clients and connections
                 taken[name].append((time.perf_counter() - began) * 1000)
     medians = {name: round(statistics.median(each), 1) for name, each in taken.items()}
     above = medians["in_process_ms"] - medians["direct_websocket_ms"]
@@ -78,7 +78,7 @@ def _measure(comfyui_url: str, api: Api) -> dict[str, float]:
 
 
 def direct(comfyui_url: str) -> bytes:
-    """Make the image as ComfyUI's own example client does: websocket, history, view."""
+    """Make an image as ComfyUI's own example client does: websocket, history, view."""
     template = import_module("chalicelib.workflows").load("text_to_image")
     seed = uuid4().int % 2**64
     parameters = {"negative_prompt": "", "cfg_scale": 7.0, "sampler": "euler", "seed": seed}
@@ -101,8 +101,8 @@ def direct(comfyui_url: str) -> bytes:
 
 
 def _in_process(api: Api) -> Paint:
-    # Only now is the environment set that the application reads when it is imported.
-    # Its log is written, as in Lambda, but not among the figures.
+    # Imported here, because the application reads the environment, which is set only now. Its log
+    # goes to /dev/null, not among the figures.
     with redirect_stdout(Path(os.devnull).open("w")):
         app = import_module("app").app
     client = import_module("chalice.test").Client(app).http

@@ -1,4 +1,4 @@
-"""Pack what the GPU instance installs: the same files always make the same bytes."""
+"""Pack the files that a GPU instance installs. The same files always give the same bytes."""
 
 import gzip
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 
 INSTANCE = Path(__file__).parent / "instance"
 
-# Those that are on no instance; a change of them shall not set one up again.
+# Not installed on instances: a change to them must not set up an instance again.
 _OTHERS = {"README.md", "user-data.sh"}
 
 

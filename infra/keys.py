@@ -1,4 +1,4 @@
-"""API keys of a deployment: make one, list them, revoke one.
+"""Create, list and revoke the API keys of a deployment.
 
 python -m infra.keys STACK create NAME [--owner O] [--scopes read,generate] [--days N] …
 python -m infra.keys STACK list
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}")
 _DAY_SECONDS = 86_400
 
 
-# What a key may where the command does not say: parameters of the stack.
+# The stack's parameters with the limits of a key for which the command sets none.
 _DEFAULTS = {
     "days": "KeyDays",
     "requests_per_minute": "KeyRequestsPerMinute",
@@ -33,7 +33,7 @@ _DEFAULTS = {
 
 
 def use(stack: str, cloudformation: Any) -> dict[str, int]:
-    """Have this process work on the keys of a stack; return what its keys may by default."""
+    """Make this process use the table of keys of a stack; return the default limits of a key."""
     [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
     ApiKey.Meta.table_name = outputs["KeysTableName"]
@@ -51,7 +51,7 @@ def create(
     images_per_day: int = 1000,
     megapixel_steps_per_day: int = 72_000,
 ) -> str:
-    """Store a new key and return its token, which is nowhere to be read again.
+    """Store a new key and return its token, which cannot be read again.
 
     Keys of one owner see the same jobs.
     """
@@ -73,19 +73,19 @@ def create(
 
 
 def sharing(owner: str) -> str | None:
-    """Say which keys an owner has already; None if it has none."""
+    """Return a message that names the keys that an owner has already; None if it has none."""
     ids = sorted(each.id for each in ApiKey.scan() if each.owner == owner)
     if not ids:
         return None
     return (
         f"The owner {owner} has or had a key: {', '.join(ids)}. Keys of one owner see the same"
-        f" jobs and share one turn in the queue. If you want that, say OWNER={owner!r}; if not,"
-        " choose another NAME or OWNER."
+        f" jobs and count as one owner in the queue. If you want that, add OWNER={owner!r};"
+        " otherwise choose another NAME or OWNER."
     )
 
 
 def lines() -> Iterator[str]:
-    """Describe every key in a line, without its secret."""
+    """Yield a line that describes each key, without its secret."""
     for key in sorted(ApiKey.scan(), key=lambda each: float(each.created_at)):
         state = "revoked" if key.revoked_at else _end(key.expires_at)
         limits = (
@@ -97,20 +97,22 @@ def lines() -> Iterator[str]:
 
 def _end(seconds: float | None) -> str:
     if seconds is None:
-        return "for ever"
+        return "does not expire"
     return f"until {datetime.fromtimestamp(seconds, UTC).isoformat(timespec='minutes')}"
 
 
 def _scopes(text: str) -> tuple[str, ...]:
     found = tuple(each.strip() for each in text.split(","))
     if not set(found) <= set(SCOPES):
-        raise argparse.ArgumentTypeError(f"scopes are {', '.join(SCOPES)}, with commas between")
+        raise argparse.ArgumentTypeError(f"scopes are {', '.join(SCOPES)}, separated by commas")
     return found
 
 
 def _named(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError("a name has up to 64 letters, digits and _.@:/ -")
+        raise argparse.ArgumentTypeError(
+            "a name has up to 64 letters, digits and _.@:/ - and begins with a letter or digit"
+        )
     return text
 
 
@@ -124,20 +126,19 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra.keys", description="API keys of a deployment")
     parser.add_argument("stack")
     commands = parser.add_subparsers(dest="command", required=True)
-    make = commands.add_parser("create", help="make a key and show it, once")
+    make = commands.add_parser("create", help="make a key and print its token, once")
     make.add_argument("name", type=_named)
     make.add_argument("--owner", type=_named)
     make.add_argument("--scopes", type=_scopes, default=("read", "generate"))
     for name, parameter in _DEFAULTS.items():
         option = f"--{name.replace('_', '-')}"
-        make.add_argument(option, type=_positive, help=f"else the stack's {parameter}")
+        make.add_argument(option, type=_positive, help=f"default: the stack's {parameter}")
     commands.add_parser("list", help="all keys, without their secrets")
     commands.add_parser("revoke", help="refuse a key from now on").add_argument("id")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Do what the command line says."""
     asked = vars(_arguments())
     command = asked.pop("command")
     defaults = use(asked.pop("stack"), boto3.client("cloudformation"))
@@ -149,7 +150,9 @@ def main() -> None:
     elif command == "list":
         print("\n".join(lines()))
     elif not ApiKey(asked["id"]).revoke(now=time.time()):
-        raise SystemExit(f"no key {asked['id']} that could be revoked")
+        raise SystemExit(
+            f"There is no key {asked['id']}, or it is revoked already: `make keys` lists all keys"
+        )
 
 
 if __name__ == "__main__":

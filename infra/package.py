@@ -1,4 +1,4 @@
-"""Build what is deployed: one zip, and one template made by `chalice package` and infra/.
+"""Build the package: a zip of the code, and `chalice package`'s template merged with infra/.
 
 python -m infra.package DIRECTORY
 """
@@ -16,12 +16,12 @@ from infra.template import declared
 
 ROOT = Path(__file__).parent.parent
 
-# Chalice packages the models of all 400 AWS services, 15 MB of the zip; we call these.
+# Chalice packages the models of all 400 AWS services, 15 MB of the zip; Darkroom calls these.
 SERVICES = {"dynamodb", "ec2", "s3", "sqs"}
 
 OURS = ("app.py", "chalicelib")
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip files know no earlier time
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file
 
 
 def package(directory: Path) -> None:
@@ -39,7 +39,7 @@ def package(directory: Path) -> None:
 
 
 def _chalice_package(directory: Path) -> None:
-    # As JSON, or Chalice would write YAML with anchors, which CloudFormation does not know.
+    # JSON, because Chalice would write YAML with anchors, which CloudFormation does not support.
     ours = directory / "ours.json"
     ours.write_text(json.dumps(declared()))
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
@@ -57,9 +57,9 @@ def _is_needed(name: str) -> bool:
 
 
 def _compile(code: Path) -> None:
-    """Compile everything: Lambda's file system is read-only and could keep no bytecode.
+    """Compile all code, as bytecode cannot be stored on Lambda's read-only file system.
 
-    Of libraries only the bytecode is shipped, so that the zip does not grow by it.
+    Libraries are shipped as bytecode only, so that the zip does not grow.
     """
     for source in sorted(code.rglob("*.py")):
         name = source.relative_to(code)

@@ -1,4 +1,4 @@
-"""Ask AWS what GPU instances cost today, and print it as a value of GPU_PRICES.
+"""Ask AWS for today's prices of GPU instances, and print them as a GPU_PRICES line.
 
 python -m infra.prices REGION
 """
@@ -13,7 +13,7 @@ import boto3
 from chalicelib.services.billing.price_list import ON_DEMAND, read_prices
 from infra.deploy.stack import DeploymentFailed
 
-# One machine of a type has many prices; this is the one of a plain Linux instance on demand.
+# A type has many prices; this selects that of a plain Linux instance on demand.
 _PLAIN = {
     "operatingSystem": "Linux",
     "preInstalledSw": "NA",
@@ -24,9 +24,9 @@ _PLAIN = {
 
 
 def check_prices(types: str, prices: str) -> None:
-    """Raise DeploymentFailed if the price of a type is not known, built in or given.
+    """Raise DeploymentFailed if the price of a type is neither built in nor given.
 
-    The daily budget is in dollars: without a price it would be a guess.
+    The daily budget is in dollars, so each type needs a price.
     """
     known = ON_DEMAND.keys() | read_prices(prices).keys()
     names = [name for each in types.split(",") if (name := each.strip())]
@@ -38,7 +38,7 @@ def check_prices(types: str, prices: str) -> None:
 
 
 def gpu_prices(types: Iterable[str], region: str, pricing: Any) -> str:
-    """Return `TYPE=DOLLARS,…` by the hour; types that the region does not offer are left out."""
+    """Return `TYPE=DOLLARS,…` per hour, without the types that the region does not offer."""
     found = {each: _price(each, region, pricing) for each in types}
     return ",".join(f"{each}={price:g}" for each, price in found.items() if price)
 
@@ -61,6 +61,6 @@ def _hourly(product: dict[str, Any]) -> Iterable[float]:
 
 
 if __name__ == "__main__":
-    # The Pricing API answers for all regions, and is itself in a few only.
+    # The Pricing API is in a few regions only, and has the prices of all regions.
     client = boto3.client("pricing", region_name="us-east-1")
     print(f"GPU_PRICES={gpu_prices(ON_DEMAND, sys.argv[1], client)}")

@@ -1,4 +1,4 @@
-"""Put the messages of a deployment's dead-letter queue back into its queue.
+"""Move the messages of a deployment's dead-letter queue back to its jobs queue.
 
 python -m infra.redrive STACK
 """
@@ -9,11 +9,11 @@ from typing import Any
 
 import boto3
 
-_BATCH = 10  # SQS ReceiveMessage takes no more
+_BATCH = 10  # the maximum of SQS ReceiveMessage
 
 
 def redrive(stack: str, cloudformation: Any, sqs: Any) -> int:
-    """Move all messages, none of which is lost should it end in the middle; return how many."""
+    """Move all messages and return how many; an interruption loses none."""
     [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     urls = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
     moved = 0
@@ -27,7 +27,7 @@ def redrive(stack: str, cloudformation: Any, sqs: Any) -> int:
 
 
 def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
-    # A long poll asks all of the queue's servers, a short one may miss messages.
+    # A long poll asks all of the queue's servers; a short poll may miss messages.
     options = {"MaxNumberOfMessages": _BATCH, "WaitTimeSeconds": 2}
     while received := sqs.receive_message(QueueUrl=url, **options).get("Messages"):
         yield from received
@@ -35,4 +35,4 @@ def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
 
 if __name__ == "__main__":
     count = redrive(sys.argv[1], boto3.client("cloudformation"), boto3.client("sqs"))
-    print(f"{count} messages put back")
+    print(f"{count} messages moved back to the jobs queue")

@@ -1,4 +1,4 @@
-"""What infra/resources declares, in one piece: a file there holds one idea."""
+"""Merge the files of infra/resources into one template."""
 
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ _Loader.add_constructor("!Text", lambda _, node: (HERE / node.value).read_text()
 
 
 def declared() -> Template:
-    """Return all files as one; raise ValueError when two declare the same."""
+    """Return the merged template; raise ValueError if two files declare the same name."""
     whole: Template = {}
     for file in sorted(RESOURCES.glob("*.yaml")):
         for section, entries in _Loader(file.read_text()).get_single_data().items():
             known = whole.setdefault(section, {})
             if twice := known.keys() & entries.keys():
-                raise ValueError(f"{file.name} declares again: {', '.join(sorted(twice))}")
+                raise ValueError(
+                    f"{file.name} declares names of other files: {', '.join(sorted(twice))}"
+                )
             known.update(entries)
     return whole

@@ -1,4 +1,4 @@
-"""`make demo`: the whole of Darkroom on this machine, and an image made by it."""
+"""`make demo`: run all of Darkroom on this machine, and make an image with it."""
 
 import json
 import os
@@ -35,15 +35,15 @@ def say(text: str) -> None:
 
 
 def main() -> None:
-    """Run until Ctrl-C; with ONCE=1 until the first image."""
-    # SIGINT too: a shell that starts us in the background has it ignored.
+    """Run until Ctrl-C, or with ONCE=1 until the first image."""
+    # SIGINT too: a shell ignores it for programs that it starts in the background.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     comfyui_url = _address(os.environ.get("COMFYUI_URL", ""))
     checkpoint = os.environ.get("CHECKPOINT") or _first_checkpoint(comfyui_url)
     with ExitStack() as running:
         running.enter_context(_alone())
-        say("packaging the application, as for AWS")
+        say("packaging the application as for AWS")
         package(PACKAGE)
         emulator = running.enter_context(_emulator())
         parameters = {"ComfyUIUrl": comfyui_url, "Checkpoint": checkpoint}
@@ -60,13 +60,15 @@ def main() -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Refuse to share this checkout's data with another demo."""
+    """Exit if another demo uses this checkout's data."""
     DIRECTORY.mkdir(exist_ok=True)
     with (DIRECTORY / "lock").open("w") as lock:
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except OSError:
-            raise SystemExit("A demo already runs in this checkout; see .local/demo.json") from None
+            raise SystemExit(
+                "A demo already runs in this checkout; its addresses are in .local/demo.json"
+            ) from None
         yield
 
 
@@ -81,15 +83,18 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _first_checkpoint(comfyui_url: str) -> str:
-    """Use what a real ComfyUI has; the stand-in has what it is told to."""
+    """Return a real ComfyUI's first checkpoint; the stand-in accepts any name."""
     if not comfyui_url:
         return CHECKPOINT
     try:
         names = requests.get(f"{comfyui_url}/models/checkpoints", timeout=5).json()
     except requests.RequestException as error:
-        sys.exit(f"No ComfyUI answers at {comfyui_url}: {type(error).__name__}")
+        sys.exit(
+            f"No ComfyUI answers at {comfyui_url} ({type(error).__name__}): start it, or check"
+            " COMFYUI_URL"
+        )
     if not names:
-        sys.exit(f"The ComfyUI at {comfyui_url} has no checkpoint in models/checkpoints")
+        sys.exit(f"The ComfyUI at {comfyui_url} has no checkpoint: add one to models/checkpoints")
     return str(names[0])
 
 
@@ -109,7 +114,7 @@ def _gpu(emulator: Emulator, checkpoint: str) -> Iterator[str]:
     directory = DIRECTORY / "comfyui"
     gpu = Gpu(emulator.client("ec2"), fleet=STACK, checkpoint=checkpoint, directory=directory)
     gpu.power(boot_seconds=BOOT_SECONDS)
-    say(f"GPU instance {gpu.id} is stopped; a stand-in ComfyUI is its machine")
+    say(f"GPU instance {gpu.id} is stopped; it runs a stand-in for ComfyUI")
     try:
         yield gpu.url
     finally:
@@ -118,7 +123,7 @@ def _gpu(emulator: Emulator, checkpoint: str) -> Iterator[str]:
 
 def _key(emulator: Emulator) -> str:
     key = new_key(emulator, "demo")
-    say(f"API key made: {key}")
+    say(f"API key created: {key}")
     return key
 
 
@@ -140,16 +145,16 @@ def _record(api: Api, comfyui_url: str, image: FirstImage) -> None:
 
 
 def _stay(emulator: Emulator, api: Api) -> None:
-    """Leave everything up until Ctrl-C, or until the emulator is gone."""
+    """Keep everything running until Ctrl-C, or until the emulator ends."""
     print(
-        "Everything stays up until Ctrl-C. Try:\n"
+        "Everything keeps running until Ctrl-C. Try:\n"
         f"  curl -s {api.url}/api/images/generate -H 'Authorization: Bearer {api.key}' "
         """-H 'Content-Type: application/json' -d '{"prompt": "a red fox in fresh snow"}'\n""",
         flush=True,
     )
     while emulator.is_alive:
         time.sleep(1)
-    raise SystemExit("The AWS emulator ended; see .local/emulator/log.txt")
+    raise SystemExit("The AWS emulator ended unexpectedly; see .local/emulator/log.txt")
 
 
 if __name__ == "__main__":

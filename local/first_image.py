@@ -1,4 +1,4 @@
-"""One image made through the API, told as it happens."""
+"""Make one image through the API, and print each change of the job."""
 
 import json
 import time
@@ -27,7 +27,7 @@ class FirstImage(NamedTuple):
 
 
 def first_image(api: Api, comfyui_url: str, path: Path, say: Say) -> FirstImage:
-    """Ask for an image, wait for it as a client would, and save it."""
+    """Request an image, wait for it as a client would, and save it."""
     say(f"GET comfyui/status: {_status(api)}")
     body = {"prompt": PROMPT, **_effort(comfyui_url)}
     say(f"POST /api/images/generate {json.dumps(body)}")
@@ -47,8 +47,8 @@ def first_image(api: Api, comfyui_url: str, path: Path, say: Say) -> FirstImage:
 
 
 def _effort(comfyui_url: str) -> dict[str, int]:
-    """Ask for less where real models run without a GPU: a full image takes minutes there."""
-    with suppress(requests.RequestException):  # the demo's own GPU is still off
+    """Return a smaller size for a real ComfyUI without a GPU, where a full image takes minutes."""
+    with suppress(requests.RequestException):  # the demo's own GPU is off
         stats = requests.get(f"{comfyui_url}/system_stats", timeout=5).json()
         if stats["devices"][0]["type"] == "cpu":
             return {"width": 256, "height": 256, "steps": 4}
@@ -61,18 +61,18 @@ def _status(api: Api) -> str:
 
 def _finished(api: Api, job_url: str, job: dict[str, Any], say: Say) -> dict[str, Any]:
     told, deadline = "202", time.monotonic() + _DEADLINE_SECONDS
-    say(f"202: job {job['id']} is accepted; the caller may poll {job_url}")
+    say(f"202: job {job['id']} is accepted; polling {job_url}")
     while job["finished_at"] is None:
         now = _describe(job)
         if now != told:
             say(f"job is {now}")
             told = now
         if time.monotonic() > deadline:
-            raise SystemExit("no image within 15 minutes; see .local/ for the logs")
+            raise SystemExit("No image within 15 minutes; the logs are in .local/")
         time.sleep(_LOOK_SECONDS)
         job = api.call("GET", job_url).json()
     if job["status"] != "succeeded":
-        raise SystemExit(f"the job {job['status']}: {job['error']}")
+        raise SystemExit(f"The job has {job['status']}: {job['error']}")
     say("job is succeeded")
     return job
 

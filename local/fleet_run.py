@@ -1,4 +1,4 @@
-"""`make fleet`: 50 jobs while all GPUs are off; one start for each GPU that is needed, then off."""
+"""`make fleet`: send 50 jobs while all GPUs are off, count starts, and wait until all are off."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
 from local.stack.processes import ROOT, wait_until
 
-# Ports and data beside those of a demo, which may run at the same time.
+# Own ports and data, because a demo may run at the same time.
 DIRECTORY = ROOT / ".local" / "fleet"
 EMULATOR_PORT, COMFYUI_PORT = 4766, 8388
 RESULT = ROOT / "bench" / "fleet.json"
@@ -43,7 +43,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Run, tell, record; return 1 if a job failed or a GPU was started for nothing."""
+    """Run, print and record; return 1 if a job failed or the number of starts is wrong."""
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     DIRECTORY.mkdir(parents=True)
     with ExitStack() as running:
@@ -65,7 +65,7 @@ def _run(running: ExitStack) -> dict[str, Any]:
     gpus = [_gpu(emulator, number) for number in range(1, GPUS + 1)]
     for gpu in gpus:
         running.callback(gpu.stop)
-    say(f"{GPUS} GPUs are off, of which {FLEET_MAX} may be on; {JOBS} jobs at once")
+    say(f"sending {JOBS} jobs at once; {GPUS} GPUs are off, and {FLEET_MAX} may be on at a time")
     asked_at = time.time()
     with ThreadPoolExecutor(JOBS) as pool:
         ids = list(pool.map(lambda _: _ask(api), range(JOBS)))

@@ -1,4 +1,4 @@
-"""`python -m bench.calls`: what each operation costs, as one JSON object."""
+"""`python -m bench.calls`: print what each operation costs, as one JSON object."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ Costs = dict[str, dict[str, Any]]
 
 
 def main() -> None:
-    """Measure, and print nothing else."""
+    """Measure, and print only the JSON object to stdout."""
     logging.disable(logging.CRITICAL)
     with redirect_stdout(sys.stderr):
         figures = {"operations": operations(), "accepts_of_one_key": accepts()}
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def operations() -> Costs:
-    """Return the costs of the operations, on a GPU that is on, before an empty queue."""
+    """Return the costs of the operations, with a GPU that is on and an empty queue."""
     with deployment() as costs:
         _images(costs)
         _jobs(costs)
@@ -53,14 +53,14 @@ def operations() -> Costs:
 
 
 def many(others: int) -> Costs:
-    """Return the costs of what must not grow with a request's texts, or with others' jobs."""
+    """Return costs that must not grow with a request's texts, or with other owners' jobs."""
     with deployment() as costs:
         _many(costs, others=others)
         return costs.noted
 
 
 class Noted:
-    """Acts on a deployment, and notes what each act costs."""
+    """Calls a deployment, and records what each call costs."""
 
     def __init__(self, deployed: Deployment, meter: Meter) -> None:
         self.deployed = deployed
@@ -103,7 +103,7 @@ def _jobs(costs: Noted) -> None:
 
 
 def _many(costs: Noted, *, others: int) -> None:
-    """Measure what must not grow: with the texts of a request, and with others' jobs."""
+    """Measure costs that must not grow with a request's texts, or with other owners' jobs."""
     for key in ApiKey.scan():
         key.update([ApiKey.images_per_day.set(10**6)])
     emoji = "\N{FOX FACE}" * 10_000
@@ -128,7 +128,7 @@ def _post(post_id: str) -> str:
 
 
 def _make_for(owner: str, post_id: str, count: int) -> None:
-    """Store jobs of an owner for a post as if they had been made."""
+    """Store jobs of an owner for a post that have succeeded."""
     now = time.time()
     for _ in range(count):
         known: dict[str, Any] = {"parameters": SHOWN, "lease": "driver", "due_at": now + 60}
@@ -139,7 +139,7 @@ def _make_for(owner: str, post_id: str, count: int) -> None:
 
 
 def _running(job_id: str) -> Job:
-    """Have a job run, and report once."""
+    """Start an attempt of a job, and report its progress once."""
     job, now = Job.find(job_id), time.time()
     job.claim("driver", now=now, until=now + 30)
     where = {"instance_id": "i-0123456789abcdef0", "instance_type": "g6.xlarge"}
@@ -150,7 +150,7 @@ def _running(job_id: str) -> Job:
 
 
 def _report(job: Job) -> None:
-    """Write an image's progress down, as its driver does each second, and renew the lease."""
+    """Store a job's progress and renew its lease, as its driver does each second."""
     now = time.time()
     progress = {"value": 1, "max": 20, "node": "KSampler"}
     job.report(progress, queue_position=0, now=now, until=now + 60)
@@ -158,7 +158,7 @@ def _report(job: Job) -> None:
 
 @contextmanager
 def deployment() -> Iterator[Noted]:
-    """All functions over a GPU that is on, in process, with their clients and first items made."""
+    """Run all functions in this process, with a GPU on, and clients and first items made."""
     bootstrap.config = structs.replace(config, comfyui_url="", warm_up=0)
     table._shared.cache_clear()
     meter = Meter()
@@ -174,7 +174,7 @@ def deployment() -> Iterator[Noted]:
 
 
 def accepts() -> dict[str, Any]:
-    """Return what many requests of one key cost, at once and behind a long queue."""
+    """Return what requests of one key cost: many at once, and one behind a long queue."""
     with empty_aws():
         seconds, calls = accept_at_once(VirtualClock(), PARALLEL, limit=PARALLEL)
     with empty_aws():

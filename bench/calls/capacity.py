@@ -1,4 +1,4 @@
-"""Capacity units by item sizes (DynamoDB's developer guide, on-demand capacity mode)."""
+"""Capacity units from item sizes (DynamoDB's developer guide, on-demand capacity mode)."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -17,7 +17,7 @@ _DECLARED = declared()["Resources"]
 
 
 def read_units(operation: str, params: Call, answer: Call) -> float:
-    """Return what a read consumed, by what it returned; ours read no more than they return."""
+    """Return the units of a read from its answer: Darkroom's reads return all that they read."""
     if operation == "BatchGetItem":
         found = [item for items in answer.get("Responses", {}).values() for item in items]
         asked = next(iter(params["RequestItems"].values()))
@@ -32,7 +32,7 @@ def _read(size: int, *, consistent: bool) -> float:
 
 
 class Writes:
-    """The items that a call may write, as they are before it."""
+    """The items that a call may write, as they are before the call."""
 
     def __init__(self, operation: str, params: Call) -> None:
         self._is_transaction = operation == "TransactWriteItems"
@@ -45,7 +45,7 @@ class Writes:
         self._before = self._read()
 
     def units(self) -> float:
-        """Return what they consumed, now that the call is done: table and indexes."""
+        """Return the units of the table and its indexes, once the call has ended."""
         pairs = zip(self._keys, self._before, self._read(), strict=True)
         return sum(self._units(name, old, new) for (name, _), old, new in pairs)
 
@@ -70,7 +70,7 @@ def _index_units(index: Call, name: str, old: Item | None, new: Item | None) -> 
 
 
 def _entry(index: Call, name: str, item: Item | None) -> Item | None:
-    """Return what an index holds of an item, if it does."""
+    """Return an item's entry in an index; None if it has none."""
     keys = [each["AttributeName"] for each in index["KeySchema"]]
     if item is None or any(key not in item for key in keys):
         return None

@@ -1,4 +1,4 @@
-"""Counts calls of AWS through botocore's events."""
+"""Counts AWS calls through botocore's events."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.virtual.dynamodb import READS
 
 @dataclass
 class Call:
-    """A call from when it begins to its answer."""
+    """A call of AWS, its times and its capacity units."""
 
     function: str
     name: str
@@ -25,14 +25,14 @@ class Call:
 
 
 class Meter(Listener):
-    """Notes each call, with its times and its capacity units."""
+    """Records each call."""
 
     def __init__(self) -> None:
         super().__init__()
         self._calls: list[Call] = []
 
     def take(self) -> list[Call]:
-        """Return the calls since the last time."""
+        """Return the calls since the last `take`."""
         calls, self._calls = self._calls, []
         return calls
 
@@ -43,11 +43,11 @@ class Meter(Listener):
     def _begin(self, params: dict[str, Any], model: Any, context: Any, **_: Any) -> None:
         service, operation = model.service_model.service_name, model.name
         if not self.functions or (service, operation) == ("s3", "GetObject"):
-            return  # a link is signed, which calls nobody
+            return  # signing a link calls nothing
         call = Call(self.functions[-1], _named(service, operation, params), time.perf_counter())
         if service == "dynamodb":
             call.params, call.writes = params, Writes(operation, params)
-        # An image is sent by a signed link, whose answer botocore does not see.
+        # Images are stored through a signed link, of which botocore sees no answer.
         call.ended = call.began
         context["call"] = call
         self._calls.append(call)
@@ -71,7 +71,7 @@ def _named(service: str, operation: str, params: dict[str, Any]) -> str:
 
 
 def depth(calls: list[Call]) -> int:
-    """Return how many round trips one waits for in a row: the longest chain without overlap."""
+    """Return the number of round trips in sequence: the longest chain without overlap."""
     count, free_at = 0, 0.0
     for call in sorted(calls, key=lambda each: each.ended):
         if call.began >= free_at:

@@ -1,1 +1,1 @@
-"""What time-outs and fleets cost: the product's decisions, by a virtual clock."""
+"""Simulate what idle timeouts and fleets cost, with the product's own decisions."""

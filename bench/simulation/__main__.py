@@ -1,4 +1,4 @@
-"""`make simulate`: what each idle time-out costs on each pattern, and what a larger fleet does."""
+"""`make simulate`: compare idle timeouts on each pattern of jobs, and larger fleets."""
 
 import json
 import sys
@@ -20,10 +20,10 @@ RECORD = Path(__file__).parent.parent / "simulation.json"
 SETTING = Setting()
 SHOWN = ("always on", "fixed 5", "fixed 10", "fixed 60", "learned 300")
 FLEETS = (1, 2, 4)
-# In minutes; finer where it matters.
+# In minutes, in finer steps up to 15.
 FIXED = [f"fixed {quarters / 4:g}" for quarters in (*range(4, 60), *range(60, 241, 20))]
-# What a cold start is worth, in seconds of idling. Who leaves the time-out at five minutes would
-# sooner pay for five minutes of idling than for a cold start: that is the middle one.
+# What a cold start is worth, in seconds of idling. The middle value is that of the default timeout:
+# five minutes of idling instead of a cold start.
 WORTH = (200, 300, 600)
 LEARNED = [f"learned {worth}" for worth in WORTH]
 
@@ -38,7 +38,7 @@ def _policy(name: str) -> Policy:
 
 
 def rows(name: str, jobs: list[Job], policies: Iterable[str]) -> dict[str, Row]:
-    """Run policies on one trace, the optimum last."""
+    """Run policies on one trace; the last row is the optimum."""
     best = optimum(SETTING, jobs)
     found = {
         policy: row(name, policy, SETTING, World(SETTING, _policy(policy)).run(jobs, END), best)
@@ -48,7 +48,7 @@ def rows(name: str, jobs: list[Job], policies: Iterable[str]) -> dict[str, Row]:
 
 
 def scaled(jobs: list[Job], fleet_max: int) -> Row:
-    """Run the fixed time-out on the bursty trace with a larger fleet."""
+    """Run the fixed timeout on the bursty trace with a larger fleet."""
     setting = SETTING._replace(fleet_max=fleet_max)
     outcome = World(setting, Fixed(FIXED_SECONDS)).run(jobs, END)
     return row("bursty", f"fleet of {fleet_max}", setting, outcome, optimum(SETTING, jobs))
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def recorded(given: dict[str, Any], shown: list[Row], scaling: list[Row]) -> str:
-    """Write the tables down, a row in each line."""
+    """Return the tables as JSON, with one row in each line."""
     parts = [f'"given": {json.dumps(given)}']
     for name, table_ in (("rows", shown), ("scaling", scaling)):
         lines_ = ",\n".join(json.dumps(to_builtins(each)) for each in table_)

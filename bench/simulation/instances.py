@@ -1,4 +1,4 @@
-"""One simulated GPU instance, and what it has been billed for."""
+"""A simulated GPU instance, and its billed seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Spent:
-    """Seconds that were billed, by what they went to."""
+    """Billed seconds by state, and the number of starts."""
 
     booting: float = 0.0
     busy: float = 0.0
@@ -20,12 +20,12 @@ class Spent:
 
     @property
     def seconds(self) -> float:
-        """All that was billed."""
+        """All billed seconds."""
         return self.booting + self.busy + self.idle
 
 
 class Instance:
-    """Off, booting, busy or idle; the world says when each begins."""
+    """Off, booting, busy or idle; `World` makes it change."""
 
     def __init__(self, setting: Setting, spent: Spent) -> None:
         self._setting = setting
@@ -36,19 +36,19 @@ class Instance:
         self.idle_since: float | None = None
 
     def start(self, now: float) -> float:
-        """Boot; return when it will be ready."""
+        """Start booting; return the time at which the instance is ready."""
         self.is_on, self._started_at, self._busy = True, now, 0.0
         self._spent.starts += 1
         return now + self._setting.boot_seconds
 
     def work(self, now: float, seconds: float) -> float:
-        """Run a job; return when it ends."""
+        """Run a job; return the time at which it ends."""
         self.idle_since = None
         self._busy += seconds
         return now + seconds
 
     def stop(self, now: float) -> None:
-        """Be billed."""
+        """Stop, and add the seconds to the bill."""
         on = max(now - self._started_at, self._setting.least_billed_seconds)
         booting = min(self._setting.boot_seconds, on)
         self._spent.booting += booting

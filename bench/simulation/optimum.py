@@ -1,4 +1,4 @@
-"""The cheapest that a fleet of one can be if nobody waits for a boot: it knows the future."""
+"""The lowest cost of a fleet of one in which no job waits for a boot, with the future known."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def optimum(setting: Setting, jobs: Sequence[Job]) -> Outcome:
-    """Minimise what is billed, subject to: no job waits for a boot, only for jobs before it.
+    """Minimize the billed seconds if each job waits only for the jobs before it, not for a boot.
 
-    So each run begins when its job arrives or the one before ends, whichever is later: when it is
-    busy is given, and a policy where any job waited less does not exist. In a gap between two
-    busy times the instance is either on throughout, which is billed as the gap, or it is off at
-    some time and has to boot before the gap ends, which is billed as a boot at least. Exactly a
-    boot it is if the instance stops as the gap begins and starts one boot before it ends. So each
-    gap costs the lesser of the two, whatever was chosen for the others: EC2's least billed time
-    does not couple them, as a boot is not shorter.
+    Each execution then begins when its job arrives or the one before ends, whichever is later. The
+    busy times are therefore given, and no policy makes any job wait less. In a gap between two
+    busy times the instance is either on throughout, which is billed as the gap; or it is off for
+    some time and must boot before the gap ends, which is billed as at least a boot. It is exactly
+    a boot if the instance stops when the gap begins and starts one boot before the gap ends. Each
+    gap therefore costs the lesser of the two. The gaps are independent, as a boot is not shorter
+    than EC2's least billed time.
     """
     if setting.boot_seconds < setting.least_billed_seconds:
-        raise ValueError("a boot that is shorter than the least billed time couples the gaps")
+        raise ValueError("a boot must not be shorter than the least billed time")
     spent, waits, free_at = Spent(), [], float("-inf")
     for job in jobs:
         gap = max(job.arrives - free_at, 0.0)

@@ -1,4 +1,4 @@
-"""When an idle GPU stops: the policies that are compared."""
+"""The compared policies for stopping an idle GPU."""
 
 from typing import Protocol
 
@@ -8,17 +8,17 @@ FIXED_SECONDS = 300.0
 
 
 class Policy(Protocol):
-    """Says how long an idle instance may stay, and hears how long the fleet was idle."""
+    """Sets how long an instance may be idle, and learns from how long the fleet was idle."""
 
     is_always_on: bool
     limit_seconds: float
 
     def learn(self, gap_seconds: float) -> None:
-        """Take note of a gap between the end of the last job and the next one."""
+        """Record a gap between the end of the last job and the next job."""
 
 
 class Fixed:
-    """The time-out that the deployment was given."""
+    """A fixed timeout."""
 
     is_always_on = False
 
@@ -30,7 +30,7 @@ class Fixed:
 
 
 class AlwaysOn(Fixed):
-    """One instance that was started before the first job and is never stopped."""
+    """An instance that starts before the first job and never stops."""
 
     is_always_on = True
 
@@ -39,7 +39,7 @@ class AlwaysOn(Fixed):
 
 
 class Learned:
-    """The time-out that the gaps speak for."""
+    """A timeout that is learned from the gaps."""
 
     is_always_on = False
 
@@ -49,13 +49,13 @@ class Learned:
         self.limit_seconds = timeout_seconds(self._gaps, terms)
 
     def learn(self, gap_seconds: float) -> None:
-        """Choose anew."""
+        """Record the gap, and choose the timeout again."""
         self._gaps = remembered(self._gaps, gap_seconds)
         self.limit_seconds = timeout_seconds(self._gaps, self._terms)
 
 
 def terms(boot_seconds: float, waiting_seconds: float) -> Terms:
-    """Return what a learned time-out goes by, between a minute and an hour."""
+    """Return the terms of a learned timeout between a minute and an hour."""
     return Terms(
         fixed_seconds=FIXED_SECONDS,
         shortest_seconds=60,

@@ -1,4 +1,4 @@
-"""One line of the report: what a policy cost on a trace, and how long its jobs waited."""
+"""The rows of the report: what a policy cost on a trace, and how long its jobs waited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Row(Struct, frozen=True):
-    """Dollars and hours of two weeks, and seconds of waiting before a run began."""
+    """Dollars and hours of two weeks, and seconds that jobs waited before they ran."""
 
     trace: str
     policy: str
@@ -29,7 +29,7 @@ class Row(Struct, frozen=True):
 
 
 def row(trace: str, policy: str, setting: Setting, outcome: Outcome, best: Outcome) -> Row:
-    """Sum up an outcome beside the optimum's."""
+    """Sum up an outcome, with its ratio to the optimum."""
     spent, waits = outcome
     return Row(
         trace,
@@ -51,7 +51,7 @@ _HEAD += ("median", "p95 s", "/optimum")
 
 
 def table(rows: list[Row]) -> str:
-    """Lay the rows out for a terminal."""
+    """Format the rows for a terminal."""
     lines = [_HEAD, *((*_values(each),) for each in rows)]
     return "\n".join("".join(_cell(value, at) for at, value in enumerate(line)) for line in lines)
 

@@ -1,12 +1,12 @@
-"""What the simulated world takes for granted."""
+"""The assumptions of the simulation."""
 
 from typing import NamedTuple
 
 
 class Setting(NamedTuple):
-    """Assumptions; the boot is one, as it was never measured here.
+    """The assumptions; the length of a boot has not been measured on AWS.
 
-    A boot is from the call that starts an instance until its ComfyUI serves, all of it billed.
+    A boot lasts from the call that starts an instance until its ComfyUI serves, and is billed.
     """
 
     boot_seconds: float = 90.0

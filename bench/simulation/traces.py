@@ -1,4 +1,4 @@
-"""When jobs arrive and how long they run: made up, by a seed, 14 days each."""
+"""Made-up jobs of 14 days, from a seed: when they arrive and how long they run."""
 
 import math
 import random
@@ -22,7 +22,7 @@ class Job(NamedTuple):
 
 
 def trace(name: str, seed: int) -> list[Job]:
-    """Return the jobs of a named pattern, in the order in which they arrive."""
+    """Return the jobs of a pattern, in the order of their arrival."""
     rng = random.Random(f"{name} {seed}")  # noqa: S311  # nothing secret
     arrivals = sorted(each for each in PATTERNS[name](rng) if each < END)
     return [Job(at, RUN_SECONDS * math.exp(rng.gauss(0, _RUN_SPREAD))) for at in arrivals]
@@ -36,14 +36,14 @@ def _poisson(rng: random.Random, begin: float, end: float, mean_seconds: float) 
 
 
 def _steady(rng: random.Random) -> Iterator[float]:
-    """One in 2 minutes from 9 to 17, Monday to Friday."""
+    """Yield one job in 2 minutes from 9:00 to 17:00, Monday to Friday."""
     for day in range(DAYS):
         if day % 7 < 5:
             yield from _poisson(rng, day * DAY + 9 * HOUR, day * DAY + 17 * HOUR, 120)
 
 
 def _bursty(rng: random.Random) -> Iterator[float]:
-    """Four bursts a day of 20 to 200 jobs, each job a second after the one before."""
+    """Yield four bursts a day of 20 to 200 jobs, which are a second apart on average."""
     for begin in _poisson(rng, 0, END, DAY / 4):
         at = begin
         for _ in range(rng.randint(20, 200)):
@@ -52,26 +52,26 @@ def _bursty(rng: random.Random) -> Iterator[float]:
 
 
 def _daily(rng: random.Random) -> Iterator[float]:
-    """A sine of a day: one in 2 minutes at noon, none at midnight."""
+    """Yield jobs by a sine of a day: one in 2 minutes at noon, none at midnight."""
     for at in _poisson(rng, 0, END, 120):
         if rng.random() < (1 - math.cos(2 * math.pi * at / DAY)) / 2:
             yield at
 
 
 def _sparse(rng: random.Random) -> Iterator[float]:
-    """Five a day, at any time."""
+    """Return five jobs a day, at any time."""
     return _poisson(rng, 0, END, DAY / 5)
 
 
 def _scheduled(rng: random.Random) -> Iterator[float]:
-    """A batch of 300 at 02:00 each night, and ten stragglers a day."""
+    """Yield a batch of 300 jobs at 02:00 each night, and ten other jobs a day."""
     for day in range(DAYS):
         yield from (day * DAY + 2 * HOUR + each * 0.1 for each in range(300))
     yield from _poisson(rng, 0, END, DAY / 10)
 
 
 def _regular(rng: random.Random) -> Iterable[float]:
-    """One each 7 minutes, to a second."""
+    """Return one job every 7 minutes, within a second."""
     return (each * 420 + rng.random() for each in range(int(END // 420)))
 
 

@@ -1,8 +1,8 @@
-"""Whether the learned time-out beats every fixed one: on cost, where waiting is not worse.
+"""Whether the learned timeout costs less than every fixed timeout with which jobs wait no longer.
 
-Its rival is the cheapest of the fixed time-outs with which jobs wait no longer on average. On one
-trace the rival is chosen by hindsight, which nobody has; on all traces together it is one setting
-for everybody, which is what a default has to be. Less than a hundredth saved is no win.
+Its rival is the cheapest fixed timeout with which jobs wait no longer on average. On one trace the
+rival is chosen in hindsight, which no deployment can do. On all traces together it is a single
+setting, as a default must be. A saving of less than 1 % is not a win.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WIN = 0.99
 
 
 class Verdict(Struct, frozen=True):
-    """The learned time-out beside its rival, on some traces."""
+    """The learned timeout and its rival, on some traces."""
 
     traces: str
     policy: str
@@ -33,7 +33,7 @@ class Verdict(Struct, frozen=True):
 
 
 def verdict(traces: str, learned: Sequence[Row], fixed: Iterable[Sequence[Row]]) -> Verdict:
-    """Judge the rows of one learned policy and those of each fixed one, on the same traces."""
+    """Compare the rows of a learned policy with those of each fixed one, on the same traces."""
     dollars, waits = _sum(learned)
     able = [each for each in fixed if _sum(each)[1] <= waits]
     rival = min(able, key=_sum, default=None)
@@ -51,13 +51,13 @@ def verdict(traces: str, learned: Sequence[Row], fixed: Iterable[Sequence[Row]])
 
 
 def _sum(rows: Sequence[Row]) -> tuple[float, float]:
-    """Add the dollars up; each trace's mean wait counts alike, however many its jobs."""
+    """Return the sum of the dollars, and the mean of the traces' mean waits."""
     waits = sum(each.wait_mean for each in rows) / len(rows)
     return round(sum(each.dollars for each in rows), 2), round(waits, 2)
 
 
 def verdicts(learned: Sequence[Row], fixed: Sequence[Sequence[Row]]) -> list[Verdict]:
-    """Judge on each trace, on all, and on all but one: rows are in the same order of traces."""
+    """Compare on each trace, on all, and on all but one; rows have the same order of traces."""
     names = [each.trace for each in learned]
     some = {name: {name} for name in names} | {"all": set(names)}
     some |= {f"all but {name}": set(names) - {name} for name in names}
@@ -72,7 +72,7 @@ def _of(rows: Sequence[Row], traces: set[str]) -> list[Row]:
 
 
 def lines(judged: Iterable[Verdict]) -> str:
-    """Lay the verdicts out for a terminal."""
+    """Format the verdicts for a terminal."""
     return "\n".join(
         f"{each.traces:<18}{each.policy:<14}{each.dollars:>9.2f} $ {each.wait_mean:>8.2f} s   "
         f"{each.rival or 'no fixed one':<14}{each.rival_dollars or 0:>9.2f} $ "

@@ -1,7 +1,7 @@
-"""Jobs, a queue, a reconciler and GPUs on a virtual clock; the product's code decides what to do.
+"""Jobs, a queue, a reconciler and GPUs on a virtual clock; the product's code makes the decisions.
 
-Simpler than the product: there is one queue for all GPUs and each runs one job at a time, so that
-slots do not matter; nothing fails; a stop is done at once, and EC2 always has capacity.
+Simpler than the product: all GPUs share one queue and each runs one job at a time, so slots do not
+matter; nothing fails; an instance stops at once, and EC2 always has capacity.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """What was billed, and how long each job waited before its run began."""
+    """The billed seconds, and how long each job waited before it ran."""
 
     spent: Spent
     waits: list[float]
 
 
 class World:
-    """Everything, from the first second until the last job is done and `end` has come."""
+    """The simulation, from the first second until the last job is done and `end` is past."""
 
     def __init__(self, setting: Setting, policy: Policy) -> None:
         self._setting = setting
@@ -46,12 +46,12 @@ class World:
         self._idle_since: float | None = None
 
     def run(self, jobs: Sequence[Job], end: float) -> Outcome:
-        """Let the jobs arrive; bill what is still on at the end."""
+        """Run the jobs; stop and bill the instances that are on at the end."""
         if self._policy.is_always_on:
             self._start(-self._setting.boot_seconds)
         for job in jobs:
             self._at(job.arrives, lambda now, job=job: self._arrive(now, job))
-        self._at(0.0, self._keep)
+        self._at(0.0, self._reconcile)
         now = 0.0
         while self._events and (now < end or len(self._waits) < len(jobs) or self._running):
             now, _, happens = heappop(self._events)
@@ -76,10 +76,10 @@ class World:
             self._idle_since = None
         self._queue.append(job)
         self._scale(now)
-        self._slot(now)
+        self._dispatch(now)
 
-    def _keep(self, now: float) -> None:
-        self._at(now + self._setting.reconciler_seconds, self._keep)
+    def _reconcile(self, now: float) -> None:
+        self._at(now + self._setting.reconciler_seconds, self._reconcile)
         self._scale(now)
         for each in self._on():
             if each.idle_since is not None and self._may_stop(now - each.idle_since):
@@ -104,10 +104,10 @@ class World:
 
     def _rest(self, now: float, instance: Instance) -> None:
         instance.idle_since = now
-        self._slot(now)
+        self._dispatch(now)
 
-    def _slot(self, now: float) -> None:
-        """Give the first in line to who has been idle for the shortest time."""
+    def _dispatch(self, now: float) -> None:
+        """Give the first jobs of the queue to the instances that became idle last."""
         idle = [each for each in self._fleet if each.idle_since is not None]
         for instance in sorted(idle, key=lambda each: -(each.idle_since or 0)):
             if self._queue:

@@ -1,1 +1,1 @@
-"""Deploying to AWS, and removing what was deployed."""
+"""Deploy Darkroom to AWS, and delete deployments."""

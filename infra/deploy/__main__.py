@@ -1,4 +1,4 @@
-"""Deploy Darkroom to AWS, or what changed of it.
+"""Create or update a deployment on AWS.
 
 python -m infra.deploy STACK [--parameters "NAME=VALUE …"] [--accept NAME,…]
 """
@@ -28,10 +28,12 @@ def main() -> None:
     stack = Stack(session.client("cloudformation"), asked.stack)
     store = Store(session.client("s3"), account=account, region=str(session.region_name))
     clients = Clients(session.client("ec2"), session.client("ssm"), session.client("lambda"))
-    print(f"Deploying {stack.name} to {session.region_name} of account {account}: some minutes")
+    print(
+        f"Deploying {stack.name} to {session.region_name}, account {account}. Takes some minutes."
+    )
     package(PACKAGE)
     changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
-    print("Deployed" if changed else "Nothing has changed")
+    print("Deployed" if changed else "Nothing to deploy: the stack is up to date")
     if said := notice(stack.chosen()):
         print(said)
     for name, value in stack.outputs().items():

@@ -1,4 +1,4 @@
-"""What a deployment chooses once and then keeps: the AMI and the availability zones."""
+"""The AMI and the availability zones, which a deployment chooses once and then keeps."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle, islice
@@ -11,13 +11,16 @@ IMAGE = (
     "oss-nvidia-driver-gpu-pytorch-2.12-ubuntu-24.04/latest/ami-id"
 )
 
-_GPUS = 4  # that the template knows
+_GPUS = 4  # instances that the template declares
 
 
 def choices(
     missing: Collection[str], parameters: Mapping[str, str], ec2: Any, ssm: Any
 ) -> dict[str, str]:
-    """Return a value for each that is missing; raise DeploymentFailed if there are no such GPUs."""
+    """Return a value for each missing parameter.
+
+    Raise DeploymentFailed if the region does not offer the first of GpuTypes.
+    """
     made: dict[str, str] = {}
     if "ImageId" in missing:
         made["ImageId"] = str(ssm.get_parameter(Name=IMAGE)["Parameter"]["Value"])
@@ -25,7 +28,7 @@ def choices(
         types = [name for each in parameters["GpuTypes"].split(",") if (name := each.strip())]
         made["GpuZones"] = ",".join(islice(cycle(_offering(types, _zones(ec2), ec2)), _GPUS))
     if "FunctionZones" in missing:
-        # Beside the GPUs, as far as they have zones for two: traffic between zones costs.
+        # Zones of the GPUs first, because traffic between zones costs money.
         zones, gpu_zones = sorted(_zones(ec2)), {**parameters, **made}["GpuZones"].split(",")
         beside = [zone for zone in gpu_zones if zone in zones]
         made["FunctionZones"] = ",".join([*dict.fromkeys([*beside, *zones])][:2])
@@ -33,14 +36,14 @@ def choices(
 
 
 def _zones(ec2: Any) -> set[str]:
-    """Return the region's ordinary zones: local ones have other prices and few services."""
+    """Return the region's availability zones. Local zones have other prices and few services."""
     filters = [{"Name": "zone-type", "Values": ["availability-zone"]}]
     described = ec2.describe_availability_zones(Filters=filters)["AvailabilityZones"]
     return {each["ZoneName"] for each in described if each["State"] == "available"}
 
 
 def _offering(types: Sequence[str], zones: set[str], ec2: Any) -> list[str]:
-    """Return the zones that have the preferred type, those with most of the others first."""
+    """Return the zones that offer the first type, those that offer most of the others first."""
     offers: dict[str, set[str]] = {}
     pages = ec2.get_paginator("describe_instance_type_offerings").paginate(
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": types}]
@@ -50,9 +53,10 @@ def _offering(types: Sequence[str], zones: set[str], ec2: Any) -> list[str]:
             offers.setdefault(offer["InstanceType"], set()).add(offer["Location"])
     found = offers.get(types[0], set())
     if not found:
-        others = ", ".join(sorted(offers)) or "no other of GpuTypes either"
+        others = ", ".join(sorted(offers)) or "none"
         raise DeploymentFailed(
-            f"This region has no {types[0]}, but {others}: name other GpuTypes, or FleetSize=0"
+            f"This region does not offer {types[0]}. Types of GpuTypes that it offers: {others}."
+            " Set other GpuTypes, or FleetSize=0"
         )
     counts = {zone: sum(zone in each for each in offers.values()) for zone in found}
     return sorted(found, key=lambda zone: (-counts[zone], zone))

@@ -1,20 +1,20 @@
-"""How many functions an account runs at a time, and what follows for a deployment."""
+"""The account's limit of concurrent functions, and the parameters that depend on it."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-# Lambda lets an account reserve only what leaves so many for its other functions.
+# Lambda refuses a reservation that leaves fewer than this for the account's other functions.
 _UNRESERVED = 100
 _RECONCILER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the reconciler
 
 
 def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters that depend on the account's limit, as it is now.
+    """Return the parameters that depend on the account's present limit.
 
     `functions` is a client of Lambda; `before` has the parameters of the deployed stack, which
-    stay where the limit may not be read (`lambda:GetAccountSettings`).
+    are kept if the caller may not read the limit (`lambda:GetAccountSettings`).
     """
     try:
         limit = functions.get_account_settings()["AccountLimit"]
@@ -31,15 +31,16 @@ def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
 
 
 def notice(parameters: Mapping[str, str]) -> str | None:
-    """Say what a small account cannot do, if this is one."""
+    """Return a message about the limits of a small account; None if the account is not small."""
     if parameters.get("SmallAccount") != "yes":
         return None
     return (
-        "This account may run fewer than 100 functions at a time: a request waits for its image"
-        " for 5 seconds at most, then it is answered with its job, and 4 workers run at a time."
-        " Ask AWS to raise the Lambda quota 'Concurrent executions', and deploy again."
+        "This account may run fewer than 100 functions at a time. A request therefore waits at most"
+        " 5 seconds for its image before it is answered with its job, and at most 4 workers run at"
+        " a time. To lift this, ask AWS to raise the Lambda quota 'Concurrent executions', and"
+        " deploy again."
     )
 
 
-def _word(is_so: bool) -> str:  # noqa: FBT001 - a template has no truth values
+def _word(is_so: bool) -> str:  # noqa: FBT001 - templates have no booleans
     return "yes" if is_so else "no"

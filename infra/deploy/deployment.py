@@ -1,4 +1,4 @@
-"""What a deployment chooses, keeps and uploads."""
+"""Choose a deployment's parameters, upload its files and apply its template."""
 
 import json
 import shlex
@@ -23,7 +23,7 @@ Template = dict[str, Any]
 
 
 class Clients(NamedTuple):
-    """Those of AWS that a deployment needs."""
+    """Clients of AWS; `functions` is that of Lambda."""
 
     ec2: Any
     ssm: Any
@@ -38,10 +38,10 @@ def deploy(
     given: Mapping[str, str],
     accept: Collection[str] = (),
 ) -> bool:
-    """Create or update a stack from a package; tell whether there was something to do.
+    """Create or update a stack from a package; return whether anything changed.
 
-    What is not given stays as it was chosen before, or is the default if it never was; but what
-    depends on the account's limit of functions is asked anew.
+    A parameter that is not given keeps the value that was chosen before, else the default. Those
+    that depend on the account's limit of functions are determined anew.
     """
     template = json.loads((packed / "template.json").read_text())
     before = stack.chosen()
@@ -60,12 +60,14 @@ def deploy(
 def chosen(
     template: Template, given: Mapping[str, str], before: Mapping[str, str], clients: Clients
 ) -> dict[str, str]:
-    """Return the parameters that shall not have the template's defaults."""
+    """Return the parameters that are not left to the template's defaults."""
     known = template["Parameters"]
     if unknown := given.keys() - known.keys():
-        raise DeploymentFailed(f"There is no parameter {', '.join(sorted(unknown))}")
+        raise DeploymentFailed(
+            f"There is no parameter {', '.join(sorted(unknown))}: the README lists all parameters"
+        )
     defaults = {name: str(each["Default"]) for name, each in known.items() if "Default" in each}
-    # Without instances nothing binds those to come to the AMI and zones of those that were.
+    # A stack without instances does not keep the AMI and zones of its former instances.
     outdated = () if _has_gpus({**defaults, **before}) else _OF_GPUS
     kept = {name: before[name] for name in before if name in known and name not in outdated}
     parameters = {**kept, **given}
@@ -82,7 +84,7 @@ def _has_gpus(parameters: Mapping[str, str]) -> bool:
 
 
 def upload(template: Template, code: bytes, store: Store) -> str:
-    """Store the code, and the template with its place in it; return the template's URL."""
+    """Store the code and the template that refers to it; return the template's URL."""
     key = f"code/{sha256(code).hexdigest()}.zip"
     store.put(key, code)
     locate(template, f"s3://{store.bucket}/{key}")
@@ -91,15 +93,15 @@ def upload(template: Template, code: bytes, store: Store) -> str:
 
 
 def locate(template: Template, code: str) -> None:
-    """Say in the template where the code of its functions is."""
+    """Set the location of the code in each function of the template."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = code
 
 
 def pairs(text: str) -> dict[str, str]:
-    """Read `NAME=VALUE NAME='VALUE WITH SPACES' …`."""
+    """Parse `NAME=VALUE NAME='VALUE WITH SPACES' …`."""
     words = shlex.split(text)
     if wrong := [word for word in words if "=" not in word]:
-        raise DeploymentFailed(f"Not of the form NAME=VALUE: {' '.join(wrong)}")
+        raise DeploymentFailed(f"PARAMETERS takes NAME=VALUE pairs, not {' '.join(wrong)}")
     return dict(word.split("=", 1) for word in words)

@@ -1,4 +1,4 @@
-"""Delete a deployment; its tables and images stay, unless their deletion is asked for too.
+"""Delete a deployment, and its tables and images only if `--data delete` is given.
 
 python -m infra.deploy.destroy STACK [--data delete]
 """
@@ -17,16 +17,18 @@ _TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 
 
 def destroy(stack: Stack) -> list[tuple[str, str]]:
-    """Delete the stack; return type and id of what it left."""
+    """Delete the stack; return type and id of each table and bucket that it leaves."""
     if stack.status is None:
-        raise DeploymentFailed(f"There is no stack {stack.name}")
+        raise DeploymentFailed(
+            f"There is no stack {stack.name}: check STAGE, and the AWS account and region"
+        )
     found = list(stack.resources())
     stack.delete()
     return [(kind, id_) for _, kind, id_ in found if kind in (_TABLE, _BUCKET) and id_]
 
 
 def delete_data(left: list[tuple[str, str]], dynamodb: Any, s3: Any) -> None:
-    """Delete tables, and buckets with all that is in them, for good."""
+    """Delete tables, and buckets with all versions of their objects."""
     for kind, id_ in left:
         if kind == _TABLE:
             dynamodb.delete_table(TableName=id_)
@@ -49,7 +51,9 @@ def main() -> None:
     options.add_argument("--data", choices=["keep", "delete"], default="keep")
     asked = options.parse_args()
     stack = Stack(boto3.client("cloudformation"), asked.stack)
-    print(f"Deleting {stack.name}; Lambda may need half an hour to leave the network")
+    print(
+        f"Deleting {stack.name}. Can take half an hour, until Lambda frees its network interfaces."
+    )
     left = destroy(stack)
     if asked.data == "delete":
         delete_data(left, boto3.client("dynamodb"), boto3.client("s3"))

@@ -1,4 +1,4 @@
-"""A CloudFormation stack, which an update changes and never replaces."""
+"""A CloudFormation stack, and updates of it that lose nothing unasked."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,11 +14,11 @@ _NOTHING = ("No updates are to be performed", "didn't contain changes")
 
 
 class DeploymentFailed(Exception):
-    """It did not come to what was asked for; the message says why."""
+    """The deployment was refused or failed; the message says why."""
 
 
 class Stack:
-    """One stack by its name; `pause` waits between two looks at it."""
+    """A stack by its name; `pause` waits between two polls of its status."""
 
     def __init__(
         self, cloudformation: Any, name: str, pause: Callable[[], None] = lambda: time.sleep(5)
@@ -29,12 +29,12 @@ class Stack:
 
     @property
     def status(self) -> str | None:
-        """CloudFormation's word, or None where there is no stack."""
+        """CloudFormation's status of the stack; None if there is no stack."""
         return str(found["StackStatus"]) if (found := self._described()) else None
 
     @property
     def exists(self) -> bool:
-        """Tell whether there is something to update."""
+        """Whether the stack can be updated."""
         return self.status not in (None, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
 
     def outputs(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Stack:
         return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
     def chosen(self) -> dict[str, str]:
-        """Return the parameters that are not what the deployed template has as their defaults."""
+        """Return the parameters whose values are not the defaults of the deployed template."""
         if not self.exists:
             return {}
         summary = self._cloudformation.get_template_summary(StackName=self.name)
@@ -58,10 +58,10 @@ class Stack:
     def apply(
         self, template_url: str, parameters: Mapping[str, str], *, accept: Collection[str] = ()
     ) -> bool:
-        """Make the stack what the template says; tell whether there was something to do.
+        """Create or update the stack from a template; return whether anything changed.
 
-        What is not among the parameters has the template's default. Raise DeploymentFailed, before
-        anything is done if it would replace or remove what is precious and not named in `accept`.
+        A parameter that is not given has the template's default. Raise DeploymentFailed, and change
+        nothing, if a precious resource that `accept` does not name would be replaced or removed.
         """
         self._clear()
         change_set = self._plan(template_url, parameters)
@@ -75,13 +75,13 @@ class Stack:
         return True
 
     def delete(self) -> None:
-        """Delete the stack, whatever protects it; what it retains stays."""
+        """Delete the stack despite its termination protection; retained resources stay."""
         self.protect(protected=False)
         self._cloudformation.delete_stack(StackName=self.name)
         self._settle((None,))
 
     def protect(self, *, protected: bool = True) -> None:
-        """Have CloudFormation refuse to delete the stack, or not."""
+        """Turn termination protection on or off."""
         self._cloudformation.update_termination_protection(
             StackName=self.name, EnableTerminationProtection=protected
         )
@@ -107,12 +107,15 @@ class Stack:
         return dict(stack)
 
     def _clear(self) -> None:
-        """Remove what is left of a first deployment that failed; nothing can be done with it."""
+        """Delete a stack whose first deployment failed, as it cannot be updated."""
         status = self.status or ""
         if status == "ROLLBACK_COMPLETE":
             self.delete()
         elif status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-            raise DeploymentFailed(f"{self.name} is changed by somebody else: {status}")
+            raise DeploymentFailed(
+                f"Another operation on {self.name} is under way ({status}): wait until it ends, and"
+                " deploy again"
+            )
 
     def _plan(self, template_url: str, parameters: Mapping[str, str]) -> str | None:
         created = self._cloudformation.create_change_set(
@@ -158,7 +161,7 @@ class Stack:
             raise DeploymentFailed(f"{self.name} ended in {status}:\n{reasons}")
 
     def _failures(self) -> list[str]:
-        """Tell what failed since the last time that somebody asked for something, in order."""
+        """Describe the failures of the last operation, the first one first."""
         pages = self._cloudformation.get_paginator("describe_stack_events")
         events = [
             event for page in pages.paginate(StackName=self.name) for event in page["StackEvents"]

@@ -1,4 +1,4 @@
-"""The bucket of what is deployed; one for each account and region, for all stages."""
+"""The bucket of deployed files: one for each account and region, shared by all stages."""
 
 import json
 from typing import Any
@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 
 
 class Store:
-    """Keeps files under the checksums of their contents.
+    """Stores files under the checksums of their contents.
 
-    Its name can be guessed, so that every call says whose bucket it must be.
+    The bucket's name can be guessed, so every call names the account that must own it.
     """
 
     def __init__(self, s3: Any, *, account: str, region: str) -> None:
@@ -19,7 +19,7 @@ class Store:
         self._region = region
 
     def make(self) -> None:
-        """Make the bucket if there is none: private, encrypted, for TLS only."""
+        """Create the bucket if there is none: private, encrypted, TLS only."""
         try:
             self._s3.head_bucket(**self._ours)
         except ClientError as error:
@@ -33,7 +33,7 @@ class Store:
         return f"{self._s3.meta.endpoint_url}/{self.bucket}/{key}"
 
     def _create(self) -> None:
-        # Its own region is what us-east-1 does not want to be told.
+        # In us-east-1 a location constraint is refused.
         place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
         self._s3.create_bucket(
             Bucket=self.bucket,

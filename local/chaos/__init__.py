@@ -1,1 +1,1 @@
-"""`make chaos`: everything that can break is broken while jobs are made."""
+"""`make chaos`: the fault run, which breaks parts of a deployment while jobs run."""

@@ -1,4 +1,4 @@
-"""`make chaos`: 200 jobs while everything that can break is broken; none may be lost or double."""
+"""`make chaos`: run 200 jobs under injected faults; no job may be lost or made twice."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
 from local.stack.processes import ROOT
 
-# Ports and data beside those of a demo, which may run at the same time.
+# Own ports and data, because a demo may run at the same time.
 DIRECTORY = ROOT / ".local" / "chaos"
 EMULATOR_PORT, COMFYUI_PORT = 4666, 8288
 RESULT = ROOT / "bench" / "chaos.json"
@@ -36,7 +36,7 @@ PARAMETERS = {"Checkpoint": CHECKPOINT, "NoProgressSeconds": "6"}
 PACE = ("--step-seconds", "0.08", "--load-seconds", "1")
 BOOT_SECONDS = 2.0
 
-_CALLERS_SECONDS = 150  # after which nobody repeats what was not answered
+_CALLERS_SECONDS = 150  # after which callers do not repeat unanswered requests
 _ALL_SECONDS = 275
 _TOLD = 20
 
@@ -49,7 +49,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Run, tell, record; return 1 if anything is lost or double."""
+    """Run, print and record; return 1 if anything is wrong."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))  # noqa: S311  # no secret
@@ -71,7 +71,9 @@ def _alone() -> Iterator[None]:
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except OSError:
-            raise SystemExit("A fault run is under way in this checkout") from None
+            raise SystemExit(
+                "Another fault run is under way in this checkout: wait for it"
+            ) from None
         shutil.rmtree(DIRECTORY, ignore_errors=True)
         yield
 
@@ -115,7 +117,7 @@ def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, 
 
 
 def _key(emulator: Emulator, number: int) -> str:
-    owner = f"owner-{number % OWNERS}"  # callers of one owner share its turns
+    owner = f"owner-{number % OWNERS}"  # several callers share an owner
     return new_key(emulator, f"caller-{number}", owner=owner, scopes="read,generate")
 
 
@@ -133,14 +135,14 @@ def _gpu(emulator: Emulator) -> Gpu:
 
 
 def _keep(truth: Truth, callers: Callers, faults: Faults) -> None:
-    """Leave the whole story behind, for whoever looks for a cause."""
-    story: dict[str, Any] = {
+    """Write all that was recorded to files, from which a cause can be found."""
+    records: dict[str, Any] = {
         **truth._asdict(),
         "answers": callers.answers,
         "cancels": callers.cancels,
         "faults": faults.log,
     }
-    for name, part in story.items():
+    for name, part in records.items():
         (DIRECTORY / f"{name}.json").write_text(json.dumps(part, indent=1, default=tuple) + "\n")
 
 
@@ -152,7 +154,7 @@ def _tell(verdict: Verdict, figures: dict[str, Any]) -> None:
         print(f"  {name.replace('_', ' '):<16} {value}")
     rest = len(verdict.wrong) - _TOLD
     told = verdict.wrong[:_TOLD] + ([f"… and {rest} more"] if rest > 0 else [])
-    print("\n" + "\n".join(told or ["Nothing is lost, nothing is double."]), flush=True)
+    print("\n" + "\n".join(told or ["No job was lost, and none was made twice."]), flush=True)
 
 
 if __name__ == "__main__":

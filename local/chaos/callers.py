@@ -1,4 +1,4 @@
-"""The callers of a fault run: they send, wait, hang up, repeat and cancel, all at once."""
+"""The callers of a fault run, which send, wait, hang up, repeat and cancel, all at once."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ import requests
 from local.chaos.orders import CANCELED, HANGS_UP, LATER, TWICE, Answer, Order
 from local.stack.api import Api
 
-_TIMEOUT_SECONDS = 45  # longer than API Gateway ever takes
+_TIMEOUT_SECONDS = 45  # longer than API Gateway's own timeout
 _RETRY_SECONDS = 2
 _LOOK_SECONDS = 0.2
 
 
 class Callers:
-    """Everybody who sends orders, and what all of them were answered."""
+    """All callers, and the answers to their requests."""
 
     def __init__(self, apis: list[Api], orders: list[list[Order]], *, until: float) -> None:
         self._apis = apis
@@ -30,28 +30,28 @@ class Callers:
         self._threads = [_daemon(self._call, each) for each in orders]
 
     def start(self) -> None:
-        """Have everybody begin."""
+        """Start all callers."""
         for thread in self._threads:
             thread.start()
 
     def join(self) -> None:
-        """Wait until nobody has anything more to send."""
+        """Wait until all callers have ended."""
         for thread in self._threads:
             thread.join()
 
     @property
     def answers(self) -> list[Answer]:
-        """What the requests for images were answered so far."""
+        """The answers to requests for images so far."""
         with self._lock:
             return list(self._answers)
 
     def job_ids(self) -> list[str]:
-        """List the jobs that callers have heard of so far."""
+        """Return the ids of the jobs in the answers so far."""
         return sorted({each.job_id for each in self.answers if each.job_id})
 
     @property
     def cancels(self) -> list[Answer]:
-        """What the requests to cancel were answered so far."""
+        """The answers to requests to cancel so far."""
         with self._lock:
             return list(self._cancels)
 
@@ -94,7 +94,7 @@ class Callers:
         return self._post(order, path, seconds, self._answers, **options)
 
     def _await_run(self, order: Order, job_id: str) -> None:
-        """Wait until the job runs, for as long as its caller does."""
+        """Wait until the job runs, for the seconds of the order at most."""
         api, until = self._apis[order.caller], time.monotonic() + order.seconds
         while time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
@@ -126,7 +126,7 @@ class Callers:
 
 
 def _daemon(act: Callable[[Any], object], argument: object) -> threading.Thread:
-    # A run that is interrupted does not wait for answers.
+    # An interrupted fault run does not wait for answers.
     return threading.Thread(target=act, args=(argument,), daemon=True)
 
 
@@ -137,5 +137,5 @@ def _read(name: str, answer: requests.Response) -> Answer:
         try:
             code = answer.json()["details"].get("code")
         except (ValueError, LookupError, AttributeError):
-            code = None  # API Gateway's own
+            code = None  # an error of API Gateway itself
     return Answer(name, answer.status_code, job_id, code)

@@ -1,4 +1,4 @@
-"""What a fault run can break, each way a method that returns how many things it broke."""
+"""The faults that can be injected: each is a method that returns how many things it hit."""
 
 import os
 import time
@@ -13,8 +13,8 @@ from local.chaos.processes import Found, Freezer, below, kill
 from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
 
-# In seconds. A driver goes on when its lease has ended and another drives its job, or is killed
-# while it sleeps, by Lambda's time-out: of 90 s for workers, of 29 s for the API.
+# In seconds. A frozen driver continues after its lease has ended and another driver has its job,
+# or Lambda's timeout kills it while it is frozen: 90 s for workers, 29 s for the API.
 _WORKER_FREEZES = (35, 50, 100)
 _API_FREEZES = (18, 25, 33)
 _COMFYUI_FREEZES = (4, 8, 12)
@@ -24,7 +24,7 @@ _LOOKS, _LOOK_SECONDS = 20, 0.2
 _MANY = 5
 _WORKER, _API = "-Worker-", "-APIHandler-"
 
-# ComfyUI's worker thread dies of `extra_data: null`, while HTTP goes on to answer.
+# `extra_data: null` kills ComfyUI's worker thread, while its HTTP server still answers.
 _DEADLY = {
     "prompt_id": "deadly",
     "extra_data": None,
@@ -45,7 +45,7 @@ _DEADLY = {
 
 
 class Stack(NamedTuple):
-    """What there is to break."""
+    """The parts that faults hit."""
 
     emulator: Emulator
     gpu: Gpu
@@ -55,7 +55,7 @@ class Stack(NamedTuple):
 
 
 class Damage:
-    """Breaks what is there at the moment, which may be nothing."""
+    """Injects faults into what exists at the moment, which may be nothing."""
 
     def __init__(self, stack: Stack, chance: Random) -> None:
         self._stack = stack
@@ -65,7 +65,7 @@ class Damage:
         self._sqs = stack.emulator.client("sqs")
 
     def end(self) -> None:
-        """Let everything that is frozen go on."""
+        """Resume all frozen processes."""
         self._freezer.thaw_all()
 
     def kill_comfyui(self) -> int:
@@ -77,7 +77,7 @@ class Damage:
     def wedge_comfyui(self) -> int:
         _DEADLY["prompt"]["2"]["inputs"]["ckpt_name"] = self._stack.checkpoint
         for _ in range(_LOOKS * _MANY):
-            with suppress(requests.RequestException):  # it may be off, or about to boot
+            with suppress(requests.RequestException):  # it may be off, or booting
                 url = f"{self._stack.gpu.url}/prompt"
                 return int(requests.post(url, json=_DEADLY, timeout=5).ok)
             time.sleep(_LOOK_SECONDS)
@@ -124,7 +124,7 @@ class Damage:
         return self._one(lambda each: _is_busy(each, function))
 
     def _one(self, is_meant: Callable[[Found], bool]) -> list[Found]:
-        """Choose a process that is there right now; wait a little for one."""
+        """Choose a process that matches, and wait a short time for one."""
         for _ in range(_LOOKS):
             if found := [each for each in below(os.getpid()) if is_meant(each)]:
                 return [self._chance.choice(found)]
@@ -136,7 +136,7 @@ class Damage:
 
 
 def _is_busy(process: Found, function: str) -> bool:
-    # When a new one dies in its start, the emulator takes all others of its function down too.
+    # If a new process dies while it starts, the emulator ends all others of its function too.
     is_up = not process.is_new and not process.is_frozen
     return function in process.command and is_up and not process.is_idle
 

@@ -1,4 +1,4 @@
-"""The faults of a fault run: when what is broken, and how often it really was."""
+"""The schedule of a fault run, and the faults that were injected."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ Say = Callable[[str], None]
 
 
 class Plan(NamedTuple):
-    """How often something is broken, and between which seconds of the run."""
+    """How often a fault is injected, and between which seconds of the fault run."""
 
     name: str
     act: Callable[[Damage], int]
@@ -22,11 +22,11 @@ class Plan(NamedTuple):
     last: float
 
 
-# Drivers that are cut off hold their leases for up to 85 s more, so that these come early.
+# A driver that is killed holds its lease for up to 85 s more, so faults on functions come early.
 PLANS = (
     Plan("ComfyUI killed", Damage.kill_comfyui, 2, 6, 12),
     Plan("ComfyUI's worker killed", Damage.wedge_comfyui, 1, 13, 20),
-    # Until then it is for the reconciler to find out that ComfyUI does not work, and to stop it.
+    # Before 105 s the reconciler must find that ComfyUI does not work, and stop its instance.
     Plan("ComfyUI killed", Damage.kill_comfyui, 6, 105, 135),
     Plan("ComfyUI frozen", Damage.freeze_comfyui, 2, 105, 125),
     Plan("instance stopped", Damage.stop_instance, 2, 110, 135),
@@ -41,7 +41,7 @@ PLANS = (
 
 
 class Injected(NamedTuple):
-    """One fault: when it was, and how many things it hit."""
+    """A fault, its time, and how many things it hit."""
 
     at: float
     name: str
@@ -49,7 +49,7 @@ class Injected(NamedTuple):
 
 
 class Faults:
-    """Breaks things at times drawn before, in a thread of its own."""
+    """Injects faults at times drawn in advance, in its own thread."""
 
     def __init__(self, stack: Stack, chance: Random, say: Say) -> None:
         self._damage = Damage(stack, chance)
@@ -67,15 +67,14 @@ class Faults:
         self.log: list[Injected] = []
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def join(self) -> None:
-        """Wait for the last fault."""
+        """Wait until the last fault is injected."""
         self._thread.join()
 
     def stop(self) -> None:
-        """Break nothing more, and let everything that is frozen go on."""
+        """Inject no more faults, and resume all frozen processes."""
         self._is_over.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -83,7 +82,7 @@ class Faults:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many things were hit, by the name of the fault."""
+        """The number of things hit, by the name of the fault."""
         counts: Counter[str] = Counter({plan.name: 0 for plan in PLANS})
         for fault in self.log:
             counts[fault.name] += fault.hits
@@ -96,7 +95,7 @@ class Faults:
                 return
             try:
                 hits = plan.act(self._damage)
-            except Exception as error:  # noqa: BLE001  # what is broken may not answer
+            except Exception as error:  # noqa: BLE001  # a part that was broken may not answer
                 self._say(f"not possible now: {plan.name} ({type(error).__name__})")
                 continue
             self.log.append(Injected(time.time(), plan.name, hits))

@@ -1,4 +1,4 @@
-"""What is asked for in a fault run: every order, who sends it, and how."""
+"""The orders of a fault run: which images are requested, by which caller, and how."""
 
 from dataclasses import dataclass
 from random import Random
@@ -18,9 +18,9 @@ _WAITS = (None, 15, 10, 5, 3)  # seconds that callers prefer to wait; None lets 
 
 @dataclass(frozen=True)
 class Order:
-    """One image that somebody wants; `name` is in its prompt, so that every job tells whose it is.
+    """A request for one image; its prompt is `name`, so that every job shows its order.
 
-    Who has no key and is not answered asks for another image: `name` is then another.
+    An order without an Idempotency-Key that is not answered is repeated under another `name`.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Order:
     kind: str
     prefer: str | None
     steps: int
-    seconds: float  # after which who hangs up does, and who cancels does
+    seconds: float  # after which the caller hangs up or cancels
     pause_seconds: float
 
     @property
@@ -37,7 +37,6 @@ class Order:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the request says beside its body."""
         found = {"Prefer": self.prefer} if self.prefer else {}
         return found | ({"Idempotency-Key": self.key} if self.key else {})
 
@@ -48,7 +47,7 @@ class Order:
 
 
 class Answer(NamedTuple):
-    """What came back: `status` 0 is nothing, `code` says why a job that ended has no image."""
+    """An answer; `status` 0 is none, `code` says why a job that ended has no image."""
 
     order: str
     status: int
@@ -61,12 +60,12 @@ class Answer(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether the caller has nothing to repeat: it was accepted, refused, or has ended."""
+        """Whether the caller need not repeat: the job was accepted, refused, or has ended."""
         return self.is_accepted or 400 <= self.status < 500 or self.code is not None
 
 
 def orders(chance: Random) -> list[list[Order]]:
-    """Make the orders of each caller, in the order in which he sends them."""
+    """Return the orders of each caller, in the order in which they are sent."""
     kinds = [kind for kind, count in _KINDS.items() for _ in range(count)]
     chance.shuffle(kinds)
     made = [_order(index, kind, chance) for index, kind in enumerate(kinds)]
@@ -78,7 +77,7 @@ def _order(index: int, kind: str, chance: Random) -> Order:
     prefer = None if wait is None else f"wait={wait}"
     if kind == CANCELED or (kind != HANGS_UP and chance.random() < 0.65):
         prefer = "respond-async"
-    is_watched = kind == CANCELED and chance.random() < 0.6  # some are canceled as they run
+    is_watched = kind == CANCELED and chance.random() < 0.6  # some are canceled while they run
     return Order(
         name=f"order {index}",
         caller=index % CALLERS,

@@ -1,4 +1,4 @@
-"""Finds processes that others of ours started, and kills or freezes them."""
+"""Find processes below this one, and kill or freeze them."""
 
 import os
 import signal
@@ -20,12 +20,12 @@ class Found(NamedTuple):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it waits for its standard input, as a function does between two calls."""
+        """Whether it waits for its standard input, as a function does between two invocations."""
         return self.waits_in.startswith(("anon_p", "pipe"))
 
     @property
     def is_new(self) -> bool:
-        """Whether it was started only a few seconds ago."""
+        """Whether it started less than 3 seconds ago."""
         return self.age < "00:03"
 
     @property
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 
 def below(ancestor: int) -> list[Found]:
-    """List the children of a process, their children, and so on."""
+    """Return all descendants of a process."""
     listed = subprocess.run(
         ["ps", "-axo", "pid=,ppid=,stat=,etime=,wchan=,command="],
         capture_output=True,
@@ -55,7 +55,7 @@ def _found(line: str) -> Found:
 
 
 def kill(process: Found) -> bool:
-    """End a process as a failing machine would; tell whether it was still there."""
+    """Kill a process; return whether it still existed."""
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
         return True
@@ -63,14 +63,14 @@ def kill(process: Found) -> bool:
 
 
 class Freezer:
-    """Stops processes for a time; they go on in any case, even if we are killed meanwhile."""
+    """Freezes processes for a time; they resume even if this process is killed."""
 
     def __init__(self) -> None:
         self._frozen: list[subprocess.Popen[bytes]] = []
 
     def freeze(self, process: Found, seconds: float) -> bool:
-        """Stop a process now, and let it go on later; tell whether it was still there."""
-        # The shell's standard input ends when we close it, and when we end ourselves.
+        """Freeze a process, and resume it after `seconds`; return whether it still existed."""
+        # The shell's standard input ends when this process closes it, or ends.
         script = 'kill -STOP "$0" && echo && { read -r _; kill -CONT "$0"; }'
         guard = subprocess.Popen(
             ["sh", "-c", script, str(process.pid)],
@@ -86,7 +86,7 @@ class Freezer:
         return bool(guard.stdout and guard.stdout.readline())
 
     def thaw_all(self) -> None:
-        """Let everything go on."""
+        """Resume all frozen processes."""
         for guard in self._frozen:
             _thaw(guard)
             guard.wait()

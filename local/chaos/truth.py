@@ -1,4 +1,4 @@
-"""What became of everything, read from the API, the bucket and the GPU when all is over."""
+"""The final state of jobs and images, read from the API, the bucket and the GPU."""
 
 import time
 from collections import Counter
@@ -24,7 +24,7 @@ Job = dict[str, Any]
 
 
 class Truth(NamedTuple):
-    """Jobs by id as the list shows them, and as each shows itself; the files there are."""
+    """Jobs by id, from the list and read one by one; files by job, in the bucket and on the GPU."""
 
     listed: dict[str, Job]
     read: dict[str, Job | None]
@@ -34,7 +34,7 @@ class Truth(NamedTuple):
 
 
 class Reader:
-    """Reads what the deployment knows."""
+    """Reads the final state of a deployment."""
 
     def __init__(self, emulator: Emulator, api: Api, bucket: str, gpu_directory: Path) -> None:
         self._api = api
@@ -43,7 +43,7 @@ class Reader:
         self._gpu_directory = gpu_directory
 
     def await_ends(self, *, until: float) -> bool:
-        """Wait until no job is open; tell whether that came to be."""
+        """Wait until no job is open; return False if some still are at the end of the time."""
         while any(self._page(f"{_JOBS}?status={status}&limit=1") for status in OPEN):
             if time.monotonic() > until:
                 return False
@@ -51,7 +51,7 @@ class Reader:
         return True
 
     def truth(self, known: set[str]) -> Truth:
-        """Read everything, the jobs that callers know one by one."""
+        """Read everything; `known` has the ids of the jobs that callers know."""
         listed = self._listed()
         ids = sorted(known | set(listed))
         with ThreadPoolExecutor(_READERS) as readers:
@@ -86,7 +86,7 @@ class Reader:
     def _stored(self) -> dict[str, int]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        # An image and its provenance are one.
+        # An image and its provenance differ in the suffix only.
         images = {key.rpartition(".")[0] for key in keys}
         return dict(Counter(image.split("/")[1] for image in images))
 
@@ -95,7 +95,7 @@ class Reader:
         return {folder.name: len(list(folder.glob("*.png"))) for folder in folders}
 
     def _has_image(self, job: Job) -> bool:
-        """Tell whether a job has its image, and how that was made beside it."""
+        """Return whether a job has its image, and the image's provenance."""
         if len(job["image_urls"]) != 1:
             return False
         content = requests.get(job["image_urls"][0], timeout=60).content

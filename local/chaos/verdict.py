@@ -1,4 +1,4 @@
-"""What a fault run came to: what is lost or double, and the figures of the run."""
+"""The result of a fault run: jobs that were lost or made twice, and the figures."""
 
 from collections import Counter, defaultdict
 from datetime import datetime
@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 from local.chaos.orders import Answer
 from local.chaos.truth import OPEN, Truth
 
-# A job whose runs are all cut off by faults is given up, as the README says.
+# A job fails if faults end all its attempts, as the README says.
 _EXPECTED_FAILURES = {"attempts_exhausted"}
 
 
 class Verdict(NamedTuple):
-    """`wrong` holds sentences about what must not be; the run is good without any."""
+    """`wrong` has a sentence for each violation; the fault run succeeded if it is empty."""
 
     figures: dict[str, Any]
     wrong: list[str]
 
 
 def judge(truth: Truth, answers: list[Answer]) -> Verdict:
-    """Compare what callers were told with what there is."""
+    """Compare the answers to callers with the final state."""
     lost, double = _lost(truth, answers), _double(truth, answers)
     jobs = [job for job in truth.read.values() if job]
     by_status = Counter(job["status"] for job in jobs)
@@ -50,9 +50,9 @@ def _lost(truth: Truth, answers: list[Answer]) -> list[str]:
     for job_id in sorted({each.job_id for each in answers if each.is_accepted and each.job_id}):
         job = truth.read[job_id]
         if job is None:
-            found.append(f"lost: job {job_id} was accepted and does not exist")
+            found.append(f"lost: job {job_id} was accepted, but does not exist")
         elif job_id not in truth.listed:
-            found.append(f"lost: job {job_id} is in no list")
+            found.append(f"lost: job {job_id} is not in the list of jobs")
     found += [
         f"lost: job {job_id} is still {job['status']}: {job['status_reason']}"
         for job_id, job in truth.read.items()
@@ -60,7 +60,7 @@ def _lost(truth: Truth, answers: list[Answer]) -> list[str]:
     ]
     ordered = {job["metadata"]["prompt"] for job in truth.read.values() if job}
     promised = {each.order for each in answers if each.is_accepted}
-    return found + [f"lost: {order!r} was accepted and has no job" for order in promised - ordered]
+    return found + [f"lost: {order!r} was accepted, but has no job" for order in promised - ordered]
 
 
 def _double(truth: Truth, answers: list[Answer]) -> list[str]:
@@ -88,7 +88,7 @@ def _double(truth: Truth, answers: list[Answer]) -> list[str]:
 
 
 def _imageless(truth: Truth) -> list[str]:
-    return [f"no image: job {job_id} succeeded without" for job_id in truth.no_image]
+    return [f"no image: job {job_id} succeeded without an image" for job_id in truth.no_image]
 
 
 def _refused(answers: list[Answer], failed: Counter[str]) -> list[str]:

@@ -1,1 +1,1 @@
-"""A stand-in for a ComfyUI server: its protocol, without a GPU or a model."""
+"""A stand-in for a ComfyUI server: it speaks the protocol, without a GPU or a model."""

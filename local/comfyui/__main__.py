@@ -1,4 +1,4 @@
-"""Starts a stand-in ComfyUI: `python -m local.comfyui --base-directory DIR`."""
+"""Start a stand-in ComfyUI: `python -m local.comfyui --base-directory DIR`."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ log = logging.getLogger("local.comfyui")
 
 
 def arguments() -> argparse.Namespace:
-    """The command line, in ComfyUI's own words where it has them."""
+    """Parse the command line; options that ComfyUI has too have ComfyUI's names."""
     parser = argparse.ArgumentParser(prog="local.comfyui", description="A stand-in for ComfyUI.")
     parser.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS")
     parser.add_argument("--port", default=8188, type=int)
@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Serve until the process is told to end."""
+    """Serve until interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     wanted = arguments()
     pace = Pace(wanted.step_seconds, wanted.load_seconds)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def announce(url: str) -> None:
-    """Say where the server listens."""
+    """Log the URL of the server."""
     log.info("ComfyUI stand-in at %s", url)
 
 

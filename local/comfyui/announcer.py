@@ -1,4 +1,4 @@
-"""Tells websocket clients, and later the history, how one prompt fares."""
+"""Messages about the execution of one prompt, to websocket clients and for the history."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ Send = Callable[[str, dict[str, Any], Any], None]
 
 
 class Announcer:
-    """The messages about one prompt, in ComfyUI's words and to ComfyUI's addressees."""
+    """Sends ComfyUI's messages about one prompt, to the clients that ComfyUI sends them to."""
 
     def __init__(self, prompt_id: str, client_id: object, send: Send) -> None:
         self.history: list[tuple[str, dict[str, Any]]] = []
@@ -18,35 +18,35 @@ class Announcer:
         self._nodes: dict[str, dict[str, Any]] = {}
 
     def status(self, event: str, *, is_for_everyone: bool = False, **data: object) -> None:
-        """Say something that the history keeps."""
+        """Send a message that the history keeps."""
         timestamp = int(time.time() * 1000)
         message = {"prompt_id": self._prompt_id, **data, "timestamp": timestamp}
         self.history.append((event, message))
         self._tell(event, message, is_for_everyone=is_for_everyone)
 
     def node_started(self, node_id: str) -> None:
-        """Say that a node runs now."""
+        """Announce that a node runs now."""
         self._progress(node_id, 0.0, 1.0, "running")
         self._tell("executing", {"node": node_id, "display_node": node_id, **self._about})
 
     def step(self, node_id: str, value: int, maximum: int) -> None:
-        """Say how far a node has come; without a client id everyone hears of it."""
+        """Announce a node's progress; without a client id the message goes to all clients."""
         self._progress(node_id, value, maximum, "running")
         message = {"value": value, "max": maximum, **self._about, "node": node_id}
         self._tell("progress", message, is_for_everyone=True)
 
     def node_presented(self, node_id: str, output: dict[str, Any] | None) -> None:
-        """Say which images a node made."""
+        """Announce the images that a node made."""
         message = {"node": node_id, "display_node": node_id, "output": output, **self._about}
         self._tell("executed", message)
 
     def node_finished(self, node_id: str) -> None:
-        """Say that a node need not run any more."""
+        """Announce that a node has finished, or was cached."""
         maximum = self._nodes.get(node_id, {"max": 1})["max"]
         self._progress(node_id, maximum, maximum, "finished")
 
     def end(self) -> None:
-        """Say that the prompt has left the worker, however it went."""
+        """Announce that the execution has ended, successful or not."""
         self._tell("executing", {"node": None, **self._about})
 
     @property

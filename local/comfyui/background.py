@@ -1,4 +1,4 @@
-"""Runs a stand-in server inside another program, for tests and demonstrations."""
+"""Run a stand-in server inside another program, for tests and measurements."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ def serve(
     load_seconds: float = 0.0,
     port: int = 0,
 ) -> Iterator[str]:
-    """Serve on 127.0.0.1 until the block ends, and give the URL; port 0 is any free one."""
+    """Serve on 127.0.0.1 until the block ends, and yield the URL; port 0 is any free port."""
     pace = Pace(step_seconds, load_seconds)
     server = Server(Options(Path(base_directory), checkpoints or (DEFAULT_CHECKPOINT,), pace))
     ready: Future[str] = Future()
@@ -32,7 +32,7 @@ def serve(
     try:
         yield ready.result(START_SECONDS)
     finally:
-        with suppress(RuntimeError):  # The server may have ended, and its loop with it.
+        with suppress(RuntimeError):  # the server and its loop may have ended
             loop.call_soon_threadsafe(serving.cancel)
         thread.join()
 

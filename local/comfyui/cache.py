@@ -1,4 +1,4 @@
-"""Remembers what nodes made, so that an unchanged part of a graph does not run again."""
+"""The cache of node results: an unchanged part of a graph does not run again."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from local.comfyui.graph import Graph
 
 
 def is_link(value: object) -> bool:
-    """Whether an input's value names the output of another node."""
+    """Return whether an input's value refers to the output of another node."""
     match value:
         case [str(), int() | float()]:
             return True
@@ -18,7 +18,7 @@ def is_link(value: object) -> bool:
 
 
 def signatures(graph: Graph) -> dict[str, str]:
-    """For each node a digest of all that its outcome depends on."""
+    """Return for each node a digest of all that its result depends on."""
     known: dict[str, str] = {}
     for node_id in graph:
         _sign(graph, node_id, known)
@@ -29,7 +29,7 @@ def _sign(graph: Graph, node_id: str, known: dict[str, str]) -> str:
     if node_id not in graph:
         return "missing"
     if node_id not in known:
-        # Nodes that are not going to run may form a cycle.
+        # Nodes that will not run may form a cycle.
         known[node_id] = "cycle"
         node = graph[node_id]
         inputs = [
@@ -42,7 +42,7 @@ def _sign(graph: Graph, node_id: str, known: dict[str, str]) -> str:
 
 
 def mark_input_images(graph: Graph, folders: Folders) -> None:
-    """Write the digest of every loaded file into its node, where ComfyUI leaves it as well."""
+    """Store the digest of each loaded file in its node, as ComfyUI does."""
     for node in graph.values():
         if node["class_type"] == "LoadImage" and "is_changed" not in node:
             try:
@@ -54,14 +54,14 @@ def mark_input_images(graph: Graph, folders: Folders) -> None:
 
 @dataclass
 class Cache:
-    """What the nodes of the latest prompt made; every new prompt drops what it does not share."""
+    """The results of the latest prompt's nodes; each new prompt drops those it does not share."""
 
     values: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
     def turn_to(self, graph: Graph) -> list[str]:
-        """Keep only what this graph shares, and name the nodes that need not run."""
+        """Drop all results that this graph does not share; return the nodes that need not run."""
         self.keys = signatures(graph)
         used = set(self.keys.values())
         self.values = {key: made for key, made in self.values.items() if key in used}
@@ -69,25 +69,25 @@ class Cache:
         return [node_id for node_id in graph if self.has(node_id)]
 
     def has(self, node_id: str) -> bool:
-        """Whether this node need not run."""
+        """Return whether the result of a node is cached."""
         return self.keys[node_id] in self.values
 
     def value(self, node_id: str, slot: int) -> object:
-        """What a node that ran gave through one of its outputs."""
+        """Return the value of one output of a node that ran."""
         return self.values[self.keys[node_id]][slot]
 
     def reconcile(self, node_id: str, values: tuple[object, ...]) -> None:
-        """Remember what a node gave."""
+        """Store the output values of a node."""
         self.values[self.keys[node_id]] = values
 
     def show(self, node_id: str, output: dict[str, Any]) -> None:
-        """Remember what a node presents to the user, its images."""
+        """Store the images that a node presents to the user."""
         self.shown[self.keys[node_id]] = output
 
     def output(self, node_id: str) -> dict[str, Any] | None:
-        """What a node presented to the user, if anything."""
+        """Return what a node presented to the user, if anything."""
         return self.shown.get(self.keys[node_id])
 
     def outputs(self) -> dict[str, Any]:
-        """What any node of the graph presented, nodes that were not asked for included."""
+        """Return what the nodes of the graph presented, including nodes that were not requested."""
         return {node_id: self.shown[key] for node_id, key in self.keys.items() if key in self.shown}

@@ -1,4 +1,4 @@
-"""Tells clients what this server is and what it can do."""
+"""Routes that describe the server, its node classes and its models."""
 
 import os
 import sys
@@ -23,7 +23,6 @@ class Catalog:
     extra_checkpoints: tuple[str, ...]
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route of this part."""
         return [
             web.get("/system_stats", self.system_stats),
             web.get("/features", self.features),
@@ -35,15 +34,15 @@ class Catalog:
         ]
 
     def checkpoints(self) -> list[str]:
-        """The files in the models folder and the names this server was started with."""
+        """Return the files in the models folder, and the names that the server was started with."""
         return sorted({*self.folders.checkpoints(), *self.extra_checkpoints})
 
     def classes(self) -> dict[str, Declaration]:
-        """The node classes as they are declared right now."""
+        """Return the declarations of all node classes, with the present choices."""
         return declarations(self.checkpoints(), self.folders.input_images())
 
     def has_input_image(self, name: str) -> bool:
-        """Whether a LoadImage node would find this image."""
+        """Return whether a LoadImage node would find this image."""
         return self.folders.input_image(name).exists()
 
     async def all_classes(self, _request: web.Request) -> web.Response:
@@ -52,7 +51,7 @@ class Catalog:
         return web.json_response(described)
 
     async def one_class(self, request: web.Request) -> web.Response:
-        """Describe one node class; an unknown one is an empty object."""
+        """Describe one node class; return an empty object for an unknown class."""
         name, classes = request.match_info["name"], self.classes()
         return web.json_response({name: classes[name].to_json(name)} if name in classes else {})
 
@@ -72,11 +71,11 @@ class Catalog:
         return web.json_response([])
 
     async def features(self, _request: web.Request) -> web.Response:
-        """Tell which optional parts of the protocol are spoken."""
+        """List the optional parts of the protocol that the server supports."""
         return web.json_response(FEATURES)
 
     async def system_stats(self, _request: web.Request) -> web.Response:
-        """Describe the machine, which is made up."""
+        """Describe the machine; the figures are made up."""
         system = {
             "os": os.name,
             "ram_total": 16 * GIBIBYTE,

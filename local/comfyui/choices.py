@@ -1,4 +1,4 @@
-"""The names that ComfyUI 0.3.64 lets a client choose from, in its order."""
+"""The names of samplers, schedulers and model folders of ComfyUI 0.3.64, in its order."""
 
 SAMPLERS = [
     "euler",

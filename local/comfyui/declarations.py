@@ -1,4 +1,4 @@
-"""What the stand-in's node classes take and give, as /object_info tells it."""
+"""The inputs and outputs of the stand-in's node classes, as /object_info describes them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,23 +11,23 @@ PNG_METADATA = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 
 
 def integer(default: int, minimum: int, maximum: int, **more: object) -> Input:
-    """An INT input with its limits."""
+    """Declare an INT input with its limits."""
     return "INT", {"default": default, "min": minimum, "max": maximum, **more}
 
 
 def decimal(default: float, minimum: float, maximum: float, **more: object) -> Input:
-    """A FLOAT input with its limits."""
+    """Declare a FLOAT input with its limits."""
     return "FLOAT", {"default": default, "min": minimum, "max": maximum, **more}
 
 
 def link(kind: str) -> Input:
-    """An input that another node has to feed."""
+    """Declare an input that must be linked to another node."""
     return kind, {}
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """The inputs, outputs and place in the menu of one node class."""
+    """The inputs, outputs and menu category of one node class."""
 
     required: dict[str, Input]
     returns: tuple[str, ...]
@@ -37,7 +37,7 @@ class Declaration:
     is_output: bool = False
 
     def to_json(self, name: str) -> dict[str, Any]:
-        """The entry of this class in /object_info."""
+        """Return the entry of this class in /object_info."""
         inputs: dict[str, Any] = {"required": self.required}
         if self.hidden:
             inputs["hidden"] = self.hidden
@@ -57,7 +57,7 @@ class Declaration:
 
 
 def declarations(checkpoints: list[str], input_images: list[str]) -> dict[str, Declaration]:
-    """Every node class, with the choices that exist right now."""
+    """Return all node classes, with the given choices."""
     return {
         "CheckpointLoaderSimple": Declaration(
             {"ckpt_name": (checkpoints, {})},

@@ -1,4 +1,4 @@
-"""Runs one prompt from its first node to its entry in the history."""
+"""The execution of one prompt, from its first node to its entry in the history."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Execution:
-    """One run of one prompt."""
+    """One execution of one prompt."""
 
     prompt: Prompt
     announcer: Announcer
@@ -33,7 +33,7 @@ class Execution:
     executed: list[str] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
-        """Run until success, failure or interrupt, and give what the history keeps of it."""
+        """Run until success, failure or interrupt; return the entry for the history."""
         self.announcer.status("execution_start")
         graph = self.prompt.graph
         mark_input_images(graph, self.folders)
@@ -67,7 +67,7 @@ class Execution:
             self.announcer.status("execution_interrupted", is_for_everyone=True, **about)
             return False
         except Exception as error:
-            log.exception("node %s has failed", node_id)
+            log.exception("Node %s failed", node_id)
             details = _described(error, inputs) | {"current_outputs": list(self.prompt.graph)}
             self.announcer.status("execution_error", **self._about(node_id), **details)
             return False

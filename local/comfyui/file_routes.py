@@ -1,4 +1,4 @@
-"""Hands images out and takes them in."""
+"""Routes that serve and store images."""
 
 import io
 import mimetypes
@@ -15,13 +15,12 @@ DEFAULT_QUALITY = 90
 
 
 class FileRoutes:
-    """The routes that move files."""
+    """The routes `/view` and `/upload/image`."""
 
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route of this part."""
         return [web.get("/view", self.view), web.post("/upload/image", self.upload)]
 
     async def view(self, request: web.Request) -> web.StreamResponse:
@@ -41,7 +40,7 @@ class FileRoutes:
         return _deliver(file, request) if file.is_file() else web.Response(status=404)
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Keep an uploaded file, under a new name unless it is already there."""
+        """Store an uploaded file, under a new name if another file has its name."""
         form = await request.post()
         image, kind = form.get("image"), form.get("type", "input")
         if not isinstance(image, web.FileField) or not image.filename:

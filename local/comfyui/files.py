@@ -1,4 +1,4 @@
-"""Where ComfyUI keeps its files, and how it names the ones it writes."""
+"""ComfyUI's folders, and the names of the files that it writes."""
 
 import os
 import shutil
@@ -14,35 +14,35 @@ class Folders:
     base: Path
 
     def prepare(self) -> None:
-        """Create what is missing and forget temporary files, as every start of ComfyUI does."""
+        """Create missing folders and delete temporary files, as ComfyUI does at each start."""
         shutil.rmtree(self.base / "temp", ignore_errors=True)
         for name in ("input", "output", "models/checkpoints"):
             (self.base / name).mkdir(parents=True, exist_ok=True)
 
     def of_type(self, kind: str) -> Path | None:
-        """The folder behind a `type` of the protocol, or None for an unknown one."""
+        """Return the folder of a `type` of the protocol; None for an unknown type."""
         return self.base / kind if kind in ("input", "output", "temp") else None
 
     def annotated(self, name: str) -> tuple[str, Path | None]:
-        """Split `image.png [output]` into the name and the folder it asks for."""
+        """Split `image.png [output]` into the name and the folder that it names."""
         for kind in ("output", "input", "temp"):
             if name.endswith(f"[{kind}]"):
                 return name[: -len(kind) - 3], self.of_type(kind)
         return name, None
 
     def input_image(self, name: str) -> Path:
-        """The file that a LoadImage node means by `name`."""
+        """Return the file that `name` means to a LoadImage node."""
         bare, folder = self.annotated(name)
         return (folder or self.base / "input") / bare
 
     def input_images(self) -> list[str]:
-        """The choices that a LoadImage node offers."""
+        """Return the choices of a LoadImage node."""
         suffixes = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
         files = (self.base / "input").iterdir()
         return sorted(file.name for file in files if file.suffix.lower() in suffixes)
 
     def checkpoints(self) -> list[str]:
-        """The names of the checkpoint files that lie in the models folder."""
+        """Return the names of the checkpoint files in the models folder."""
         folder = self.base / "models" / "checkpoints"
         suffixes = {".ckpt", ".pt", ".pth", ".bin", ".safetensors", ".sft"}
         found = (file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
@@ -50,7 +50,7 @@ class Folders:
 
 
 def is_below(path: Path, folder: Path) -> bool:
-    """Whether the path, once its dots are resolved, stays in the folder."""
+    """Return whether the path, with `..` resolved, is in the folder."""
     return Path(os.path.normpath(path)).is_relative_to(folder)
 
 
@@ -64,7 +64,7 @@ class Series:
 
     @classmethod
     def for_prefix(cls, prefix: str, folder: Path, size: tuple[int, int]) -> "Series":
-        """Read a `filename_prefix`, whose slashes mean subfolders and whose %tokens% are filled."""
+        """Parse a `filename_prefix`: slashes separate subfolders, and %tokens% are replaced."""
         wanted = Path(os.path.normpath(_fill(prefix, size)))
         subfolder = "" if str(wanted.parent) == "." else str(wanted.parent)
         if not is_below(folder / subfolder, folder):
@@ -77,13 +77,13 @@ class Series:
         return cls(folder / subfolder, subfolder, wanted.name)
 
     def next_number(self) -> int:
-        """One more than the highest number in use, so a deleted newest one comes back."""
+        """Return the highest number in use plus one; a deleted newest number is reused."""
         start = f"{self.name}_"
         names = (file.name for file in self.folder.iterdir() if file.name.startswith(start))
         return max((_number(name[len(start) :]) for name in names), default=0) + 1
 
     def file_name(self, number: int, batch_number: int) -> str:
-        """The name of one image of a batch."""
+        """Return the file name of one image of a batch."""
         return f"{self.name.replace('%batch_num%', str(batch_number))}_{number:05}_.png"
 
 

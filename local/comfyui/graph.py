@@ -1,4 +1,4 @@
-"""Decides whether a graph may run, and words every refusal the way ComfyUI does."""
+"""Validates graphs, and refuses them with ComfyUI's own errors."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ Result = tuple[bool, list[Problem]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The output nodes that may run, or why none may."""
+    """The output nodes that may run, or the error if none may."""
 
     outputs: list[str] = field(default_factory=list)
     error: Problem | None = None
@@ -26,7 +26,7 @@ class Verdict:
 
 @dataclass
 class Validation:
-    """The check of one graph; literals are converted in place."""
+    """The validation of one graph; literals are converted in place."""
 
     graph: Graph
     classes: dict[str, Declaration]
@@ -34,7 +34,7 @@ class Validation:
     results: dict[str, Result] = field(default_factory=dict)
 
     def verdict(self, targets: Collection[str] | None) -> Verdict:
-        """Check everything that the output nodes, or those among the targets, depend on."""
+        """Check all nodes that the output nodes, or those among the targets, depend on."""
         outputs = []
         for node_id in self.graph:
             if error := self._unusable(node_id):
@@ -70,7 +70,7 @@ class Validation:
         return Verdict([], problem("prompt_outputs_failed_validation", details), node_errors)
 
     def _blame(self, output: str, node_errors: dict[str, Any]) -> None:
-        # ComfyUI blames whatever it has found faulty so far, upstream of this output or not.
+        # ComfyUI blames all nodes found faulty so far, whether this output depends on them or not.
         for node_id, (_, problems) in self.results.items():
             if problems:
                 blank = {
@@ -84,14 +84,14 @@ class Validation:
         try:
             return self._check(output)
         except Exception as error:
-            log.exception("output node %s can not be checked", output)
+            log.exception("Output node %s could not be validated", output)
             found = problem("exception_during_validation", str(error), **exception_info(error))
             self.results[output] = False, [found]
             return self.results[output]
 
     def _check(self, node_id: str) -> Result:
         if node_id not in self.results:
-            # A node met again while it is being checked is part of a cycle: invalid, unexplained.
+            # A node met again during its own check is part of a cycle: ComfyUI gives no reason.
             self.results[node_id] = False, []
             inputs = self.graph[node_id]["inputs"]
             checked = [
@@ -125,7 +125,7 @@ class Validation:
         try:
             return self._check(source)[0], []
         except Exception as error:
-            log.exception("node %s can not be checked", source)
+            log.exception("Node %s could not be validated", source)
             about |= {
                 "exception_message": str(error),
                 **exception_info(error),

@@ -1,4 +1,4 @@
-"""Paints what lies below the sky: ridges, the trees on them, and water."""
+"""Paints the land of a picture: ridges, trees and water."""
 
 from array import array
 
@@ -15,7 +15,7 @@ SUPERSAMPLING = 2
 def add_land(
     picture: Image.Image, mood: Mood, layout: Chance, detail: Chance, octaves: int
 ) -> None:
-    """Lay ridge before ridge, each nearer, darker and flatter, some of them behind a lake."""
+    """Paint ridges from far to near, each darker and flatter, and a lake if the mood has water."""
     horizon, roughness = layout.between(0.5, 0.6), layout.between(0.32, 0.52)
     palette = mood.palette
     for number in range(RIDGES):

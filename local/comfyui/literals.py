@@ -1,4 +1,4 @@
-"""Checks the inputs of a node that are values and not links."""
+"""Checks the inputs of a node that are values, not links."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ LONGEST_LIST_SHOWN = 20
 
 
 def convert(inputs: dict[str, Any], name: str, declared: Input) -> list[Problem]:
-    """Give an input the type it should have, in place, or tell why it can not have it."""
+    """Convert an input to its declared type, in place; return a problem if that is impossible."""
     value, kind = inputs[name], declared[0]
     try:
         if isinstance(value, dict) and "__value__" in value:
@@ -30,7 +30,7 @@ def convert(inputs: dict[str, Any], name: str, declared: Input) -> list[Problem]
 
 
 def check_limits(inputs: dict[str, Any], name: str, declared: Input) -> list[Problem]:
-    """Tell whether a converted value is too small, too big, or not among the choices."""
+    """Return a problem if a converted value is too small, too big, or not among the choices."""
     value, (kind, limits) = inputs[name], declared
     about = _about(name, declared, value)
     if "min" in limits and value < limits["min"]:

@@ -1,16 +1,16 @@
-"""The machine that is not there: it takes its time, and it can be interrupted."""
+"""A simulated machine: loading and steps take time, and can be interrupted."""
 
 import threading
 from dataclasses import dataclass, field
 
 
 class Interrupted(Exception):
-    """Someone asked for the running prompt to stop."""
+    """A client interrupted the running prompt."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a real machine would take."""
+    """How long a step and the loading of a checkpoint take."""
 
     step_seconds: float = 0.02
     load_seconds: float = 0.5
@@ -18,7 +18,7 @@ class Pace:
 
 @dataclass
 class Machine:
-    """What is loaded, and whether to go on."""
+    """The loaded checkpoints, and requests to interrupt or stop."""
 
     pace: Pace
     _loaded: set[str] = field(default_factory=set)
@@ -27,39 +27,39 @@ class Machine:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether there is no point in starting anything."""
+        """Whether the machine was stopped."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Be done with everything, and soon."""
+        """Interrupt the running prompt, and end all waiting."""
         self._stop.set()
         self._interrupt.set()
 
     def interrupt(self) -> None:
-        """Ask whatever runs to stop at its next step."""
+        """Stop the running prompt at its next step."""
         self._interrupt.set()
 
     def ignore_interrupt(self) -> None:
-        """Forget an interrupt that came before there was anything to stop."""
+        """Drop an interrupt that came while no prompt ran."""
         self._interrupt.clear()
 
     def heed_interrupt(self) -> None:
-        """Raise Interrupted, once, if someone has asked for it."""
+        """Raise Interrupted once for each interrupt."""
         if self._interrupt.is_set():
             self._interrupt.clear()
             raise Interrupted
 
     def load(self, checkpoint: str) -> None:
-        """Take the time to load a checkpoint, unless it is there already."""
+        """Wait for the time that loading takes, unless the checkpoint is loaded already."""
         if checkpoint not in self._loaded:
             self._stop.wait(self.pace.load_seconds)
             self._loaded.add(checkpoint)
 
     def take_step(self) -> None:
-        """Take the time of one sampling step."""
+        """Wait for the time of one sampling step."""
         self._stop.wait(self.pace.step_seconds)
         self.heed_interrupt()
 
     def unload(self) -> None:
-        """Make room: every checkpoint has to be loaded anew."""
+        """Unload all checkpoints."""
         self._loaded.clear()

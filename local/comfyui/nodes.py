@@ -1,4 +1,4 @@
-"""What the node classes do when they run."""
+"""The functions of the node classes."""
 
 import json
 import secrets
@@ -15,13 +15,13 @@ from local.comfyui.files import Folders, Series
 from local.comfyui.graph import Graph
 from local.comfyui.painting import Scene, paint
 
-# Keeps the previews of two server processes apart.
+# Separates the previews of different server processes.
 PROCESS_SUFFIX = "".join(secrets.choice(string.ascii_lowercase) for _ in range(5))
 
 
 @dataclass(frozen=True)
 class Latent:
-    """A picture before it is decoded: its size, and what it is to show."""
+    """A picture before it is decoded: its size, and its scene once it was sampled."""
 
     width: int
     height: int
@@ -31,7 +31,7 @@ class Latent:
 
 @dataclass(frozen=True)
 class Result:
-    """What a node gives to other nodes, and the images it presents to the user."""
+    """The values of a node's outputs, and the images that it presents to the user."""
 
     values: tuple[object, ...] = ()
     images: list[dict[str, str]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Task:
-    """The inputs of one node, and what it may use of its surroundings."""
+    """The inputs of one node, and what else it may use."""
 
     inputs: dict[str, Any]
     graph: Graph

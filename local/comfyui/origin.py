@@ -1,4 +1,4 @@
-"""Refuses browsers that come from another site, as ComfyUI does on a loopback address."""
+"""Refuses browser requests from other sites, as ComfyUI does on a loopback address."""
 
 import ipaddress
 import socket
@@ -12,7 +12,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def same_origin_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 403 where Host is loopback and Origin differs; never without an Origin."""
+    """Answer 403 if Host is loopback and Origin differs; accept requests without an Origin."""
     if is_foreign(request.headers.get("Host"), request.headers.get("Origin")):
         return web.Response(status=403)
     if request.method == "OPTIONS":
@@ -21,7 +21,7 @@ async def same_origin_only(request: web.Request, handler: Handler) -> web.Stream
 
 
 def is_foreign(host: str | None, origin: str | None) -> bool:
-    """Whether a request with these two headers is refused."""
+    """Return whether a request with these two headers is refused."""
     if not host or not origin:
         return False
     here, there = urlsplit(f"//{host.lower()}"), urlsplit(origin.lower())

@@ -1,4 +1,4 @@
-"""Paints the landscape that stands for what a model would have made of a prompt."""
+"""Paints a landscape in place of the image that a model would make."""
 
 from dataclasses import dataclass
 

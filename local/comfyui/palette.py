@@ -1,4 +1,4 @@
-"""Chooses the colours of a picture from the words of its prompt."""
+"""Chooses the colors of a picture from the words of its prompt."""
 
 import colorsys
 import re
@@ -11,7 +11,7 @@ Colour = tuple[int, int, int]
 
 
 class Palette(NamedTuple):
-    """Colours from the top of the sky to the ground at our feet."""
+    """Colors from the top of the sky to the foreground."""
 
     zenith: Colour
     middle: Colour
@@ -23,7 +23,7 @@ class Palette(NamedTuple):
 
 @dataclass(frozen=True)
 class Mood:
-    """What the words of a prompt make of the weather."""
+    """The colors of a picture, and whether it has stars and water."""
 
     palette: Palette
     has_stars: bool
@@ -65,7 +65,7 @@ LAKE_SHARE = 0.3
 
 
 def mood_for(positive: str, negative: str, cfg: float, chance: Chance) -> Mood:
-    """The mood that the prompt speaks of and the negative prompt does not, else any."""
+    """Return the mood that matches the prompt best and not the negative prompt; else any mood."""
     wanted, unwanted = _words(positive), _words(negative)
     allowed = [name for name in PALETTES if not unwanted & _words(WORDS[name])] or list(PALETTES)
     score = {name: len(wanted & _words(WORDS[name])) for name in allowed}
@@ -77,7 +77,7 @@ def mood_for(positive: str, negative: str, cfg: float, chance: Chance) -> Mood:
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """The colour that lies between two, nearer to the other the greater its share."""
+    """Return a color between two; `share` is that of the other, from 0 to 1."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 

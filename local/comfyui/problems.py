@@ -1,4 +1,4 @@
-"""The errors of the protocol, in ComfyUI's words."""
+"""The errors of the protocol, with ComfyUI's messages."""
 
 import traceback
 from typing import Any
@@ -24,13 +24,13 @@ MESSAGES = {
 
 
 def problem(kind: str, details: str, *values: object, **extra_info: object) -> Problem:
-    """One error object; the values fill the gaps of its message."""
+    """Return an error object; `values` fill the placeholders of its message."""
     message = MESSAGES[kind].format(*values)
     return {"type": kind, "message": message, "details": details, "extra_info": extra_info}
 
 
 def exception_info(error: Exception) -> dict[str, object]:
-    """What ComfyUI gives away of an exception, its traceback included."""
+    """Return what ComfyUI's answers contain of an exception: its type and traceback."""
     return {
         "exception_type": type(error).__qualname__,
         "traceback": traceback.format_tb(error.__traceback__),

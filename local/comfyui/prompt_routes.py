@@ -1,4 +1,4 @@
-"""The routes that take prompts and tell what became of them."""
+"""The routes for prompts, the queue and the history."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ from local.comfyui.prompts import Prompt, Prompts
 
 
 class PromptRoutes:
-    """Prompt, queue, history, interrupt and free."""
+    """The routes `/prompt`, `/queue`, `/history`, `/interrupt` and `/free`."""
 
     def __init__(self, prompts: Prompts, machine: Machine, catalog: Catalog) -> None:
         self._prompts = prompts
@@ -23,7 +23,6 @@ class PromptRoutes:
         self._counter = 0
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route of this part."""
         return [
             web.get("/prompt", self.count),
             web.post("/prompt", self.submit),
@@ -37,15 +36,15 @@ class PromptRoutes:
         ]
 
     def exec_info(self) -> dict[str, Any]:
-        """How much is left to do."""
+        """Return the number of prompts that wait or run."""
         return {"exec_info": {"queue_remaining": self._prompts.remaining}}
 
     async def count(self, _request: web.Request) -> web.Response:
-        """Answer with how much is left to do."""
+        """Answer with the number of prompts that wait or run."""
         return web.json_response(self.exec_info())
 
     async def submit(self, request: web.Request) -> web.Response:
-        """Check a graph and queue it; what Python can not digest is a 500, as in ComfyUI."""
+        """Validate a graph and queue it; a body that raises an exception gives a 500."""
         body = await request.json()
         number = self._number(body)
         if "prompt" not in body:
@@ -72,12 +71,12 @@ class PromptRoutes:
         return -number if is_front else number
 
     async def queue(self, _request: web.Request) -> web.Response:
-        """Show what runs and what waits."""
+        """List the prompts that run and that wait."""
         running, pending = self._prompts.running, self._prompts.pending
         return web.json_response({"queue_running": running, "queue_pending": pending})
 
     async def change_queue(self, request: web.Request) -> web.Response:
-        """Drop waiting prompts; unknown and running ones are none of its business."""
+        """Drop waiting prompts; ignore unknown and running prompts."""
         body = await request.json()
         if body.get("clear"):
             self._prompts.clear()
@@ -86,7 +85,7 @@ class PromptRoutes:
         return web.Response()
 
     async def interrupt(self, request: web.Request) -> web.Response:
-        """Stop what runs, or only a certain prompt if that is what runs."""
+        """Interrupt the running prompt; with a `prompt_id` only if that prompt runs."""
         try:
             body = await request.json()
         except json.JSONDecodeError:
@@ -97,17 +96,17 @@ class PromptRoutes:
         return web.Response()
 
     async def history(self, request: web.Request) -> web.Response:
-        """Show what has ended."""
+        """List the prompts that have ended."""
         limits = {name: int(request.query[name]) for name in request.query.keys() & PAGING}
         page = self._prompts.history(limits.get("max_items"), limits.get("offset"))
         return web.json_response(page)
 
     async def entry(self, request: web.Request) -> web.Response:
-        """Show what became of one prompt, if it has ended."""
+        """Answer with the history entry of one prompt; `{}` if it has not ended."""
         return web.json_response(self._prompts.entry(request.match_info["prompt_id"]))
 
     async def change_history(self, request: web.Request) -> web.Response:
-        """Forget what has ended."""
+        """Delete entries of the history."""
         body = await request.json()
         if body.get("clear"):
             self._prompts.clear_history()
@@ -116,7 +115,7 @@ class PromptRoutes:
         return web.Response()
 
     async def free(self, request: web.Request) -> web.Response:
-        """Have the worker drop models, or everything it remembers, after the current prompt."""
+        """Make the worker unload models, or clear its cache too, after the current prompt."""
         body = await request.json()
         for name in ("unload_models", "free_memory"):
             if body.get(name):

@@ -1,4 +1,4 @@
-"""The prompts that wait, run and have run; all of it in memory, lost at a restart."""
+"""The prompts that wait, run and have ended; they are in memory, and lost at a restart."""
 
 import copy
 import heapq
@@ -14,7 +14,7 @@ SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
 class Prompt(NamedTuple):
-    """One item of the queue; items are compared, and so run, by their number first."""
+    """An item of the queue; items are ordered by their number first."""
 
     number: float
     id: str
@@ -36,14 +36,14 @@ class Prompts:
         self._keys = itertools.count()
 
     def put(self, prompt: Prompt) -> None:
-        """Queue a prompt; the same number and id twice is a TypeError, and yet queued."""
+        """Queue a prompt. The same number and id twice raise TypeError, but are queued."""
         with self._changed:
             heapq.heappush(self._pending, prompt)
             self._on_change()
             self._changed.notify()
 
     def take(self, is_stopping: Callable[[], bool]) -> tuple[int, Prompt] | None:
-        """Wait for the next prompt to run, or for a reason to look at the flags (None)."""
+        """Wait for the next prompt; return None if flags are set or the server stops."""
         with self._changed:
             while not (self._pending or self._flags or is_stopping()):
                 self._changed.wait()
@@ -55,7 +55,7 @@ class Prompts:
             return key, prompt
 
     def send(self) -> None:
-        """Let whoever waits in `take` look around."""
+        """Wake up a thread that waits in `take`."""
         with self._changed:
             self._changed.notify_all()
 
@@ -73,30 +73,30 @@ class Prompts:
 
     @property
     def remaining(self) -> int:
-        """How many prompts are pending or running."""
+        """The number of prompts that wait or run."""
         with self._changed:
             return len(self._pending) + len(self._running)
 
     @property
     def running(self) -> list[Prompt]:
-        """What runs now: none or one."""
+        """The running prompt: none or one."""
         with self._changed:
             return list(self._running.values())
 
     @property
     def pending(self) -> list[Prompt]:
-        """What waits, in the order of a heap and not of the runs to come."""
+        """The waiting prompts, in the order of a heap, which is not the order in which they run."""
         with self._changed:
             return list(self._pending)
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Delete all waiting prompts."""
         with self._changed:
             self._pending.clear()
             self._on_change()
 
     def delete(self, prompt_id: str) -> None:
-        """Forget one waiting prompt, without a trace."""
+        """Delete one waiting prompt; it does not appear in the history."""
         with self._changed:
             for index, prompt in enumerate(self._pending):
                 if prompt.id == prompt_id:
@@ -106,7 +106,7 @@ class Prompts:
                     return
 
     def history(self, max_items: int | None, offset: int | None) -> dict[str, Any]:
-        """A stretch of the history, oldest first; without an offset the newest items."""
+        """Return a part of the history, oldest first; without an offset, the newest items."""
         with self._changed:
             if offset is None or offset < 0:
                 offset = max(0, len(self._history) - max_items) if max_items is not None else 0
@@ -114,28 +114,28 @@ class Prompts:
             return dict(itertools.islice(self._history.items(), offset, end))
 
     def entry(self, prompt_id: str) -> dict[str, Any]:
-        """`{id: entry}` of a prompt that has ended, else `{}`."""
+        """Return `{id: entry}` of a prompt that has ended, else `{}`."""
         with self._changed:
             return {prompt_id: self._history[prompt_id]} if prompt_id in self._history else {}
 
     def clear_history(self) -> None:
-        """Forget every prompt that has ended."""
+        """Delete all prompts that have ended."""
         with self._changed:
             self._history.clear()
 
     def delete_entry(self, prompt_id: str) -> None:
-        """Forget one prompt that has ended."""
+        """Delete one prompt that has ended."""
         with self._changed:
             self._history.pop(prompt_id, None)
 
     def flag(self, name: str) -> None:
-        """Ask the worker for something between two prompts."""
+        """Set a flag that the worker reads between two prompts."""
         with self._changed:
             self._flags.add(name)
             self._changed.notify()
 
     def take_flags(self) -> set[str]:
-        """What was asked for since the last time."""
+        """Return the flags that were set since the last call, and clear them."""
         with self._changed:
             flags, self._flags = self._flags, set()
             return flags

@@ -1,4 +1,4 @@
-"""Runs prompts one after another, in a thread of its own."""
+"""Runs prompts one after another, in its own thread."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Runner:
-    """The one worker, and what it remembers between prompts."""
+    """The worker, and the cache that it keeps between prompts."""
 
     prompts: Prompts
     folders: Folders
@@ -30,11 +30,11 @@ class Runner:
     _cache: Cache = field(default_factory=Cache)
 
     def start(self) -> None:
-        """Begin to take prompts from the queue."""
+        """Start the worker's thread."""
         threading.Thread(target=self._work, name="comfyui-worker", daemon=True).start()
 
     def stop(self) -> None:
-        """Take no more prompts, and drop the one that runs."""
+        """Take no more prompts, and interrupt the running one."""
         self.machine.stop()
         self.prompts.send()
 
@@ -45,8 +45,8 @@ class Runner:
                     self._run(*taken)
                 self._free(self.prompts.take_flags())
         except Exception:
-            # In ComfyUI such an error ends the worker thread too, and HTTP never tells.
-            log.exception("the worker has died; nothing will run any more")
+            # In ComfyUI too, such an error ends the worker thread while HTTP keeps working.
+            log.exception("The worker thread has died: no more prompts will run")
 
     def _run(self, key: int, prompt: Prompt) -> None:
         self.machine.ignore_interrupt()

@@ -1,4 +1,4 @@
-"""Finds the order in which nodes run."""
+"""The order in which nodes run."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ HOPS_THAT_MATTER = 2
 
 
 class Schedule:
-    """The nodes still to run: those the outputs need and the cache does not have."""
+    """The nodes still to run: those that the outputs need and that are not cached."""
 
     def __init__(self, graph: Graph, outputs: list[str], is_cached: Callable[[str], bool]) -> None:
         self._graph = graph
@@ -36,12 +36,12 @@ class Schedule:
         return bool(self._blockers)
 
     def next(self) -> str:
-        """The ready node that brings an output closest, which is how ComfyUI chooses."""
+        """Return the ready node that is closest to an output, as ComfyUI does."""
         ready = [node_id for node_id, blockers in self._blockers.items() if not blockers]
         return min(ready, key=self._hops_to_output)
 
     def done(self, node_id: str) -> None:
-        """Strike a node off, which may make others ready."""
+        """Remove a node, which may make others ready."""
         del self._blockers[node_id]
         for blockers in self._blockers.values():
             blockers.discard(node_id)

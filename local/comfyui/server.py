@@ -1,4 +1,4 @@
-"""One stand-in server: its parts put together, its start and its end."""
+"""The stand-in server: its parts, its start and its end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ DEFAULT_CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
 
 @dataclass(frozen=True)
 class Options:
-    """What one server serves, and how fast."""
+    """The settings of a server."""
 
     base_directory: Path
     checkpoints: tuple[str, ...] = (DEFAULT_CHECKPOINT,)
@@ -30,7 +30,7 @@ class Options:
 
 
 class Server:
-    """Like ComfyUI, it forgets everything but files when it ends."""
+    """A stand-in server; like ComfyUI, it keeps only files when it ends."""
 
     def __init__(self, options: Options) -> None:
         self._folders = Folders(options.base_directory.resolve())
@@ -50,7 +50,7 @@ class Server:
         ]
 
     async def serve(self, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-        """Answer until cancelled, or until a message turns out to be undeliverable."""
+        """Serve until canceled, or until a message cannot be delivered."""
         self._folders.prepare()
         web_runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.01)
         await web_runner.setup()
@@ -69,7 +69,7 @@ class Server:
         app.add_routes(
             [web.route(each.method, f"/api{each.path}", each.handler) for each in self._routes]
         )
-        # The place of the static frontend, which makes a wrong method on GET a 404 and no 405.
+        # In ComfyUI the static frontend is here: a GET of a path without GET is a 404, not a 405.
         app.router.add_get("/{path:.*}", _nothing_here)
         return app
 

@@ -1,4 +1,4 @@
-"""The websocket clients, and the one stream of messages to them."""
+"""The websocket clients, and the messages to them."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ FEATURES = {"supports_preview_metadata": True, "max_upload_size": MAX_BODY_BYTES
 
 
 class Sockets:
-    """Who is connected under which client id."""
+    """The open websockets by client id."""
 
     def __init__(self) -> None:
         self._open: dict[Any, web.WebSocketResponse] = {}
@@ -21,19 +21,19 @@ class Sockets:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def publish(self) -> None:
-        """Send what is posted, for ever; an address that can not be looked up ends the server."""
+        """Send posted messages, without end; a client id that cannot be hashed ends the server."""
         self._loop = asyncio.get_running_loop()
         while True:
             event, data, client_id = await self._outbox.get()
             await self.send(event, data, client_id)
 
     def post(self, event: str, data: dict[str, Any], client_id: object = None) -> None:
-        """Hand a message over from any thread; without a client id it goes to everyone."""
+        """Queue a message from any thread; without a client id it goes to all clients."""
         if self._loop and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._outbox.put_nowait, (event, data, client_id))
 
     async def send(self, event: str, data: dict[str, Any], client_id: object) -> None:
-        """Send a message now; nobody minds if the client is gone."""
+        """Send a message now; ignore clients that have disconnected."""
         message = {"type": event, "data": data}
         if client_id is None:
             for socket in list(self._open.values()):
@@ -44,7 +44,7 @@ class Sockets:
     async def serve(
         self, request: web.Request, greetings: Callable[[str], list[tuple[str, dict[str, Any]]]]
     ) -> web.WebSocketResponse:
-        """Keep one client connected for as long as it likes."""
+        """Serve one client until it disconnects."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         client_id = request.query.get("clientId") or uuid.uuid4().hex
@@ -54,7 +54,7 @@ class Sockets:
                 await self.send(event, data, client_id)
             await self._listen(socket, client_id)
         finally:
-            # Drops a newer connection of the same client id as well, as ComfyUI does.
+            # Also drops a newer connection of the same client id, as ComfyUI does.
             self._open.pop(client_id, None)
         return socket
 

@@ -1,1 +1,1 @@
-"""The stack on this machine: an emulator of AWS, a GPU instance, and the processes of both."""
+"""The stack on this machine: an emulator of AWS, a GPU instance, and their processes."""

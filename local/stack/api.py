@@ -1,4 +1,4 @@
-"""The API of a deployment on the emulator, as who holds a key calls it."""
+"""A client of an API that is deployed on the emulator, and commands for its keys."""
 
 import os
 import subprocess
@@ -11,12 +11,12 @@ from local.stack.deploy import STACK
 from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
 from local.stack.processes import ROOT
 
-# Limits that nobody meets here who did not ask for others.
+# Limits that no test or run reaches, unless it sets its own.
 _PLENTY = ("--requests-per-minute", "1000000", "--images-per-day", "1000000")
 
 
 class Api(NamedTuple):
-    """Where the API is, and a key to it."""
+    """The API's base URL, and a key."""
 
     url: str
     key: str
@@ -24,21 +24,21 @@ class Api(NamedTuple):
     def call(
         self, method: str, address: str, *, timeout: float = 60, **options: Any
     ) -> requests.Response:
-        """Send a request to a path of the API, or to one of its URLs."""
+        """Send a request to a path of the API, or to an absolute URL."""
         url = f"{self.url}{address}" if address.startswith("/") else address
         headers = {**self.headers, **options.pop("headers", {})}
         return requests.request(method, url, headers=headers, timeout=timeout, **options)
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request needs."""
+        """The headers of every request."""
         return {"Authorization": f"Bearer {self.key}"}
 
 
 def new_key(
     emulator: Emulator, name: str, *limits: str, owner: str | None = None, scopes: str = "admin"
 ) -> str:
-    """Make an API key of the deployment, as who deployed it would."""
+    """Create an API key of the deployment with the operator's command."""
     about = ("--owner", owner or name, "--scopes", scopes)
     return keys(emulator, "create", name, *about, *_PLENTY, *limits)
 

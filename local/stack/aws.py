@@ -1,4 +1,4 @@
-"""The AWS emulator with what it does otherwise than AWS set right.
+"""Run the AWS emulator, with patches where it differs from AWS.
 
 python -m local.stack.aws, in the emulator's own environment
 """
@@ -10,7 +10,7 @@ from ministack.services import apigateway_v1, lambda_svc
 
 
 class _NoAnswer(Exception):
-    """The function is throttled, failed, or died."""
+    """The function was throttled, failed, or died."""
 
 
 _shaped = apigateway_v1._lambda_proxy_response
@@ -24,7 +24,7 @@ def _answer_of(result: dict[str, Any]) -> Any:
 
 
 async def _invoke(*given: Any, **named: Any) -> Any:
-    """Answer for a function that does not: by a gateway response, which can be customized."""
+    """Return a gateway response, which a template can customize, if a function does not answer."""
     try:
         return await _invoked(*given, **named)
     except _NoAnswer:
@@ -35,7 +35,7 @@ _workers = lambda_svc._sqs_esm_concurrency
 
 
 def _concurrency(mapping: dict[str, Any], *given: Any) -> int:
-    """Read a number that comes from a parameter of a stack, and so is a text, as a number."""
+    """Convert the values of ScalingConfig to numbers: parameters of a stack are strings."""
     scaling = {name: int(value) for name, value in (mapping.get("ScalingConfig") or {}).items()}
     return _workers({**mapping, "ScalingConfig": scaling}, *given)
 

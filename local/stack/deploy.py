@@ -1,4 +1,4 @@
-"""Deploys the package on the emulator, as CloudFormation would on AWS."""
+"""Deploy the package on the emulator."""
 
 import json
 import time
@@ -17,12 +17,12 @@ STACK = "darkroom"
 STAGE = "live"
 _LOOK_SECONDS = 0.2
 
-# A GPU is made by local/stack/gpu.py, and the emulator can not change its type.
+# local/stack/gpu.py creates the GPUs, and the emulator cannot change an instance's type.
 _PARAMETERS = {"FleetSize": "0", "GpuTypes": "", "FunctionZones": "us-east-1a,us-east-1b"}
 
 
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
-    """Create or update the stack; return its outputs, `ApiUrl` as it is reached here."""
+    """Create or update the stack; return its outputs, with `ApiUrl` on this machine."""
     template = json.loads((package / "template.json").read_text())
     adapt(template)
     store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
@@ -38,9 +38,9 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
 
 
 def adapt(template: Template) -> None:
-    """Take out what the emulator does not know; say in its dialect what it would ignore."""
+    """Remove what the emulator does not support, and convert what it would ignore."""
     resources = template["Resources"]
-    # It has no networks: functions run on this machine, and so does the stand-in for a GPU.
+    # The emulator has no networks: the functions and the stand-in ComfyUI run on this machine.
     for name in [name for name in resources if resources[name]["Type"].startswith("AWS::EC2::")]:
         del resources[name]
     for resource in resources.values():
@@ -69,7 +69,7 @@ def _gateway_response(kind: str, response: dict[str, Any]) -> dict[str, Any]:
 
 
 def _publish(emulator: Emulator, api_id: str) -> None:
-    """Serve the API at `/live`; its id, and so its own address, changes with its routes."""
+    """Serve the API at `/live`: the API's id, and thus its own URL, changes with its routes."""
     gateway = emulator.client("apigateway")
     domain = {"domainName": LOOPBACK}
     for prepare, request in (
@@ -79,12 +79,12 @@ def _publish(emulator: Emulator, api_id: str) -> None:
         try:
             prepare(**request)
         except ClientError:
-            continue  # it exists, or does not exist
+            continue  # the domain exists already, or the mapping does not exist
     gateway.create_base_path_mapping(**domain, basePath=STAGE, restApiId=api_id, stage=STAGE)
 
 
 def _complete(emulator: Emulator, api_id: str, template: Template) -> None:
-    """Set what the emulator drops from the template: CORS preflights and expiry of jobs."""
+    """Set what the emulator ignores in the template: CORS preflights and the expiry of jobs."""
     gateway = emulator.client("apigateway")
     paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     for resource in gateway.get_resources(restApiId=api_id, limit=500)["items"]:

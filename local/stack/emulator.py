@@ -1,4 +1,4 @@
-"""The AWS emulator, ministack, with its data below one directory."""
+"""The AWS emulator, ministack, with its data in one directory."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from local.stack.processes import LOOPBACK, ROOT, Process, free_port, wait_until
 PORT = 4566
 PYTHON = ROOT / ".venv-emulator" / "bin" / "python"
 REGION = "us-east-1"
-# The emulator's fixed account and secret; nothing outside this machine knows them.
+# The emulator's fixed account and secret, which are valid only on this machine.
 ACCESS_KEY, SECRET_KEY = "000000000000", "test"
 
 _START_SECONDS = 30
@@ -29,11 +29,11 @@ class Emulator:
         self._directory = directory
         self.is_fresh = not self._is_saved()
         if self.is_fresh:
-            # Without saved state the bucket on disk belongs to no stack, and would break one.
+            # Without saved state a bucket on the disk belongs to no stack, and breaks a new one.
             shutil.rmtree(directory, ignore_errors=True)
         self._clear_temporary()
         self.url = f"http://{LOOPBACK}:{self._port(port)}"
-        # Whoever has a proxy does not want it between us and this machine.
+        # Requests to this machine must not go through a proxy.
         os.environ["NO_PROXY"] = f"{os.environ.get('NO_PROXY', '')},{LOOPBACK}"
         self._process = Process(
             [str(PYTHON), "-m", "local.stack.aws"], directory / "log.txt", self._environment()
@@ -52,7 +52,7 @@ class Emulator:
         )
 
     def stop(self) -> None:
-        """Save everything and end."""
+        """Save the data and end the emulator."""
         self._process.stop()
 
     @property
@@ -60,15 +60,15 @@ class Emulator:
         return self._process.is_alive
 
     def _port(self, preferred: int) -> int:
-        """Keep the first port: the saved queues are known by URLs that have it in them."""
+        """Return the port of the first run: the URLs of saved queues contain it."""
         file = self._directory / "port"
         port = int(file.read_text()) if file.exists() else free_port(preferred)
-        try:  # functions that still run may hold it for some seconds after a stop
+        try:  # after a stop, functions that still run may hold the port for some seconds
             wait_until(lambda: free_port(port) == port, "a free port", seconds=_PORT_SECONDS)
         except TimeoutError:
             raise SystemExit(
-                f"Port {port}, which this demo's data belongs to, is taken by another program. "
-                "Stop that one, or forget the data with `make clean`."
+                f"Another program uses port {port}, which the saved data is bound to. "
+                "Stop that program, or delete the data with `make clean`."
             ) from None
         file.write_text(str(port))
         return port
@@ -83,7 +83,7 @@ class Emulator:
             (self._directory / name).mkdir(parents=True, exist_ok=True)
 
     def _environment(self) -> dict[str, str]:
-        # Nothing of ours is passed on: the emulator hands its environment to every function.
+        # Without this process's variables: the emulator passes its environment to every function.
         at = self._directory.resolve()
         return {
             "PATH": os.environ["PATH"],
@@ -103,7 +103,7 @@ class Emulator:
 
     def _answers(self) -> bool:
         if not self._process.is_alive:
-            raise RuntimeError(f"the AWS emulator ended; see {self._directory / 'log.txt'}")
+            raise RuntimeError(f"The AWS emulator did not start; see {self._directory / 'log.txt'}")
         with suppress(requests.RequestException):
             return requests.get(f"{self.url}/_ministack/health", timeout=2).ok
         return False

@@ -1,4 +1,4 @@
-"""The demo's GPU: an EC2 instance whose machine, the stand-in ComfyUI, runs while it runs."""
+"""A GPU instance on the emulator; its machine, the stand-in ComfyUI, runs while EC2 says so."""
 
 import sys
 import threading
@@ -15,7 +15,7 @@ _TAG = "darkroom:fleet"
 
 
 class Gpu:
-    """One instance of the fleet; it boots some seconds after EC2 started it."""
+    """An instance of the fleet, whose machine boots some seconds after EC2 started it."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class Gpu:
         self._watch = threading.Thread(target=self._follow, daemon=True)
 
     def power(self, *, boot_seconds: float) -> None:
-        """Let the machine follow its instance's state from now on."""
+        """Begin to start and stop the machine with its instance."""
         self._boot_seconds = boot_seconds
         self._watch.start()
 
     def stop(self) -> None:
-        """Switch it off, in EC2 too."""
+        """Stop the machine and the instance."""
         self._is_over.set()
         if self._watch.is_alive():
             self._watch.join()
@@ -98,11 +98,11 @@ class Gpu:
         return bool(described["Reservations"][0]["Instances"][0]["State"]["Name"] == "running")
 
     def _is_up(self) -> bool:
-        # One that died is started again, as the instance's service manager would.
+        # A machine that died is started again, as systemd restarts ComfyUI on an instance.
         return self._machine is not None and self._machine.is_alive
 
     def _boot(self) -> None:
-        if free_port(self._port) != self._port:  # somebody took it while the GPU was off
+        if free_port(self._port) != self._port:  # another program took it while the GPU was off
             self._take(free_port(self._preferred_port))
         command = [sys.executable, "-m", "local.comfyui", "--port", str(self._port)]
         self._machine = Process([*command, *self._options], self._directory / "log.txt")

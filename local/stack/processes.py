@@ -1,4 +1,4 @@
-"""Child processes that end with us, and the ports that they listen on."""
+"""Child processes that end with this process, and the ports that they listen on."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Process:
-    """A command on a tether, its output in a log file."""
+    """A command that `local.stack.tether` runs, with its output in a log file."""
 
     def __init__(
         self, command: list[str], log: Path, environment: Mapping[str, str] | None = None
@@ -29,7 +29,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                # Ctrl-C is for us; what we started is stopped in order.
+                # Ctrl-C must reach this process only, which stops its children in order.
                 start_new_session=True,
             )
 
@@ -38,14 +38,14 @@ class Process:
         return self._tether.poll() is None
 
     def stop(self) -> None:
-        """Ask it to end and wait until it has."""
+        """Ask the command to end, and wait until it has ended."""
         if self._tether.stdin:
             self._tether.stdin.close()
         self._tether.wait(STOP_SECONDS + 5)
 
 
 def free_port(preferred: int) -> int:
-    """Return the preferred port, or any free one if somebody has it."""
+    """Return the preferred port, or any free port if it is taken."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,7 +58,7 @@ def free_port(preferred: int) -> int:
 
 
 def wait_until(is_so: Callable[[], bool], what: str, *, seconds: float) -> None:
-    """Return when it is so; raise TimeoutError that says what was waited for."""
+    """Wait until `is_so` returns true; raise TimeoutError, with `what` in it, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:

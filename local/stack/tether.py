@@ -1,7 +1,7 @@
-"""Runs a command for as long as its parent lives: `python -m local.stack.tether COMMAND …`.
+"""Run a command for as long as the parent process lives: `python -m local.stack.tether COMMAND …`.
 
 A demo that is killed must leave nothing running, and the emulator saves its data only when it
-is asked to stop. So this process reads its standard input, which ends with the parent.
+is asked to stop. This process therefore reads its standard input, which ends with the parent.
 """
 
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-# The emulator first finishes what is under way, up to the 29 s of the API function.
+# The emulator first lets running functions finish: up to 29 s for the API function.
 STOP_SECONDS = 40
 
 
@@ -21,7 +21,7 @@ def main(command: list[str]) -> int:
 
 
 def _stop_with_parent(child: subprocess.Popen[bytes]) -> None:
-    # Not through sys.stdin, whose lock this thread would hold when the interpreter ends.
+    # os.read, because with sys.stdin this thread would hold its lock when the interpreter ends.
     while os.read(sys.stdin.fileno(), 1024):
         pass
     child.terminate()

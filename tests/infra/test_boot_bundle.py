@@ -16,7 +16,7 @@ def test_a_first_start_without_a_network_is_tried_again(instance: Instance) -> N
 def test_without_settings_an_instance_goes_on_with_what_it_has(ready: Instance) -> None:
     said = ready.start(BROKEN="aws")
     assert ready.is_ready
-    assert "No new settings: going on with those of before" in said
+    assert "No new settings: using the previous ones" in said
 
 
 def test_a_new_bundle_is_used_at_the_next_start(ready: Instance, tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_bundle_with_another_checksum_is_refused(ready: Instance, tmp_path: Pa
     ready.offer((b"something else", changed(tmp_path)[1]))
     said = ready.start()
     assert ready.is_ready
-    assert "The bundle is not what BUNDLE_SHA256 says" in said
+    assert "The bundle does not match BUNDLE_SHA256" in said
 
 
 def test_a_bundle_that_can_not_be_fetched_is_of_no_matter(ready: Instance, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_one_whose_creation_failed_is_deleted_and_created_anew() -> None:
 
 
 def test_one_that_somebody_changes_is_left_alone() -> None:
-    with pytest.raises(DeploymentFailed, match="somebody else: UPDATE_IN_PROGRESS"):
+    with pytest.raises(DeploymentFailed, match=r"under way \(UPDATE_IN_PROGRESS\)"):
         apply(CloudFormation("UPDATE_IN_PROGRESS", states=["UPDATE_IN_PROGRESS"] * 3))
 
 
@@ -75,18 +75,20 @@ def test_a_template_that_is_refused_is_told() -> None:
 
 def test_what_would_replace_a_table_is_refused() -> None:
     said = refused(change("JobsTable", TABLE, Replacement="True", by=["KeySchema"]))
-    assert "JobsTable would be replaced: another KeySchema" in said
+    assert "JobsTable would be replaced: changed KeySchema" in said
     assert "ACCEPT=JobsTable" in said
 
 
 def test_what_might_replace_an_instance_is_refused() -> None:
     said = refused(change("Gpu1", INSTANCE, Replacement="Conditional", by=["SubnetId", "Tags"]))
-    assert "Gpu1 might be replaced: another SubnetId, Tags" in said
+    assert "Gpu1 might be replaced: changed SubnetId, Tags" in said
 
 
 @pytest.mark.parametrize("action", ["Remove", "Dynamic"])
 def test_what_would_remove_the_bucket_is_refused(action: str) -> None:
-    assert "ImagesBucket would go" in refused(change("ImagesBucket", "AWS::S3::Bucket", action))
+    assert "ImagesBucket would be removed" in refused(
+        change("ImagesBucket", "AWS::S3::Bucket", action)
+    )
 
 
 def test_a_loss_is_found_on_any_page_of_changes() -> None:

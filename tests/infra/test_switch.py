@@ -84,7 +84,7 @@ def test_a_comfyui_that_is_silent_for_long_is_powered_off(deaf: Switch) -> None:
     assert deaf.look(START) == ""
     assert deaf.look(START + SILENT - 1) == ""
     assert not deaf.is_off
-    reason = f"no answer of ComfyUI for {SILENT} s"
+    reason = f"no answer from ComfyUI for {SILENT} s"
     assert deaf.look(START + SILENT) == f"Powering off: {reason}\n"
     assert deaf.is_off
 

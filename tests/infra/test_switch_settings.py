@@ -33,7 +33,7 @@ def test_a_keep_file_keeps_a_silent_instance_on(switch: Switch) -> None:
     switch.keep.touch()
     switch.look(START, COMFYUI_PORT="1")
     said = switch.look(START + SILENT, COMFYUI_PORT="1")
-    assert said == f"Kept on, despite no answer of ComfyUI for {SILENT} s\n"
+    assert said == f"Kept on, despite no answer from ComfyUI for {SILENT} s\n"
     assert not switch.is_off
 
 
