@@ -255,7 +255,7 @@ def test_an_instance_that_always_falls_back_is_left_alone() -> None:
         region.states["i-0"] = "stopped"
         region.now += 20
     assert len(region.started) == 3
-    assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it as it booted"
+    assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it while it booted"
 
 
 def test_what_was_refused_days_ago_is_forgotten() -> None:
