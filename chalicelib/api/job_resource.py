@@ -91,7 +91,7 @@ def check_kept(jobs: list[Job]) -> None:
 
 def no_longer_kept(what: str, suggestion: str = "Generate it again") -> NotFound:
     """Return the error for an expired image."""
-    error = f"{what} is gone: images are kept for {config.image_retention_days} days"
+    error = f"{what} has expired: images are kept for {config.image_retention_days} days"
     return NotFound(error, title="Image not found", suggestion=suggestion)
 
 

@@ -30,7 +30,7 @@ _CAPACITY = (
     "InsufficientCapacityOnHost",
     "SpotMaxPriceTooLow",
     "Unsupported",  # this type, in this zone
-    "IncorrectSpotRequestState",  # EC2 starts it again by itself when it can
+    "IncorrectSpotRequestState",  # EC2 itself starts it again when it can
 )
 _QUOTA = ("InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded")
 _NOT_STOPPED = "IncorrectInstanceState"

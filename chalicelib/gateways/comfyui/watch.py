@@ -26,8 +26,8 @@ class Report(Protocol):
 class Watch:
     """Says when to read the history: at the end, and regularly in case the end was missed.
 
-    It also says when to reconnect. A dead driver's socket has the same client id as ours; when it
-    closes late, ours stays open but receives nothing more (docs/comfyui.md).
+    It also says when to reconnect. A dead driver's socket has the same client id; when it closes
+    late, the new socket stays open but receives nothing more (docs/comfyui.md).
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
