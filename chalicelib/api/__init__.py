@@ -1,1 +1,1 @@
-"""HTTP only: parse, call one thing, answer."""
+"""The HTTP API: each view parses a request, calls one service and returns a response."""

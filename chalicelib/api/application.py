@@ -1,4 +1,4 @@
-"""The Chalice application with an outer guard: nothing leaves that breaks the error contract."""
+"""The Chalice application. Every error that it returns follows the error contract."""
 
 import json
 import logging
@@ -39,14 +39,14 @@ Answer = dict[str, Any]
 
 
 class Application(Chalice):
-    """Chalice, with every error in one shape and every path and method answered."""
+    """A Chalice app that answers every path and method, and all errors in one shape."""
 
     def __init__(self, app_name: str) -> None:
         super().__init__(app_name, configure_logs=False)
         self.api.cors = CORS
 
     def __call__(self, event: Any, context: Any) -> Answer:
-        """Answer one request of API Gateway."""
+        """Answer one API Gateway request."""
         logs.begin(context)
         began = monotonic()
         answered = self._guarded(event, context)
@@ -63,20 +63,20 @@ class Application(Chalice):
         try:
             answered: Answer = super().__call__(event, context)
         except Exception:
-            log.exception("unexpected error outside of a view")
+            log.exception("unexpected error outside a view")
             return _answered(internal())
         return answered if _conforms(answered) else _answered(_meant(answered))
 
     def demand_key(self, authorizer: Any) -> None:
-        """Have an authorizer look at every request but preflights; to be called last of all."""
+        """Put an authorizer before all routes; call this last. Preflights need no key."""
         for methods in self.routes.values():
             for route in methods.values():
                 route.authorizer = authorizer
 
     def refuse_the_rest(self) -> None:
-        """Answer 404 for paths and 405 for methods that are not served, after all routes.
+        """Answer 404 for unknown paths and 405 for other methods; call this after all routes.
 
-        API Gateway itself would answer both with 403 and a body of its own.
+        API Gateway itself would answer both with 403 and another body.
         """
         for path, methods in list(self.routes.items()):
             allowed = ", ".join(method for method in METHODS if method in methods)
@@ -89,7 +89,7 @@ class Application(Chalice):
         def refuse(**_: str) -> Response:
             try:
                 identity(cast("Request", self.current_request))
-            except DarkroomError as refusal:  # the limit of requests holds here, too
+            except DarkroomError as refusal:  # the key's request limit applies here, too
                 return answer(refusal)
             return answer(error())
 
@@ -97,7 +97,7 @@ class Application(Chalice):
 
 
 def _not_allowed(allowed: str) -> DarkroomError:
-    return MethodNotAllowed("this path has no such method", allowed=allowed)
+    return MethodNotAllowed("this path does not support this method", allowed=allowed)
 
 
 def _not_found() -> DarkroomError:
@@ -109,9 +109,11 @@ def _conforms(answered: Answer) -> bool:
 
 
 def _meant(answered: Answer) -> DarkroomError:
-    """Translate an error that Chalice made before or after a view."""
+    """Translate an error response that Chalice itself made outside a view."""
     if answered["statusCode"] == 405:
-        return MethodNotAllowed("this path has no such method", allowed="the documented ones")
+        return MethodNotAllowed(
+            "this path does not support this method", allowed="the documented ones"
+        )
     return internal()
 
 

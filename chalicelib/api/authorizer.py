@@ -1,6 +1,6 @@
-"""Lambda authorizer of all routes: `Authorization: Bearer` with an API key.
+"""The Lambda authorizer of all routes: it checks the API key in `Authorization: Bearer KEY`.
 
-A function of its own that runs without `app.py`: it starts in half the time.
+It is a separate function that does not import `app.py`, which halves its start time.
 """
 
 import json
@@ -23,17 +23,17 @@ authorizers = Blueprint(__name__)
 _SCHEME = "bearer"
 
 
-# Without a cache in API Gateway a key is refused from the moment at which it is revoked.
+# API Gateway caches no result, so a revoked key is refused from the next request on.
 @authorizers.authorizer(name="authorizer", ttl_seconds=0)
 def authorize(request: AuthRequest) -> dict[str, Any]:
-    """Let a request with a good key through, with what the API has to know of the key."""
+    """Allow a request with a valid key, and pass on what the API needs to know about the key."""
     try:
         key = ApiKey.admit(_token(request), now=time.time())
     except Unauthenticated as error:
         log.info("denied: %s", error)
         return _policy(request, "Deny", "anonymous", {})
     except TooManyRequests as error:
-        # A denial could not say when to try again, so that it is for the API to refuse.
+        # A denial cannot carry Retry-After, so the API function refuses the request.
         refusal = {"refusal": str(error), "retry_seconds": error.retry_seconds}
         return _policy(request, "Allow", "limited", refusal)
     log.info("admitted", extra={"key_id": key.id})
@@ -48,7 +48,7 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
 
 
 def _token(request: AuthRequest) -> str:
-    """Return the key behind `Bearer`, in any case; or raise Unauthenticated (RFC 6750, 2.1)."""
+    """Return the token after `Bearer` in any case; raise Unauthenticated (RFC 6750, 2.1)."""
     scheme, _, token = str(request.token).partition(" ")
     if scheme.lower() != _SCHEME:
         raise Unauthenticated("the header is not of the form Bearer KEY")

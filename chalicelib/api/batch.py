@@ -36,7 +36,7 @@ batch_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 
 _BODY_BYTES = 1024 * 1024
 _AT_ONCE = 8
-# An entry that is not begun by then is left: DynamoDB may take so long over one.
+# DynamoDB may take this long to accept one request; with less time left, none is begun.
 _ACCEPT_SECONDS = 8.0
 
 Result = dict[str, Any]
@@ -46,7 +46,7 @@ Result = dict[str, Any]
     "/api/images/jobs/batch", body=BatchRequest, body_bytes=_BODY_BYTES, scope=GENERATE
 )
 def accept_batch(body: BatchRequest) -> Response:
-    """Accept each request by itself, and say for each what `generate` would answer at once."""
+    """Accept each request on its own, and return for each what `generate` would answer."""
     request = batch_routes.current_request
     batch = Batch(request, deadline(request, now=time()))
     results = _fitted(batch.accept(body.requests))
@@ -55,8 +55,6 @@ def accept_batch(body: BatchRequest) -> Response:
 
 
 class Batch:
-    """Requests that come together."""
-
     def __init__(self, request: Request, by: Deadline) -> None:
         self._request = request
         self._begin_until = by.answer_at - _ACCEPT_SECONDS
@@ -64,7 +62,7 @@ class Batch:
         self._link = services().images.url
 
     def accept(self, bodies: list[Raw]) -> list[Result]:
-        """Accept some at a time; return their results in their order."""
+        """Accept several requests at a time; return the results in the order of the requests."""
         defaults = _defaults()
         tasks: list[Callable[[], Result]] = [
             partial(copy_context().run, self._result, body, index, defaults)
@@ -85,16 +83,16 @@ class Batch:
 
     def _accept(self, body: Raw, index: int, defaults: Defaults | None) -> Job:
         if time() > self._begin_until:
-            raise Overloaded("there was no time for this request; nothing was stored")
+            raise Overloaded("there was no time left for this request; nothing was stored")
         one = order(self._request, parse(bytes(body), GenerateRequest), self._by)
-        # A header has no line break: such a key is that of no other request.
+        # A header has no line break, so this key cannot be that of another request.
         key = f"{one.key}\n{index}" if one.key else None
         [job] = services().submission.accept(structs.replace(one, key=key, defaults=defaults))
         return job
 
 
 def _defaults() -> Defaults | None:
-    """Read what all requests share; without it each says by itself what is wrong."""
+    """Read the defaults of all requests; None if the budget is used up: each then reports that."""
     try:
         return services().submission.defaults()
     except BudgetExhausted:
@@ -110,7 +108,7 @@ def _refused(error: DarkroomError) -> Result:
 
 
 def _fitted(results: list[Result]) -> list[Result]:
-    """Leave the metadata of the last jobs out, if the answer would be too large with them."""
+    """Leave out the metadata of the last jobs if the response would be too large with it."""
     size = 0
     for result in results:
         size += len(json.dumps(json.dumps(result)))

@@ -1,4 +1,4 @@
-"""The five routes of any catalog (spec: Image Settings, Styles, Formats, Prompt Examples)."""
+"""The five routes of each catalog (spec: Image Settings, Styles, Formats, Prompt Examples)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,13 +20,13 @@ _LONGEST_ID = 12
 
 
 def catalog_routes(catalog: Catalog, schema: Any) -> Routes:
-    """Serve one catalog: list, create, read, replace and delete its items."""
+    """Return routes that list, create, read, replace and delete the items of a catalog."""
     routes = Routes(__name__, before=bootstrap.seed_catalogs)
     collection, item = f"/api/images/{catalog.name}", f"/api/images/{catalog.name}/{{item_id}}"
     fields = structs.fields(schema)
 
     def shown(item_id: int, stored: Item) -> Item:
-        # An item that was stored before its schema had a field has the field's default.
+        # An item that was stored before a field existed shows the field's default.
         values = {each.name: stored.get(each.name, _default(each)) for each in fields}
         return {"id": item_id, **values}
 
@@ -69,12 +69,12 @@ def _default(field: structs.FieldInfo) -> object:
 
 def _items(catalog: Catalog, after: str | None) -> Iterator[tuple[int, Item]]:
     if after is not None and not (after.isdigit() and len(after) <= _LONGEST_ID):
-        raise InvalidRequest("cursor is not one that this list gave out", field="cursor")
+        raise InvalidRequest("cursor is not a cursor of this list", field="cursor")
     return catalog.items(after=int(after or 0))
 
 
 def _number(catalog: Catalog, item_id: str) -> int:
-    """Read an id; a text that is no id is the id of nothing."""
+    """Return an id as a number; raise NotFound for a text that cannot be an id."""
     if item_id.isascii() and item_id.isdigit() and len(item_id) <= _LONGEST_ID:
         return int(item_id)
     raise NotFound(

@@ -1,4 +1,4 @@
-"""By when a caller has to have an answer, however long the work behind it takes."""
+"""When a caller's wait ends and its response is due, however long the work takes."""
 
 import logging
 import threading
@@ -13,17 +13,18 @@ from chalicelib.api.preferences import wait_seconds
 
 log = logging.getLogger("darkroom.api")
 
-# API Gateway gives up on a request after this time, whatever the function does.
+# API Gateway times out a request after this time.
 _GATEWAY_SECONDS = 29.0
-# What is left of that when the wait ends: to store an image that has just been made, and to answer.
+# The wait ends this long before that, which leaves time to store an image that was just made.
 _STORE_SECONDS = 4.0
+# The response is due this long before that.
 _ANSWER_SECONDS = 1.0
 
 
 class Deadline(NamedTuple):
-    """Times in seconds since the epoch: when the wait ends, and when the answer has to be given.
+    """When a caller's wait ends and when its response is due, in seconds since the epoch.
 
-    A caller that does not wait has a `wait_until` of 0.
+    `wait_until` is 0 for a caller that does not wait.
     """
 
     wait_until: float
@@ -34,16 +35,16 @@ class Deadline(NamedTuple):
         return self.wait_until > 0
 
     def run(self, work: Callable[[], None]) -> bool:
-        """Do work until the answer has to be given, and tell whether it has ended by then.
+        """Run `work` in a thread until the response is due; return whether it has ended.
 
-        What has not ended goes on for as long as the function lives.
+        Work that has not ended goes on for as long as the function's process lives.
         """
 
         def guarded() -> None:
             try:
                 work()
             except Exception:
-                log.exception("the work behind an answer failed")
+                log.exception("the work for a response failed")
 
         worker = threading.Thread(target=copy_context().run, args=(guarded,), daemon=True)
         worker.start()
@@ -52,7 +53,7 @@ class Deadline(NamedTuple):
 
 
 def deadline(request: Request, *, now: float) -> Deadline:
-    """Return the deadline of a request: its wait counts from when API Gateway received it."""
+    """Return the deadline of a request; its wait counts from when API Gateway received it."""
     received_at = min(int(request.context.get("requestTimeEpoch") or now * 1000) / 1000, now)
     context: Any = request.lambda_context
     remaining_seconds = context.get_remaining_time_in_millis() / 1000

@@ -32,7 +32,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.ComfyUIUnavailable: 503,
     errors.ComfyUIUnreachable: 503,
     errors.FleetUnreachable: 503,
-    # These steer drivers and are caught there; should one escape, it is our fault.
+    # Drivers catch these; one that gets here is a defect.
     errors.GpuNotReady: 500,
     errors.WorkflowRejected: 500,
 }
@@ -41,12 +41,12 @@ _RETRY_SECONDS = "10"
 
 
 def internal() -> errors.DarkroomError:
-    """Return what a caller may know of a failure of ours: nothing."""
+    """Return the error for an unexpected failure; it reveals nothing about the cause."""
     return errors.DarkroomError("an unexpected error occurred")
 
 
 def envelope(error: errors.DarkroomError) -> dict[str, Any]:
-    """Return an error as the body of an answer."""
+    """Return an error as the body of a response."""
     details = {"error": str(error), "suggestion": error.suggestion}
     if error.field is not None:
         details["field"] = error.field
@@ -56,14 +56,14 @@ def envelope(error: errors.DarkroomError) -> dict[str, Any]:
 
 
 def conflict(error: errors.DarkroomError, job: dict[str, Any]) -> Response:
-    """Return an error as an answer that shows the job as it is."""
+    """Return an error as a response that has the job in `details.job`."""
     answered = answer(error)
     answered.body["details"]["job"] = job
     return answered
 
 
 def answer(error: errors.DarkroomError) -> Response:
-    """Return an error as an answer."""
+    """Return an error as a response with its status and headers."""
     status = STATUS_CODES[type(error)]
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
     if isinstance(error, errors.MethodNotAllowed):

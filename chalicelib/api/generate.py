@@ -27,7 +27,7 @@ LOOK_SECONDS = "2"
 
 @generate_routes.post("/api/images/generate", body=GenerateRequest, scope=GENERATE)
 def generate(body: GenerateRequest) -> Response:
-    """Generate an image and wait for it, or answer with the job that will."""
+    """Generate an image and wait for it; answer 202 with the job if it takes longer."""
     request, link = generate_routes.current_request, services().images.url
     by = deadline(request, now=time())
     [job] = served(order(request, body, by), by)
@@ -47,14 +47,14 @@ def generate(body: GenerateRequest) -> Response:
 def order(
     request: Request, body: GenerateRequest, by: Deadline, post_id: str | None = None
 ) -> Order:
-    """Put a request and its wishes together."""
-    who = identity(request)
+    """Return an order made of a request's body, its headers and its API key."""
+    caller = identity(request)
     return Order(
         request=body,
         wait_until=by.wait_until,
         fingerprint=fingerprint(request, body),
-        owner=who.owner,
-        allowance=who.allowance,
+        owner=caller.owner,
+        allowance=caller.allowance,
         key=idempotency_key(request),
         count=body.count if isinstance(body, PostRequest) else 1,
         post_id=post_id,
@@ -62,19 +62,19 @@ def order(
 
 
 def served(order: Order, by: Deadline) -> list[Job]:
-    """Have an order accepted, and return its jobs as they are when the answer has to be given."""
+    """Accept an order, drive its jobs while the caller waits, and return them as they are then."""
     jobs = services().submission.accept(order)
     drive = partial(services().inline_driver.drive, jobs, until=order.wait_until)
     if not by.caller_waits or by.run(drive):
         return jobs
-    return [Job.find(job.id) for job in jobs]  # the others are in use still
+    return [Job.find(job.id) for job in jobs]  # the thread still uses the other objects
 
 
 def known_waits(by: Deadline) -> Waits:
-    """Return what estimates the waits in an answer: nothing is read for who does not wait."""
+    """Return the estimates of waits; nothing is read for a caller that does not wait."""
     return Waits() if by.caller_waits else NoWaits()
 
 
 def job_url(request: Request, job: Job) -> str:
-    """Return where a job can be read."""
+    """Return the URL of a job."""
     return url_of(request, f"/api/images/jobs/{job.id}")

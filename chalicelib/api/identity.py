@@ -1,4 +1,4 @@
-"""Who sends a request, as the authorizer found."""
+"""The identity of a caller, as the authorizer found it."""
 
 import json
 
@@ -11,7 +11,7 @@ from chalicelib.models.keys.api_key import ADMIN
 
 
 class Identity(Struct, frozen=True):
-    """The API key of a request."""
+    """The API key of a request; `limit` is the work that it may ask for in a day."""
 
     key_id: str
     owner: str
@@ -24,7 +24,7 @@ class Identity(Struct, frozen=True):
 
     @property
     def sees(self) -> str | None:
-        """Whose jobs it may see; None is everybody's."""
+        """The owner whose jobs the key may see; None means all owners."""
         return None if self.is_admin else self.owner
 
     @property
@@ -32,13 +32,13 @@ class Identity(Struct, frozen=True):
         return Allowance(self.key_id, self.limit)
 
     def demand(self, scope: str) -> None:
-        """Raise Forbidden unless the key has a scope; `admin` has all."""
+        """Raise Forbidden unless the key has a scope; `admin` includes all scopes."""
         if not (self.is_admin or scope in self.scopes):
             raise Forbidden(f"this API key lacks the scope {scope!r}")
 
 
 def identity(request: Request) -> Identity:
-    """Read what the authorizer found; raise what the request is to be refused with."""
+    """Return what the authorizer found; raise TooManyRequests or Unauthenticated to refuse."""
     found = request.context.get("authorizer") or {}
     if "refusal" in found:
         raise TooManyRequests(str(found["refusal"]), retry_seconds=int(found["retry_seconds"]))
@@ -50,5 +50,5 @@ def identity(request: Request) -> Identity:
             limit=Work(int(found["images_per_day"]), int(found["megapixel_steps_per_day"]) * MEGA),
         )
     except KeyError:
-        # No authorizer stands before this deployment: better shut than open.
+        # The deployment has no authorizer: refuse all rather than allow all.
         raise Unauthenticated("the request has no API key") from None

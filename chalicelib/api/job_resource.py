@@ -26,7 +26,7 @@ Link = Callable[[str], str]
 
 
 def job_resources(jobs: list[Job], link: Link, waits: Waits) -> list[dict[str, Any]]:
-    """Return jobs as `GET /api/images/jobs` shows them, their links signed anew."""
+    """Return jobs as `GET /api/images/jobs` shows them, with fresh links."""
     known = waits.of(jobs)
     return [_resource(job, link, known.get(job.id, Wait())) for job in jobs]
 
@@ -64,7 +64,7 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
 
 
 def metadata(job: Job) -> dict[str, Any]:
-    """Return what the image was really made with."""
+    """Return the parameters that the image is made with."""
     return {name: job.parameters[name] for name in METADATA}
 
 
@@ -80,18 +80,18 @@ def kept_images(job: Job) -> list[dict[str, Any]]:
 
 
 def check_kept(jobs: list[Job]) -> None:
-    """Raise NotFound when a request is repeated whose images are not kept any more."""
+    """Raise NotFound if images have expired, as when an old request is repeated."""
     for job in jobs:
         if job.images and not kept_images(job):
             raise no_longer_kept(
                 f"the image of job {job.id}",
-                suggestion="Send the request with another Idempotency-Key to make it again",
+                suggestion="Send the request with another Idempotency-Key to generate it again",
             )
 
 
-def no_longer_kept(what: str, suggestion: str = "Make it again") -> NotFound:
-    """Say for how long images are kept."""
-    error = f"{what} is gone: images are kept for {config.image_retention_days} days"
+def no_longer_kept(what: str, suggestion: str = "Generate it again") -> NotFound:
+    """Return the error for an expired image."""
+    error = f"{what} has expired: images are kept for {config.image_retention_days} days"
     return NotFound(error, title="Image not found", suggestion=suggestion)
 
 
@@ -110,7 +110,7 @@ def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
 
 
 def failure(job: Job) -> DarkroomError:
-    """Return a failed job's error as one that can be answered."""
+    """Return the error of a failed or canceled job."""
     error = job.error
     kinds = {"canceled": JobCanceled, EXPIRED: JobExpired}
     return kinds.get(error["code"], GenerationFailed)(
@@ -122,7 +122,7 @@ def failure(job: Job) -> DarkroomError:
 
 
 def dollars(amount: float | None) -> float | None:
-    """Write money to the millionth of a dollar; None is not known."""
+    """Round dollars to the millionth; None is not known."""
     return None if amount is None else round(amount, 6)
 
 

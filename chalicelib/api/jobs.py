@@ -29,7 +29,7 @@ _DEFAULT_LIMIT = 50
 _LONGEST_ID = 40
 
 _MOST_CANCELED = 100
-_CLEANUP_SECONDS = 12.0  # a ComfyUI takes 5 s at most to stop a run, and there may be several
+_CLEANUP_SECONDS = 12.0  # stopping an execution takes up to 5 s, and there may be several
 
 
 @job_routes.get("/api/images/jobs")
@@ -44,7 +44,7 @@ def list_jobs() -> Response:
         each
         for jobs in shown(ids, at_once=limit + 1)
         for each in job_resources(jobs, link, waits)
-        if status in (None, each["status"])  # an index is late
+        if status in (None, each["status"])  # an index lags behind the table
     )
     page = Page(limit, asked.after)
     return respond(request, found, page, lambda each: each["id"], filters=("status",))
@@ -52,13 +52,13 @@ def list_jobs() -> Response:
 
 @job_routes.get("/api/images/jobs/{job_id}")
 def get_job(job_id: str) -> dict[str, Any]:
-    """Read a job; its links are signed anew at every read."""
+    """Return a job with fresh links."""
     return job_resource(Job.show(_valid(job_id), owner=_sees()), services().images.url)
 
 
 @job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
 def cancel_job(job_id: str) -> Response:
-    """End a job and its run on the GPU; 409 with the job if it has ended with or without us."""
+    """Cancel a job and stop its execution; answer 409 with the job if it ended otherwise before."""
     job = _find(job_id)
     try:
         job = services().cancellation.cancel(job.id)
@@ -69,7 +69,7 @@ def cancel_job(job_id: str) -> Response:
 
 @job_routes.post("/api/images/jobs/cancel", body=CancelRequest, scope=GENERATE)
 def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
-    """End up to a hundred jobs, and say whether there are more; other owners' are not touched."""
+    """Cancel up to 100 jobs and say whether there are more; leave out other owners' jobs."""
     by = deadline(job_routes.current_request, now=time())
     ids = _wanted(body)
     canceled, are_left = services().cancellation.cancel_all(
@@ -81,13 +81,13 @@ def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
 
 @job_routes.get("/api/images/files/{image_id}")
 def get_file(image_id: str) -> Response:
-    """Redirect to a fresh link to an image: this address is good for as long as the image."""
+    """Redirect to a fresh link to an image; this URL works for as long as the image is kept."""
     return _redirect(_image(image_id)["key"])
 
 
 @job_routes.get("/api/images/files/{image_id}/provenance")
 def get_provenance(image_id: str) -> Response:
-    """Redirect to how an image was made: all that it takes to make it again."""
+    """Redirect to an image's provenance: all that is needed to make the image again."""
     key = _image(image_id).get("provenance")
     if key is None:
         error = f"image {image_id[:64]!r} was made before provenance was recorded"
@@ -115,7 +115,7 @@ def _image(image_id: str) -> dict[str, str]:
 
 
 def _wanted(body: CancelRequest) -> list[str]:
-    """Return the ids of the jobs to cancel, and one more if there are more."""
+    """Return the ids of the jobs to cancel, and one more if more are left."""
     if body.ids is not UNSET:
         return list(dict.fromkeys(each.upper() for each in body.ids if _may_be(each)))
     if body.post_id is not UNSET:
@@ -135,12 +135,12 @@ def _valid(job_id: str) -> str:
 
 
 def _may_be(job_id: str) -> bool:
-    # The table has other items too; a job's id has none but letters and digits.
+    # The table has other items, too; only a job's id is all letters and digits.
     return job_id.isascii() and job_id.isalnum() and len(job_id) <= _LONGEST_ID
 
 
 def _sees() -> str | None:
-    # Another's job is not forbidden but missing, or the answer would tell that there is one.
+    # Another owner's job is 404: a 403 would reveal that it exists.
     return identity(job_routes.current_request).sees
 
 

@@ -22,14 +22,14 @@ _LIMIT = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class Page(Struct, frozen=True):
-    """What a list request asked for: at most `limit` items, those after the cursor."""
+    """The page that a request asks for: at most `limit` items, those after the cursor."""
 
     limit: int | None
     after: str | None
 
 
 def requested(request: Request) -> Page:
-    """Read the query; raise InvalidRequest for a value that is none."""
+    """Read the query; raise InvalidRequest for a bad limit or cursor."""
     asked = query(request)
     return Page(_limit(asked.get("limit")), _after(asked.get("cursor")))
 
@@ -42,9 +42,9 @@ def respond(
     *,
     filters: Collection[str] = (),
 ) -> Response:
-    """Answer with as many items as asked for and as fit; link to the rest if there is one.
+    """Return the items that were asked for, as many as fit, with a link to the rest if any.
 
-    The link repeats the limit and the list's own `filters`, and nothing else that was sent.
+    The link repeats the limit and the list's own `filters`, and no other query parameter.
     """
     fitting, rest_begins = fit(items, page.limit)
     if not rest_begins:
@@ -54,14 +54,14 @@ def respond(
 
 
 def next_link(request: Request, position: str, filters: Collection[str]) -> str:
-    """Return the `Link` to what comes after a position."""
+    """Return the `Link` header to the items after a position."""
     known = {name: value for name, value in query(request).items() if name in ("limit", *filters)}
     following = urlencode({**known, "cursor": _encode(position)})
     return f'<{url_of(request, own_path(request))}?{following}>; rel="next"'
 
 
 def fit(items: Iterable[dict[str, Any]], limit: int | None) -> tuple[list[dict[str, Any]], bool]:
-    """Return as many items as asked for and as fit, and whether there are more."""
+    """Return as many items as are asked for and fit, and whether there are more."""
     fitting: list[dict[str, Any]] = []
     size = 0
     for item in items:
@@ -93,8 +93,8 @@ def _after(cursor: str | None) -> str | None:
         position = ""
     if not position.isalnum() or len(position) > 26:
         raise InvalidRequest(
-            "cursor is not one that this list gave out",
+            "cursor is not a cursor of this list",
             field="cursor",
-            suggestion='Follow the Link header with rel="next" as it is',
+            suggestion='Use the URL in the Link header with rel="next" unchanged',
         )
     return position

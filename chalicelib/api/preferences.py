@@ -1,4 +1,4 @@
-"""The request's wishes: `Prefer` (RFC 7240) and `Idempotency-Key`."""
+"""A caller's preferences: the headers `Prefer` (RFC 7240) and `Idempotency-Key`."""
 
 import re
 from hashlib import sha256
@@ -10,14 +10,14 @@ from chalicelib.api.routes import Headers, own_path
 from chalicelib.config import config
 from chalicelib.errors import InvalidRequest
 
-_DIGITS = 9  # of a number of seconds; int() is slow on very long ones
+_DIGITS = 9  # read of a number of seconds, as int() is slow on very long numbers
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?0*(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 _ASYNC = re.compile(r"(?:^|[,;])\s*respond-async\s*(?:$|[,;])", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
 
 def wait_seconds(request: Request) -> int:
-    """How long the caller will wait for the image; 0 for `respond-async`."""
+    """Return how long the caller waits for the image; 0 for `respond-async` without `wait`."""
     prefer, longest = request.headers.get("prefer", ""), config.wait_seconds
     if asked := _WAIT.search(prefer):
         return min(int(asked[1][:_DIGITS]), longest)
@@ -25,12 +25,12 @@ def wait_seconds(request: Request) -> int:
 
 
 def followed(request: Request, *, waits: bool = True) -> Headers:
-    """Return headers that say which wishes were followed, by a route that waits or does not."""
+    """Return headers that name the applied preferences: `wait` only if the route `waits`."""
     prefer = request.headers.get("prefer", "")
-    wishes = ["respond-async"] if _ASYNC.search(prefer) else []
+    applied = ["respond-async"] if _ASYNC.search(prefer) else []
     if waits and _WAIT.search(prefer):
-        wishes.append(f"wait={wait_seconds(request)}")
-    headers: Headers = {"Preference-Applied": ", ".join(wishes)} if wishes else {}
+        applied.append(f"wait={wait_seconds(request)}")
+    headers: Headers = {"Preference-Applied": ", ".join(applied)} if applied else {}
     if key := idempotency_key(request):
         headers["Idempotency-Key"] = key
     return headers
@@ -49,6 +49,6 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def fingerprint(request: Request, body: object) -> str:
-    """Tell requests apart by path and content; how the JSON was written does not matter."""
+    """Return a hash of a request's path and content; the formatting of the JSON does not count."""
     content = msgspec.json.encode(body, order="sorted")
     return sha256(f"{own_path(request)}\n".encode() + content).hexdigest()

@@ -1,4 +1,4 @@
-"""Blueprints whose views take typed bodies and answer errors by the contract."""
+"""Blueprints whose views take typed bodies and return errors as the contract says."""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +27,7 @@ log = logging.getLogger("darkroom.api")
 
 BODY_LIMIT_BYTES = 256 * 1024
 
-# A body that a route takes: its type, and how many bytes it may have.
+# The body of a route: its type and its limit in bytes.
 Body = tuple[type, int]
 
 View = Callable[..., Any]
@@ -36,10 +36,10 @@ T = TypeVar("T")
 
 
 class Routes(Blueprint):
-    """Registers views by method; errors are translated here, where CORS headers still follow.
+    """Registers views by method, and makes responses of errors, to which Chalice adds CORS headers.
 
-    `before` is called ahead of every view. What changes something is for admins only, unless its
-    route names another scope.
+    `before` is called before every view. A route that changes something needs the scope `admin`,
+    unless it names another.
     """
 
     def __init__(self, import_name: str, *, before: Callable[[], None] | None = None) -> None:
@@ -75,7 +75,7 @@ class Routes(Blueprint):
             def answered(**path_parameters: str) -> Response:
                 return self._answer(view, path_parameters, scope, body, status)
 
-            # Chalice would refuse content types by itself, on GET too; `json_body` does better.
+            # Chalice would check the content type of a GET, too; `json_body` checks it instead.
             self.route(path, methods=[method], content_types=[])(answered)
             return view
 
@@ -90,9 +90,9 @@ class Routes(Blueprint):
         status: int,
     ) -> Response:
         try:
-            who = identity(self.current_request)
-            logs.about(key_id=who.key_id)
-            who.demand(scope)
+            caller = identity(self.current_request)
+            logs.about(key_id=caller.key_id)
+            caller.demand(scope)
             given: list[object] = [json_body(self.current_request, *body)] if body else []
             if self._before:
                 self._before()
@@ -109,7 +109,7 @@ class Routes(Blueprint):
 
 
 def json_body(request: Request, schema: type[T], limit_bytes: int) -> T:
-    """Return the request's body as its declared type, or raise what is wrong with it."""
+    """Return the request body as its declared type; raise an error that says what is wrong."""
     content_type = request.headers.get("content-type") or "application/json"
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
@@ -118,7 +118,7 @@ def json_body(request: Request, schema: type[T], limit_bytes: int) -> T:
 
 
 def query(request: Request) -> dict[str, str]:
-    """Return the parameters behind the question mark; of repeated ones the last."""
+    """Return the query parameters; of a repeated one the last value."""
     return dict(request.query_params or {})
 
 
@@ -138,7 +138,7 @@ def raw_body(request: Request, limit_bytes: int) -> bytes:
 
 
 def url_of(request: Request, path: str) -> str:
-    """Return the absolute URL of a path of this API, as this caller reaches it."""
+    """Return the absolute URL of a path: below `API_URL`, else below the caller's base URL."""
     if config.api_url:
         return f"{config.api_url.rstrip('/')}{path}"
     called, own = _called_path(request), own_path(request)

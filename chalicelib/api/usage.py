@@ -1,4 +1,4 @@
-"""What the images cost."""
+"""`GET /api/images/usage`: what the GPUs did and what it cost."""
 
 import re
 from datetime import date
@@ -24,12 +24,12 @@ _DATE = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
 
 @usage_routes.get("/api/images/usage", scope=ADMIN)
 def get_usage() -> Response:
-    """Tell what the GPUs did on some days, and what that cost, by day, style or post."""
+    """Return images, GPU seconds and costs of a period, by day, style or post."""
     request = usage_routes.current_request
     asked = query(request)
     for name in asked:
         if name not in _PARAMETERS:
-            raise InvalidRequest(f"parameters are: {', '.join(_PARAMETERS)}", field=name)
+            raise InvalidRequest(f"the only parameters are: {', '.join(_PARAMETERS)}", field=name)
     group_by = asked.get("group_by", DAY)
     if group_by not in GROUPINGS:
         raise InvalidRequest(f"group_by must be one of: {', '.join(GROUPINGS)}", field="group_by")
@@ -46,11 +46,11 @@ def get_usage() -> Response:
 
 
 def _offset(page: Page) -> int:
-    """Return how many groups the pages before have shown, which their cursor tells."""
+    """Return how many groups the earlier pages had, which is the cursor's position."""
     if page.after is None:
         return 0
     if not (page.after.isdigit() and len(page.after) <= _DIGITS):
-        raise InvalidRequest("cursor is not one that this list gave out", field="cursor")
+        raise InvalidRequest("cursor is not a cursor of this list", field="cursor")
     return int(page.after)
 
 

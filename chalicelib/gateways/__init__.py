@@ -1,1 +1,1 @@
-"""Remote things, one a file; each receives its client and speaks in Darkroom's words."""
+"""Access to ComfyUI, EC2, S3 and SQS; `bootstrap` makes the clients and passes them in."""

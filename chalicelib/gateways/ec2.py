@@ -1,5 +1,6 @@
 """Where ComfyUI runs: EC2 instances that share a tag, or one fixed address."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,8 @@ from msgspec import Struct
 
 from chalicelib.errors import FleetUnreachable, NoCapacity, StartFailed, StartUnknown, TypeRefused
 
+log = logging.getLogger("darkroom.ec2")
+
 FLEET_TAG = "darkroom:fleet"
 ENDPOINT_TAG = "darkroom:endpoint"
 KEEP_TAG = "darkroom:keep"
@@ -27,14 +30,14 @@ _CAPACITY = (
     "InsufficientCapacityOnHost",
     "SpotMaxPriceTooLow",
     "Unsupported",  # this type, in this zone
-    "IncorrectSpotRequestState",  # EC2 starts it again by itself when it can
+    "IncorrectSpotRequestState",  # EC2 itself starts it again when it can
 )
 _QUOTA = ("InstanceLimitExceeded", "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded")
 _NOT_STOPPED = "IncorrectInstanceState"
 
 
 class Instance(Struct, frozen=True):
-    """A GPU instance; `state` is EC2's word, `url` where its ComfyUI answers when it runs."""
+    """A GPU instance; `state` is EC2's name of its state, `url` the address of its ComfyUI."""
 
     id: str
     state: str
@@ -54,9 +57,9 @@ class GpuFleet:
         self._port = port
 
     def instances(self) -> list[Instance]:
-        """Ask EC2 for the members, those that are gone left out, in order of their ids.
+        """Return the instances, without terminated ones, in the order of their ids.
 
-        Raise FleetUnreachable when EC2 does not tell.
+        Raise FleetUnreachable when EC2 does not answer.
         """
         try:
             described = self._described()
@@ -66,11 +69,11 @@ class GpuFleet:
         return sorted(alive, key=lambda instance: instance.id)
 
     def _described(self) -> list[Instance]:
-        # The client itself tries nothing twice: EC2's lack of capacity looks like a server error.
+        # The client does not retry: to it EC2's lack of capacity looks like a server error.
         try:
             return [self._instance(each) for each in self._describe()]
         except (ConnectTimeoutError, ReadTimeoutError):
-            raise  # callers wait
+            raise  # callers cannot wait for a second timeout
         except (BotoCoreError, ClientError):
             return [self._instance(each) for each in self._describe()]
 
@@ -81,9 +84,9 @@ class GpuFleet:
                 yield from reservation["Instances"]
 
     def change_type(self, instance_id: str, instance_type: str) -> bool:
-        """Ask EC2 to make it another type; tell whether it is one: only what is stopped can be.
+        """Change the type of a stopped instance; return False if it is not stopped.
 
-        Raise TypeRefused when EC2 refuses, as it does for types that the image does not run on.
+        Raise TypeRefused when EC2 refuses, as it does for types that the AMI does not run on.
         """
         try:
             self._ec2.modify_instance_attribute(
@@ -93,17 +96,18 @@ class GpuFleet:
             code = error.response["Error"]["Code"]
             if code == _NOT_STOPPED:
                 return False
-            raise TypeRefused(f"EC2 refused to make it a {instance_type} ({code})") from error
+            raise TypeRefused(
+                f"EC2 refused to change the type to {instance_type} ({code})"
+            ) from error
         except BotoCoreError as error:
-            raise TypeRefused("EC2 did not answer when a type was to be changed") from error
+            raise TypeRefused("EC2 did not answer the request to change the type") from error
         return True
 
     def start(self, instance_id: str) -> bool:
-        """Ask EC2 to start it; harmless when it runs.
+        """Start an instance; harmless when it is on. Return False if it is still stopping.
 
-        Tell whether it starts: one that is still stopping does not. Raise NoCapacity when EC2
-        has none of this type for us, StartUnknown when it may have started all the same, and
-        StartFailed when it refuses for another reason.
+        Raise NoCapacity when EC2 has no capacity or quota for this type, StartUnknown when the
+        instance may have started anyway, and StartFailed when EC2 refuses for another reason.
         """
         try:
             self._ec2.start_instances(InstanceIds=[instance_id])
@@ -113,11 +117,13 @@ class GpuFleet:
                 return False
             raise _start_failed(code) from error
         except BotoCoreError as error:
-            raise StartUnknown("EC2 did not answer when it was asked to start") from error
+            raise StartUnknown(
+                "EC2 did not answer the request to start the GPU instance"
+            ) from error
         return True
 
     def stop(self, instance_id: str) -> None:
-        """Ask EC2 to stop it; harmless when it is stopped."""
+        """Stop an instance; harmless when it is stopped."""
         self._ec2.stop_instances(InstanceIds=[instance_id])
 
     def _instance(self, described: dict[str, Any]) -> Instance:
@@ -136,20 +142,16 @@ class GpuFleet:
 
 def _start_failed(code: str) -> StartFailed:
     if code in _CAPACITY:
-        return NoCapacity("EC2 has none right now")
+        return NoCapacity("EC2 has no capacity right now")
     if code in _QUOTA:
-        return NoCapacity(
-            "the AWS account's quota of GPU instances is used up",
-            suggestion="Ask AWS for a larger quota of running instances of this type",
-        )
-    return StartFailed(
-        f"EC2 refused to start the GPU instance ({code})",
-        suggestion="Check the instance in the EC2 console and the function's permissions",
-    )
+        log.warning("%s: ask AWS for a larger quota of running instances of this type", code)
+        return NoCapacity("the AWS account's quota of GPU instances is used up")
+    log.warning("%s: check the instance in the EC2 console and the function's permissions", code)
+    return StartFailed(f"EC2 refused to start the GPU instance ({code})")
 
 
 class StaticFleet:
-    """A ComfyUI that somebody else runs, at a fixed address; we never start or stop it."""
+    """A ComfyUI at a fixed address, which Darkroom never starts or stops."""
 
     def __init__(self, url: str) -> None:
         self._instance = Instance(
@@ -160,12 +162,12 @@ class StaticFleet:
         return [self._instance]
 
     def change_type(self, instance_id: str, instance_type: str) -> bool:
-        """Nobody here can do that."""
+        """Raise TypeRefused."""
         raise TypeRefused(f"{instance_id} is not an EC2 instance of type {instance_type}")
 
     def start(self, instance_id: str) -> bool:
-        """Nor that."""
+        """Raise StartFailed."""
         raise StartFailed(f"{instance_id} is not an EC2 instance")
 
     def stop(self, instance_id: str) -> None:
-        """Nothing to do."""
+        """Do nothing."""

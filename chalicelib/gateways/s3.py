@@ -15,13 +15,13 @@ _TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
 
 
 class Readable(Protocol):
-    """What is stored, as it comes."""
+    """A stream of bytes to store."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 class _Sized:
-    """A stream whose length is known; else `requests` would send chunks, which S3 refuses."""
+    """A stream of known length; otherwise `requests` sends chunks, which S3 refuses."""
 
     def __init__(self, content: Readable, size: int) -> None:
         self.read = content.read
@@ -47,13 +47,13 @@ class ImageStore:
         self._url_seconds = url_seconds
 
     def put(self, key: str, content: Readable, size: int) -> None:
-        """Stream `size` bytes to a key; a repeated store overwrites itself.
+        """Stream `size` bytes to a key; storing again overwrites them.
 
-        Raise StoreFailed when S3 does not take them, or when `content` breaks off.
+        Raise StoreFailed when S3 does not store them, or when `content` ends too early.
         """
         headers = _headers(key)
-        # PutObject through a signed URL takes a stream as it comes; botocore would have to
-        # rewind it, to sign it.
+        # PutObject through a signed URL accepts a stream that is read once; botocore would read
+        # it to sign it, and rewind it.
         try:
             answer = self._http.put(
                 self._signed_put(key, headers),
@@ -66,7 +66,7 @@ class ImageStore:
             raise StoreFailed("the image could not be stored") from error
 
     def delete(self, job_id: str) -> None:
-        """Delete all images of a job; raise StoreFailed when S3 does not."""
+        """Delete a job's images and their provenance; raise StoreFailed when S3 does not."""
         try:
             listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"images/{job_id}/")
             keys = [{"Key": each["Key"]} for each in listed.get("Contents", [])]
@@ -92,7 +92,7 @@ class ImageStore:
         return signed
 
     def url(self, key: str) -> str:
-        """Link to an image: signed for a limited time, or below the public base URL if any."""
+        """Return a link to a key: below the public base URL if any, else signed and expiring."""
         if self._base_url:
             return f"{self._base_url}/{key}"
         headers = _headers(key)
@@ -110,7 +110,7 @@ class ImageStore:
 
 
 def _headers(key: str) -> dict[str, str]:
-    """Return what makes browsers show what is kept under a key, and name it well when saved."""
+    """Return headers that make browsers show an object, and name the file when it is saved."""
     name = "-".join(key.split("/")[1:])
     return {
         "Content-Type": guess_type(name)[0] or "application/octet-stream",

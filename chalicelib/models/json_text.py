@@ -1,4 +1,4 @@
-"""JSON in an attribute of a table."""
+"""A table attribute that holds JSON."""
 
 import json
 from typing import Any
@@ -20,6 +20,6 @@ class JsonText(Attribute[Any]):
 
 
 def as_text(value: Any) -> str:
-    """Write a value as JSON; half of a surrogate pair, which UTF-8 does not have, becomes `?`."""
+    """Return a value as JSON; an unpaired surrogate, which UTF-8 cannot encode, becomes `?`."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""What all tables share. The one place that touches PynamoDB 6.1.0's private parts."""
+"""The base of all tables, and the only module that uses private parts of PynamoDB 6.1.0."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -29,17 +29,17 @@ from chalicelib.errors import Overloaded, Unanswered
 
 C = TypeVar("C", bound=Connection)
 
-# PynamoDB's 15 s and 30 s would outlast the callers of the API.
+# PynamoDB's defaults, 15 s and 30 s, are longer than callers of the API wait.
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 5
 _RETRIES = 4
 
-# Why DynamoDB cancels a transaction: a condition did not hold, or another is under way.
+# Why DynamoDB cancels a transaction: a condition failed, or another one is in progress.
 REFUSED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
 
-# Errors that say that nothing was written. botocore gives up on conflicts, on all that cancels a
-# transaction, and on the others where it may send a request once only. They are repeated here.
+# Errors that say that nothing was written, after which the write is retried here. botocore does
+# not retry conflicts and canceled transactions, nor anything on a client without retries.
 _CONFLICTED = f"{CONFLICT}Exception"
 _THROTTLED = {
     "ThrottlingException",
@@ -48,8 +48,8 @@ _THROTTLED = {
 }
 _CANCELED = "TransactionCanceledException"
 _PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
-_PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)  # seconds, each spread by half of it
-# Errors that do not tell whether something was written.
+_PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)  # seconds, with a jitter of half of each
+# Errors that do not say whether something was written.
 _BROKEN = ("InternalServerError", "ServiceUnavailable")
 
 _BATCH = 100  # items that DynamoDB reads in one call
@@ -59,10 +59,10 @@ _is_sent_once: ContextVar[bool] = ContextVar("is_sent_once", default=False)
 
 
 class _Connection(Connection):
-    """A connection with two clients: one repeats what was not answered, the other does not."""
+    """A connection with two clients: one retries unanswered requests, the other does not."""
 
     _client_once: Any = None
-    _first_session: Any = None  # each thread has one of its own
+    _first_session: Any = None  # PynamoDB has one for each thread
 
     @property
     def client(self) -> Any:
@@ -78,9 +78,9 @@ class _Connection(Connection):
 
     def _made_once(self, repeating: Any) -> Any:
         once = _connection(Connection, retries=0)
-        once._local.session = self._first_session  # which has read the service's model already
+        once._local.session = self._first_session  # it has already loaded the service's model
         made: Any = once.client
-        # One set of open connections: a read of the same request has shown that they are alive.
+        # Both share open connections, which a read of the same request has just shown to work.
         made._endpoint.http_session = repeating._endpoint.http_session
         return made
 
@@ -90,7 +90,7 @@ class _Connection(Connection):
             try:
                 return super()._make_api_call(operation_name, operation_kwargs)
             except VerboseClientError as error:
-                # The first of two requests may have been served, and its answer lost.
+                # The first of two requests may have been executed, and its response lost.
                 is_certain = is_certain and not _was_repeated(error)
                 error.wrote_nothing = is_certain and _is_passing(error)
                 pause = next(pauses, None)
@@ -100,19 +100,19 @@ class _Connection(Connection):
 
 
 def _was_repeated(error: VerboseClientError) -> bool:
-    """Tell whether botocore has sent a request more than once."""
-    told: Any = getattr(error.__cause__, "response", {})
-    return bool(told.get("ResponseMetadata", {}).get("RetryAttempts"))
+    """Return whether botocore has sent a request more than once."""
+    response: Any = getattr(error.__cause__, "response", {})
+    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
 
 
 def _is_repeated_here(error: VerboseClientError) -> bool:
-    """Tell whether botocore does not repeat what may be repeated."""
+    """Return whether a request may be retried and botocore does not retry it."""
     code = error.response["Error"].get("Code")
     return _is_passing(error) and (code not in _THROTTLED or _is_sent_once.get())
 
 
 def _is_passing(error: VerboseClientError) -> bool:
-    """Tell whether DynamoDB had no time for a write, or another one was under way."""
+    """Return whether DynamoDB throttled a write, or another one was in progress."""
     code = error.response["Error"].get("Code")
     if code == _CANCELED:
         reasons = {each.code for each in error.cancellation_reasons if each}
@@ -135,9 +135,9 @@ def _connection(kind: type[C], *, retries: int) -> C:
 
 
 class Table(Model):
-    """Base of every table: one botocore client for all, as each costs about 60 ms to make.
+    """Base of every table: one botocore client for all, as each takes about 60 ms to make.
 
-    `beside` names the class that declares the table when items of another kind share it.
+    `beside` is the class that declares the table, for items of another kind that share it.
     """
 
     beside: ClassVar["type[Table] | None"] = None
@@ -153,11 +153,11 @@ class Table(Model):
         return made
 
     def create(self) -> None:
-        """Store a new item, whose id is nobody else's.
+        """Store a new item, whose id no other item has.
 
-        If there is an item it is this one: it was stored, the answer was lost, and the request was
-        repeated. It may have changed meanwhile, and is left as it is. Raise Overloaded when
-        DynamoDB had no time and nothing is stored, and Unanswered when that is not known.
+        If the item exists, it was stored by the same request, whose response was lost and which was
+        repeated. It may have changed since, and is left as it is. Raise Overloaded when DynamoDB
+        throttles and nothing is stored, and Unanswered when it is not known whether it is.
         """
         try:
             attribute: Any = type(self)._hash_key_attribute()  # type: ignore[no-untyped-call]
@@ -169,7 +169,7 @@ class Table(Model):
                 raise
 
     def update_if(self, condition: Condition, *actions: Action) -> bool:
-        """Write if a condition holds, and tell whether it did."""
+        """Write if a condition holds; return whether it did."""
         try:
             self.update([*actions], condition=condition)
         except UpdateError as error:
@@ -180,9 +180,9 @@ class Table(Model):
 
 
 def read_together(kinds: Mapping[str, type[Table]], *, consistent: bool) -> dict[str, Table]:
-    """Return the items of some ids, each of its kind, that share a table; up to 100 in a call.
+    """Return the items with these ids, each as its kind, of one table; up to 100 in a call.
 
-    What is not there is left out.
+    Items that do not exist are left out.
     """
     first: Any = next(iter(kinds.values()))
     keys: Any = [{"id": {"S": each}} for each in kinds]
@@ -198,10 +198,10 @@ def read_together(kinds: Mapping[str, type[Table]], *, consistent: bool) -> dict
 
 @contextmanager
 def sent_once() -> Iterator[None]:
-    """Have no write repeated that was not answered: for counters, which count each one.
+    """Do not retry writes that were not answered: counters would count them twice.
 
-    Raise Unanswered when an answer is lost: then nobody knows whether it was counted. Raise
-    Overloaded when DynamoDB has no time for it: then it was not.
+    Raise Unanswered when a response is lost and it is not known whether the write was done. Raise
+    Overloaded when DynamoDB throttles and nothing was written.
     """
     token = _is_sent_once.set(True)
     try:
@@ -215,7 +215,7 @@ def sent_once() -> Iterator[None]:
 
 
 def unavailable(error: PynamoDBException) -> Overloaded | Unanswered | None:
-    """Return what a failed write means where it is for the caller to try again, or None."""
+    """Return the error of a failed write that the caller should retry, or None."""
     if getattr(error.cause, "wrote_nothing", False):
         return Overloaded("the database is overloaded; nothing was stored")
     response = getattr(error.cause, "response", None)
@@ -226,29 +226,29 @@ def unavailable(error: PynamoDBException) -> Overloaded | Unanswered | None:
 
 
 def transaction() -> TransactWrite:
-    """Open a transaction: all of its writes happen, or none, and once if it is sent again."""
+    """Open a transaction: all of its writes happen or none, and only once if it is sent again."""
     return TransactWrite(connection=_shared(), client_request_token=uuid4().hex)
 
 
 def was_refused(error: PynamoDBConnectionError) -> bool:
-    """Tell a condition that did not hold from a failure of DynamoDB."""
-    # PynamoDB's `cause_response_code` fails on an answer that never came: there is no response.
+    """Return whether a write failed because its condition did not hold."""
+    # PynamoDB's `cause_response_code` fails if there was no response.
     response = getattr(error.cause, "response", None) or {}
     code: str | None = response.get("Error", {}).get("Code")
     return code == "ConditionalCheckFailedException"
 
 
 def cancellations(error: TransactWriteError) -> list[str]:
-    """Say for each item of a failed transaction, in order, what was wrong with it, or ""."""
+    """Return the reason for each item of a failed transaction, in order; "" if there is none."""
     return [reason.code if reason else "" for reason in error.cancellation_reasons]
 
 
 def lost_race(error: TransactWriteError) -> bool:
-    """Tell a transaction that others were faster than from a failure of DynamoDB."""
+    """Return whether a transaction failed because another write was faster."""
     return not {REFUSED, CONFLICT}.isdisjoint(cancellations(error))
 
 
 def set_or_remove(attribute: Any, value: Any) -> Action:
-    """None is not stored, so that a condition may ask whether there is a value."""
+    """Set a value, or remove it for None, so that a condition can test whether there is one."""
     action: Action = attribute.remove() if value is None else attribute.set(value)
     return action

@@ -1,4 +1,4 @@
-"""What the GPU instances did in the course of a day, and what that cost."""
+"""What the GPU instances did each day, and what it cost."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -16,10 +16,10 @@ BOOTING, BUSY, IDLE = KINDS = ("booting", "busy", "idle")
 
 
 class DayUsage(Table):
-    """The time of all instances on one day in UTC, in seconds and dollars, beside the jobs.
+    """The time of all instances on one day in UTC, in seconds and dollars, in the jobs table.
 
-    `starts` is how often an instance was seen to come on. `exhausted_budget` is the budget in
-    dollars that was used up on this day, if one was.
+    `starts` counts the starts of instances that were seen. `exhausted_budget` is the budget in
+    dollars that was used up on this day, if any.
     """
 
     class Meta:
@@ -39,7 +39,7 @@ class DayUsage(Table):
 
     @classmethod
     def on(cls, day: date) -> "DayUsage":
-        """Return a day, on which nothing may have been booked yet."""
+        """Return the usage of a day, an empty one if nothing is booked on it."""
         try:
             return cls.get(_id(day), consistent_read=True)
         except cls.DoesNotExist:
@@ -47,7 +47,7 @@ class DayUsage(Table):
 
     @property
     def cost(self) -> float:
-        """Dollars that were booked."""
+        """The dollars that are booked."""
         return float(self.booting_cost + self.busy_cost + self.idle_cost)
 
     def exhaust(self, dollars: float) -> None:
@@ -56,7 +56,7 @@ class DayUsage(Table):
 
     @classmethod
     def of(cls, days: Iterable[date]) -> "dict[date, DayUsage]":
-        """Return the days on which something was booked."""
+        """Return the usage of those days on which something is booked."""
         ids = {_id(day): day for day in days}
         return {ids[found.id]: found for found in cls.batch_get(ids, consistent_read=True)}
 
@@ -69,9 +69,10 @@ def book(
     now: float,
     execution_seconds: float,
 ) -> bool:
-    """Add to a day what an instance did until `now`; False if another has booked it already.
+    """Book what an instance did until `now`; return False if another function has booked it.
 
-    `amounts` are by the names of DayUsage; `execution_seconds` of the instance are accounted.
+    `amounts` have the names of DayUsage's attributes. `execution_seconds` is how many of the
+    instance's execution seconds are accounted for then.
     """
     seen = InstanceRecord.accounted_at
     unchanged = (

@@ -18,7 +18,7 @@ from chalicelib.schemas.limits import (
 )
 from chalicelib.schemas.parsing import convert
 
-# A setting of one of these names is a default of every generation; other names are free.
+# Settings with these names are defaults of every generation; any other name is allowed.
 DEFAULTS: dict[str, Any] = {
     "default_negative_prompt": NegativePrompt,
     "default_width": Pixels,

@@ -1,4 +1,4 @@
-"""What a caller may ask for, and what a job was finally made with."""
+"""Request bodies, and the parameters that an image is made with."""
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
@@ -23,7 +23,7 @@ from chalicelib.schemas.parsing import describe
 
 
 class GenerateRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /api/images/generate`; what is left out is composed on the server."""
+    """Body of `POST /api/images/generate`; the server fills in fields that are left out."""
 
     prompt: Prompt
     negative_prompt: NegativePrompt | UnsetType = UNSET
@@ -48,13 +48,13 @@ class PostRequest(GenerateRequest, kw_only=True, forbid_unknown_fields=True):
 
 
 class BatchRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /api/images/jobs/batch`; each request is read by itself."""
+    """Body of `POST /api/images/jobs/batch`; each request is validated on its own."""
 
     requests: Requests
 
 
 class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /api/images/jobs/cancel`: which jobs, in one of three ways."""
+    """Body of `POST /api/images/jobs/cancel`: exactly one field says which jobs."""
 
     status: OpenStatus | UnsetType = UNSET
     post_id: PostId | UnsetType = UNSET
@@ -63,13 +63,13 @@ class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if sum(each is not UNSET for each in structs.astuple(self)) != 1:
             raise InvalidRequest(
-                "the body must have one of: status, post_id, ids",
+                "the body must have exactly one of: status, post_id, ids",
                 suggestion="Send only the field that says which jobs to cancel",
             )
 
 
 class Parameters(Struct, kw_only=True, frozen=True):
-    """Everything that decides what an image looks like, nothing left open."""
+    """All that decides what an image looks like."""
 
     prompt: str
     negative_prompt: str

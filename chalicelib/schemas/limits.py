@@ -6,8 +6,8 @@ from msgspec import Meta, Raw
 
 SEED_MAX = 2**64 - 1
 
-# At least one visible character, and no NUL, which neither ComfyUI nor S3 metadata survives.
-# Each part ends where the next begins, so that it takes time by the length of the text alone.
+# At least one visible character, and no NUL, which breaks ComfyUI and S3 metadata.
+# The parts do not overlap, so the time to match is linear in the length of the text.
 _WRITTEN = r"^\s*[^\s\x00][^\x00]*\Z"
 _NO_NUL = r"^[^\x00]*\Z"
 
@@ -39,7 +39,7 @@ Pixels = Annotated[
 ]
 Steps = Annotated[int, Meta(ge=1, le=150, description="a whole number from 1 to 150")]
 CfgScale = Annotated[float, Meta(ge=0, le=30, description="a number from 0 to 30")]
-# msgspec's bounds end at int64, so GenerateRequest checks the seed's by itself.
+# msgspec's bounds are limited to int64, so GenerateRequest checks the seed itself.
 Seed = Annotated[
     int, Meta(description=f"a whole number from 0 to {SEED_MAX}, or -1 for a random one")
 ]
@@ -57,7 +57,7 @@ PostId = Annotated[
 ]
 JobIds = Annotated[
     list[Annotated[str, Meta(max_length=40)]],
-    Meta(min_length=1, max_length=100, description="a list of 1 to 100 ids of jobs"),
+    Meta(min_length=1, max_length=100, description="a list of 1 to 100 job ids"),
 ]
 OpenStatus = Annotated[
     Literal["queued", "starting", "running"],
@@ -65,7 +65,11 @@ OpenStatus = Annotated[
 ]
 Requests = Annotated[
     list[Raw],
-    Meta(min_length=1, max_length=100, description="a list of 1 to 100 bodies of generate"),
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="a list of 1 to 100 bodies of POST /api/images/generate",
+    ),
 ]
 ItemId = Annotated[int, Meta(ge=1, le=10**12, description="the id of an existing item")]
 Name = Annotated[

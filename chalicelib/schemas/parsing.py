@@ -1,4 +1,4 @@
-"""JSON bytes to declared types; whatever does not fit is an InvalidRequest that names its field."""
+"""Decodes JSON into declared types; raises InvalidRequest with the field that is wrong."""
 
 import re
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -26,7 +26,7 @@ def parse(body: bytes, schema: type[T]) -> T:
 
 
 def convert(value: object, schema: Any, field: str) -> Any:
-    """Validate one value that did not come as JSON, such as a query parameter or a setting."""
+    """Validate one value that is not from JSON, such as a query parameter or a setting."""
     try:
         return msgspec.convert(value, schema, strict=False)
     except msgspec.ValidationError as error:
@@ -34,7 +34,7 @@ def convert(value: object, schema: Any, field: str) -> Any:
 
 
 def describe(schema: Any) -> str:
-    """Say in words what a field may hold, as its type declares it."""
+    """Return in words what a field may hold, as its type declares it."""
     for meta in _metas(schema):
         if meta.description:
             return meta.description

@@ -1,4 +1,4 @@
-"""Workflow templates: parameters in, a ComfyUI API-format graph out. Pure."""
+"""Workflow templates, which make a graph in ComfyUI's API format from parameters."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ WARM_UP = "warm_up"
 
 
 class Template(Struct, frozen=True):
-    """A graph, the node input behind each parameter, and the node whose images are the result."""
+    """A graph, the node input that each parameter sets, and the node whose images count."""
 
     graph: Graph
     inputs: Mapping[str, tuple[str, str]]
@@ -29,16 +29,16 @@ class Template(Struct, frozen=True):
         return graph
 
     def parameter_at(self, node_id: str | None, input_name: str | None) -> str | None:
-        """Name the parameter that feeds a node's input, as ComfyUI names inputs in its errors."""
-        for name, place in self.inputs.items():
-            if place == (node_id, input_name):
+        """Return the parameter that sets a node's input, as ComfyUI's errors name it, or None."""
+        for name, target in self.inputs.items():
+            if target == (node_id, input_name):
                 return name
         return None
 
 
 @cache
 def load(name: str) -> Template:
-    """Find a workflow by the name that jobs record; each is a file beside this module."""
+    """Load a workflow by the name that jobs record: a JSON file in this folder."""
     document = json.loads(Path(__file__).with_name(f"{name}.json").read_text())
-    inputs = {key: (place[0], place[1]) for key, place in document["inputs"].items()}
+    inputs = {key: (target[0], target[1]) for key, target in document["inputs"].items()}
     return Template(document["graph"], inputs, document["output"])

@@ -156,7 +156,7 @@ def test_a_start_that_ec2_refuses_is_not_counted(
         from chalicelib.gateways.ec2 import GpuFleet
 
         def refuse(*_: Any) -> bool:
-            raise NoCapacity("EC2 has none right now")
+            raise NoCapacity("EC2 has no capacity right now")
 
         ec2.setattr(GpuFleet, "start", refuse)
         check_error(send(http, "POST", START), 503)

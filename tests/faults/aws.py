@@ -82,7 +82,7 @@ class Ec2:
         return self._scheduler.call(
             f"ec2 start {instance_id}",
             lambda: self._start(self._host(instance_id)),
-            lambda: NoCapacity("EC2 has none right now"),
+            lambda: NoCapacity("EC2 has no capacity right now"),
             patience=_AWS_PATIENCE_SECONDS,
         )
 
@@ -137,7 +137,7 @@ class Queue:
         self._scheduler.call(
             f"sqs send {job_id} in {delay_seconds} s",
             lambda: self._put(job_id, min(delay_seconds, 900)),
-            lambda: QueueUnavailable("SQS did not take the message"),
+            lambda: QueueUnavailable("SQS did not accept the message"),
             patience=_AWS_PATIENCE_SECONDS,
         )
 

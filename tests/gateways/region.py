@@ -81,7 +81,7 @@ class Region:
         if self.states[instance_id] != "stopped":
             return False
         if self.types[instance_id] in self.scarce:
-            raise NoCapacity("EC2 has none right now")
+            raise NoCapacity("EC2 has no capacity right now")
         self.states[instance_id] = "pending"
         if self.loses_answers:
             raise StartUnknown("EC2 did not answer")

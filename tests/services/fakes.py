@@ -142,7 +142,7 @@ class FakeQueue:
 
     def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
         if self.is_broken:
-            raise QueueUnavailable("SQS did not take the message")
+            raise QueueUnavailable("SQS did not accept the message")
         self.sent.append((job_id, delay_seconds))
 
 

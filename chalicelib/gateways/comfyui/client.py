@@ -1,4 +1,4 @@
-"""ComfyUI over HTTP: submit, find, follow, drop, fetch. See its server.py and execution.py."""
+"""ComfyUI over HTTP: attempts and their images. See ComfyUI's server.py and execution.py."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -36,20 +36,20 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 5.0
-_READY_SECONDS = 2.0  # whoever asks whether it is ready wants to know now
+_READY_SECONDS = 2.0  # a check for readiness must not wait long
 
-# Of what it says: its queue has the graphs of all prompts. Of an image: 2048 x 2048 pixels of 16
-# bits in four channels have 34 MB before they are packed.
+# The largest JSON response: the queue contains the graphs of all prompts.
 _ANSWER_BYTES = 8 * 1024 * 1024
+# 2048 x 2048 pixels with four channels of 16 bits have 34 MB before compression.
 IMAGE_BYTES = 64 * 1024 * 1024
 _PART_BYTES = 64 * 1024
 
 _DROP_SECONDS = 5.0
-_DROP_LOOK_SECONDS = 0.25  # between two looks at what is being dropped
+_DROP_LOOK_SECONDS = 0.25  # between two checks of an attempt that is dropped
 
 
 class Answer(NamedTuple):
-    """What ComfyUI answered, read to its end."""
+    """A response of ComfyUI, read completely."""
 
     status_code: int
     content: bytes
@@ -67,19 +67,19 @@ class ComfyUI:
         self._clock = clock
 
     def queue_length(self) -> int:
-        """Count the prompts that run or wait."""
+        """Return the number of prompts that run or wait."""
         return self._read(
             "/prompt", lambda info: int(info["exec_info"]["queue_remaining"]), _READY_SECONDS
         )
 
     def software(self) -> Software:
-        """Tell what the server runs on."""
+        """Return the server's versions and device."""
         return self._read("/system_stats", software, _READY_SECONDS)
 
     def submit(self, attempt_id: str, graph: Graph) -> None:
-        """Queue a graph under our id; raise WorkflowRejected when it can never run.
+        """Queue a graph under the attempt's id; raise WorkflowRejected when ComfyUI refuses it.
 
-        After ComfyUIUnreachable it may be queued or not: `find` it before doing it again.
+        After ComfyUIUnreachable it may be queued or not: call `find` before submitting again.
         """
         body = {"prompt": graph, "prompt_id": attempt_id, "client_id": attempt_id}
         answer = self._call("POST", "/prompt", json=body)
@@ -88,20 +88,20 @@ class ComfyUI:
             raise rejection(content)
         self._expect(answer, requests.codes.ok)
         if isinstance(content, dict) and content.get("node_errors"):
-            # It runs what is left of the graph, without the outputs that it refused.
+            # ComfyUI has queued the rest of the graph, without the outputs that it refused.
             self.drop(attempt_id)
             raise rejection(content)
 
     def find(self, attempt_id: str, seconds: float = _READ_SECONDS) -> State:
-        """Tell what ComfyUI knows of an attempt; None if nothing: it is lost."""
-        # This order leaves no gap: an item moves from the queue to the history in one step.
+        """Return the state of an attempt; None if ComfyUI does not know it: then it is lost."""
+        # In this order nothing is missed: an item moves from queue to history in one step.
         return self._in_queue(attempt_id, seconds) or self._in_history(attempt_id, seconds)
 
     def is_unhealthy(self, attempt_id: str) -> bool:
-        """Tell whether an attempt that went wrong still shows that ComfyUI cannot work.
+        """Return whether an attempt that went wrong still shows that ComfyUI does not work.
 
-        Either its run never ends, or it broke the GPU; a ComfyUI that was started anew knows
-        neither.
+        Either its execution does not end, or it broke the GPU. A ComfyUI that was restarted does
+        not know the attempt.
         """
         state = self.find(attempt_id)
         if isinstance(state, Finished):
@@ -109,10 +109,10 @@ class ComfyUI:
         return state is not None
 
     def drop(self, attempt_id: str) -> bool:
-        """Take an attempt out of the queue, or stop its run; tell whether it is gone.
+        """Remove an attempt from the queue, or stop its execution; return whether it is gone.
 
-        An interrupt is lost when it comes between the queue and the start of the run, so that
-        it is looked at again.
+        ComfyUI loses an interrupt that comes after the queue and before the execution, so the
+        attempt is checked again.
         """
         until = self._clock() + _DROP_SECONDS
         while True:
@@ -128,15 +128,15 @@ class ComfyUI:
             sleep(_DROP_LOOK_SECONDS)
 
     def free(self) -> None:
-        """Have models and caches put out of the GPU's memory, after the current run."""
+        """Unload models and caches from the GPU's memory after the current execution."""
         self._post("/free", {"unload_models": True, "free_memory": True})
 
     def events(self, attempt_id: str) -> Events:
-        """Listen to an attempt; to be entered before `submit`, as nothing is replayed."""
+        """Return an attempt's messages; enter this before `submit`, as ComfyUI replays nothing."""
         return Events(self._url, attempt_id)
 
     def follow(self, attempt_id: str, events: Events, *, until: float, report: Report) -> State:
-        """Wait for the end of an attempt; return what is known when `until` has come."""
+        """Wait for an attempt to end, at most until `until`; return its state."""
         watch = Watch(self._clock)
         while True:
             left = max(until - self._clock(), 0)
@@ -144,7 +144,7 @@ class ComfyUI:
             if event and is_of_execution(event):
                 watch.hear()
                 report.heard(progress(event))
-            # A ComfyUI that stalls must not hold a caller long past `until`.
+            # A ComfyUI that hangs must not hold a caller long past `until`.
             seconds = min(_READ_SECONDS, left + 1)
             if watch.is_due(ended=bool(event and is_end(event))):
                 look = self.find if watch.is_thorough else self._in_history
@@ -160,7 +160,7 @@ class ComfyUI:
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
-        """Stream an image: its bytes and their number; None when ComfyUI no longer has it."""
+        """Stream an image: yield its bytes and their number, or None if ComfyUI has lost it."""
         where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         plain = {"Accept-Encoding": "identity"}
         with self._open("GET", "/view", params=where, headers=plain) as answer:
@@ -192,12 +192,12 @@ class ComfyUI:
         try:
             return read(answer.json())
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise ComfyUIUnreachable("what answers there is not ComfyUI") from error
+            raise ComfyUIUnreachable("the server at ComfyUI's address is not ComfyUI") from error
 
     def _call(
         self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
     ) -> Answer:
-        """Ask, and read an answer of a sane size; it may lead nowhere else."""
+        """Send a request and read its response up to a limit; follow no redirect."""
         with self._open(method, path, seconds=seconds, **options) as answer:
             try:
                 content = b""
@@ -212,8 +212,8 @@ class ComfyUI:
     def _open(
         self, method: str, path: str, *, seconds: float = _READ_SECONDS, **options: Any
     ) -> requests.Response:
-        patience = (_CONNECT_SECONDS, seconds)
-        how: dict[str, Any] = {"timeout": patience, "allow_redirects": False, "stream": True}
+        timeout = (_CONNECT_SECONDS, seconds)
+        how: dict[str, Any] = {"timeout": timeout, "allow_redirects": False, "stream": True}
         try:
             return self._http.request(method, f"{self._url}{path}", **how, **options)
         except requests.RequestException as error:

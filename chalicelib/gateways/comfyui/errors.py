@@ -1,4 +1,4 @@
-"""ComfyUI's errors as sentences; its tracebacks and paths stay behind."""
+"""ComfyUI's errors as sentences, without its tracebacks and paths."""
 
 import re
 from typing import Any, Literal
@@ -14,28 +14,28 @@ Kind = Literal["interrupted", "out_of_memory", "gpu_failed", "node_failed"]
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
 _LONGEST_CHOICE_LIST = 20
 _LONGEST_TEXT = 300
-_LONGEST_MESSAGE = 10_000  # that is looked through for what it tells
+_LONGEST_MESSAGE = 10_000  # the part of a message that is searched
 
-# After these nothing works any more until the process has been started anew (CUDA C++
-# Programming Guide, Error Checking: such errors are "sticky").
+# After these errors nothing works until the process is restarted (CUDA C++ Programming Guide,
+# Error Checking: they are "sticky").
 _GPU_FAULT = re.compile(
     r"\b(CUDA|HIP|cuDNN|CUBLAS|NCCL) ?((driver|unknown) )?(error|failure|_STATUS)", re.I
 )
 
 
 class Failure(Struct, frozen=True):
-    """Why a run ended without its image; `kind` is for programs, `error` for people."""
+    """Why an execution ended without its image; `kind` is for programs, `error` for people."""
 
     kind: Kind
     error: str
 
 
 def rejection(body: Any) -> WorkflowRejected:
-    """Explain the 400 of POST /prompt (docs/comfyui.md): the first fault, and where it is."""
+    """Return the first error in the 400 of POST /prompt, and where it is (docs/comfyui.md)."""
     try:
         return _explained(body)
     except (ValueError, LookupError, TypeError, AttributeError):
-        # Another version's; that it refused is certain all the same.
+        # The body is from another version of ComfyUI; it is a refusal in any case.
         return WorkflowRejected("ComfyUI refused the workflow")
 
 
@@ -75,7 +75,7 @@ def _choices(extra: Json) -> list[str]:
 
 
 def failure(messages: list[tuple[str, Json]]) -> Failure:
-    """Explain a history entry that did not succeed, by its last message (docs/comfyui.md)."""
+    """Return why an execution failed, by the last message in its history (docs/comfyui.md)."""
     name, data = messages[-1] if messages else ("", {})
     if name == "execution_interrupted":
         return Failure("interrupted", "the run was interrupted in ComfyUI")
@@ -91,7 +91,7 @@ def failure(messages: list[tuple[str, Json]]) -> Failure:
 
 
 def _short(value: object) -> str:
-    """Write a value in so few characters that it can be kept with its job."""
+    """Shorten a value so that it can be stored with its job."""
     return str(value)[:_LONGEST_TEXT]
 
 

@@ -1,4 +1,4 @@
-"""ComfyUI's websocket: it tells early what happens, and progress; history is the truth."""
+"""ComfyUI's websocket, for progress and early notice; the history is authoritative."""
 
 import json
 from contextlib import suppress
@@ -22,7 +22,7 @@ _MESSAGE_BYTES = 8 * 1024 * 1024
 
 
 class _Frames(frame_buffer):
-    """Frames of a message, which has no more bytes than it may."""
+    """Refuses a message that is too large while its frames arrive."""
 
     _bytes = 0
 
@@ -31,7 +31,7 @@ class _Frames(frame_buffer):
         self._bytes += self.length or 0
         if self._bytes > _MESSAGE_BYTES:
             raise WebSocketException("the message is too large")
-        if self.header and self.header[0]:  # the last of its message
+        if self.header and self.header[0]:  # the last frame of a message
             self._bytes = 0
 
 
@@ -42,12 +42,12 @@ class _Socket(WebSocket):
 
 
 class Events:
-    """Messages of one attempt. A broken socket is not an error: then `next` just waits."""
+    """Messages of one attempt. With a broken socket `next` waits and returns None."""
 
     def __init__(self, url: str, attempt_id: str) -> None:
         scheme_and_rest = url.partition("http")[2]
-        # Messages go to the client id of the submission; ours is the attempt's own, so that
-        # whichever driver follows it later receives them too.
+        # ComfyUI sends messages to the client id of the submission. That is the attempt's id, so
+        # a driver that follows the attempt later receives them, too.
         self._url = f"ws{scheme_and_rest}/ws?clientId={quote(attempt_id, safe='')}"
         self._attempt_id = attempt_id
         self._socket: WebSocket | None = None
@@ -62,16 +62,16 @@ class Events:
 
     @property
     def is_connected(self) -> bool:
-        """Whether ComfyUI could tell us something now."""
+        """Whether a socket is open on which ComfyUI may send messages."""
         return self._socket is not None
 
     def renew(self) -> None:
-        """Connect anew, so that ComfyUI knows who listens now."""
+        """Reconnect, so that ComfyUI sends to this socket."""
         self._close()
         self._connect()
 
     def next(self, timeout_seconds: float) -> Event | None:
-        """Return the attempt's next message; None when none came in time."""
+        """Return the attempt's next message; None if none comes in time."""
         if self._socket is None and not self._connect():
             sleep(timeout_seconds)
             return None
@@ -82,7 +82,7 @@ class Events:
         except (WebSocketException, OSError):
             self._close()
             self._breaks += 1
-            if self._breaks > 1:  # not to reconnect again and again without a pause
+            if self._breaks > 1:  # do not reconnect in a tight loop
                 sleep(timeout_seconds)
             return None
 
@@ -108,13 +108,13 @@ class Events:
 
     def _connect(self) -> bool:
         with suppress(WebSocketException, OSError):
-            # A foreign Origin is refused with 403, none never is.
+            # ComfyUI refuses a foreign Origin with 403, but accepts a request without one.
             self._socket = connect(
                 self._url,
                 timeout=_CONNECT_SECONDS,
                 class_=_Socket,
                 suppress_origin=True,
-                http_no_proxy=["*"],  # the library would ask the environment
+                http_no_proxy=["*"],  # else the library reads a proxy from the environment
             )
         return self._socket is not None
 

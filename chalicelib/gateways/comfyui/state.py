@@ -1,4 +1,4 @@
-"""What ComfyUI knows of a prompt, as values."""
+"""The state of a prompt in ComfyUI, read from its responses."""
 
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ class ImageFile(Struct, frozen=True):
 
 
 class Software(Struct, frozen=True):
-    """What a server runs on, as far as it tells."""
+    """A server's versions and device; None is not known."""
 
     comfyui: str | None
     pytorch: str | None
@@ -28,7 +28,7 @@ class Software(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """Known to ComfyUI and not finished: `position` 0 runs, 1 is next; `running` is what runs."""
+    """A prompt in the queue: `position` 0 runs, 1 is next. `running` is the id that runs."""
 
     position: int
     running: str | None = None
@@ -36,9 +36,9 @@ class Waiting(Struct, frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """Ended: the images by node, why it failed if it did, and how long the GPU worked on it.
+    """A prompt that has ended: its images by node, why it failed if it did, and its GPU time.
 
-    `ended_at` is by its clock, `graph` what it ran.
+    `ended_at` is by ComfyUI's clock; `graph` is the graph that ComfyUI executed.
     """
 
     images: dict[str, list[ImageFile]]
@@ -53,11 +53,11 @@ State = Waiting | Finished | None
 
 
 def waiting(attempt_id: str, queue: dict[str, Any]) -> Waiting | None:
-    """Find an attempt in an answer of GET /queue."""
+    """Find an attempt in a response of GET /queue."""
     running = [str(item[1]) for item in queue["queue_running"]]
     if attempt_id in running:
         return Waiting(0, attempt_id)
-    # Pending items come in heap order; they run in that of (number, prompt id).
+    # Pending items are in heap order; they run in the order of (number, prompt id).
     order = sorted((item[0], item[1]) for item in queue["queue_pending"])
     ids = [prompt_id for _, prompt_id in order]
     if attempt_id not in ids:
@@ -66,7 +66,7 @@ def waiting(attempt_id: str, queue: dict[str, Any]) -> Waiting | None:
 
 
 def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:
-    """Find an attempt in an answer of GET /history/{prompt_id}."""
+    """Find an attempt in a response of GET /history/{prompt_id}."""
     entry = history.get(attempt_id)
     if entry is None:
         return None
@@ -91,7 +91,7 @@ def finished(attempt_id: str, history: dict[str, Any]) -> Finished | None:
 
 
 def software(stats: dict[str, Any]) -> Software:
-    """Read an answer of GET /system_stats, whose other parts tell addresses and paths."""
+    """Read a response of GET /system_stats, whose other parts reveal addresses and paths."""
     system, devices = stats["system"], stats["devices"]
     return Software(
         _text(system.get("comfyui_version")),

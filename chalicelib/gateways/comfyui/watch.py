@@ -1,4 +1,4 @@
-"""Watching a run: what its messages mean, and when to look at the history in spite of them."""
+"""Watching an execution: what its messages mean, and when to read the history anyway."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -6,28 +6,28 @@ from typing import Any, Protocol
 from chalicelib.gateways.comfyui.events import Event
 from chalicelib.gateways.comfyui.state import Waiting
 
-LOOK_SECONDS = 1.0  # between two looks at the history, whatever the websocket says
-_QUEUE_EVERY = 5  # looks between two looks at the queue, whose answer carries whole graphs
+LOOK_SECONDS = 1.0  # between two reads of the history, whatever the websocket says
+_QUEUE_EVERY = 5  # the queue, with its whole graphs, is read at every fifth look only
 _DEAF_SECONDS = 20.0
 
 _RUNS = ("execution_start", "executing", "progress")
 
 
 class Report(Protocol):
-    """What `follow` tells as it comes by."""
+    """Receives what `follow` learns about an attempt."""
 
     def heard(self, progress: dict[str, Any] | None) -> None:
-        """The attempt runs, and ComfyUI said so itself; how far it is, if it said that too."""
+        """ComfyUI sent a message that the attempt runs, with its progress or None."""
 
     def seen(self, state: Waiting, *, is_listening: bool) -> None:
-        """The attempt is in the queue; whether ComfyUI could have said that it runs itself."""
+        """The attempt is in the queue; `is_listening` says whether a socket is open."""
 
 
 class Watch:
-    """Says when to look at the history: at the end, and regularly lest the end was missed.
+    """Says when to read the history: at the end, and regularly in case the end was missed.
 
-    And when to listen anew: a dead driver's socket that closes late cuts ours off, as both have
-    the attempt's client id, and ours stays open (docs/comfyui.md).
+    It also says when to reconnect. A dead driver's socket has the same client id; when it closes
+    late, the new socket stays open but receives nothing more (docs/comfyui.md).
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -40,7 +40,7 @@ class Watch:
         self._heard_at = self._clock()
 
     def is_deaf(self) -> bool:
-        """Tell, once, when a run was not heard of for long."""
+        """Return whether no message of the execution came for long; true only once."""
         if self._clock() - self._heard_at < _DEAF_SECONDS:
             return False
         self.hear()
@@ -59,24 +59,24 @@ class Watch:
 
 
 def is_of_execution(event: Event) -> bool:
-    """Tell whether the run goes on.
+    """Return whether a message shows that the execution goes on.
 
-    The greeting of a new socket names a node too, but no prompt, and says nothing of life.
+    The first message of a new socket names a node, too, but no prompt, and shows nothing.
     """
     return event[0] in _RUNS and "prompt_id" in event[1] and not is_end(event)
 
 
 def is_end(event: Event) -> bool:
-    """Tell whether the run is over and its history written."""
+    """Return whether the execution has ended and its history is written."""
     # History is written between `execution_success` and this last message (docs/comfyui.md).
     return event[0] == "executing" and event[1].get("node") is None
 
 
 def progress(event: Event) -> dict[str, Any] | None:
-    """Return how far the run is, if the message says so."""
+    """Return the progress in a message, or None."""
     name, data = event
     if name == "progress":
         return {"value": data.get("value"), "max": data.get("max"), "node": data.get("node")}
-    if name == "executing":  # a node has begun, as ComfyUI's own `progress_state` puts it
+    if name == "executing":  # a node has begun; `progress_state` has the same values for it
         return {"value": 0, "max": 1, "node": data.get("node")}
     return None

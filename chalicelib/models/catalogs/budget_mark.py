@@ -1,6 +1,6 @@
-"""When the daily budget is used up, beside the settings: who reads them reads it, too.
+"""When the daily budget is used up: stored with the settings, so that one query reads both.
 
-The reconciler writes it, and nobody else.
+Only the reconciler writes it.
 """
 
 from msgspec import Struct
@@ -9,17 +9,17 @@ from chalicelib.days import day_start
 from chalicelib.models.catalogs.catalog import SETTINGS
 from chalicelib.models.catalogs.item import Entry, Fields
 
-_KEY = ":budget"  # behind all ids, which are digits
+_KEY = ":budget"  # sorts after all ids, which are digits
 
 
 class BudgetMark(Struct, frozen=True):
-    """The time from which a budget of so many dollars is used up, until that day ends in UTC."""
+    """A budget of `dollars` is used up from `ends_at` until that day ends in UTC."""
 
     ends_at: float
     dollars: float
 
     def is_exhausted(self, dollars: float | None, now: float) -> bool:
-        """Tell whether a budget is used up now; one that was raised since is not."""
+        """Return whether a budget is used up now; a budget that was raised since is not."""
         is_today = day_start(now) <= self.ends_at <= now
         return dollars is not None and is_today and dollars <= self.dollars
 
@@ -36,7 +36,7 @@ def settings_and_mark() -> tuple[list[Fields], BudgetMark | None]:
 
 
 def read() -> BudgetMark | None:
-    """Return what was last written."""
+    """Return the mark; None if there is none."""
     try:
         return _mark(Entry.get(SETTINGS.name, _KEY, consistent_read=True))
     except Entry.DoesNotExist:
@@ -44,7 +44,7 @@ def read() -> BudgetMark | None:
 
 
 def write(mark: BudgetMark) -> None:
-    """Put a mark in the place of the last one."""
+    """Replace the mark."""
     fields = {"ends_at": mark.ends_at, "dollars": mark.dollars}
     Entry(SETTINGS.name, _KEY).update([Entry.fields.set(fields)])
 

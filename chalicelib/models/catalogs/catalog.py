@@ -1,4 +1,4 @@
-"""The four catalogs, and what they begin with."""
+"""The four catalogs, and their first items."""
 
 from pynamodb.exceptions import TransactWriteError
 
@@ -17,12 +17,12 @@ CATALOGS = (SETTINGS, STYLES, FORMATS, PROMPT_EXAMPLES)
 
 
 def is_new() -> bool:
-    """Tell whether the table never had its first items."""
+    """Return whether the first items were never stored."""
     return _seeded() is None
 
 
 def began_at() -> float | None:
-    """Return when the deployment began, in seconds since the epoch; None if it did not yet."""
+    """Return when the first items were stored, in seconds since the epoch; None if not known."""
     seeded = _seeded()
     return float(seeded.began_at) if seeded and seeded.began_at is not None else None
 
@@ -32,7 +32,7 @@ def _seeded() -> Entry | None:
 
 
 def begin_with(first: dict[str, list[Fields]], *, now: float) -> None:
-    """Store the first items of every catalog, all or none, unless that was done before."""
+    """Store the first items of every catalog, all or none, unless they were stored before."""
     unused = Entry.catalog.does_not_exist()
     try:
         with transaction() as writes:

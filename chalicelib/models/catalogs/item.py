@@ -14,7 +14,7 @@ Fields = dict[str, Any]
 
 
 class Entry(Table):
-    """An item, or a catalog's counter, or the claim on a unique name: see `NamedCatalog`."""
+    """An item, a catalog's counter, a claim on a unique name (see `NamedCatalog`), or a mark."""
 
     class Meta:
         table_name = config.catalog_table
@@ -26,22 +26,22 @@ class Entry(Table):
     began_at = NumberAttribute(null=True)
 
 
-_LAST = ":"  # behind all digits
+_LAST = ":"  # sorts after all digits
 
 
 def key_of(item_id: int) -> str:
-    """Write an id so that texts sort as numbers do."""
+    """Return an id as a text that sorts like the number."""
     return f"{item_id:012d}"
 
 
 class Catalog(Struct, frozen=True):
-    """Items that may be called alike; ids are never used twice."""
+    """Items whose names need not be unique; ids are never used twice."""
 
     name: str
     noun: str
 
     def items(self, after: int = 0) -> Iterator[tuple[int, Fields]]:
-        """Yield items in id order, those above `after`, reading on only as they are consumed."""
+        """Yield the items with ids above `after` in id order, read as they are consumed."""
         rest = Entry.key.between(key_of(after + 1), _LAST)
         for entry in Entry.query(self.name, rest, consistent_read=True):
             yield int(entry.key), entry.fields.as_dict()
@@ -70,11 +70,11 @@ class Catalog(Struct, frozen=True):
     def delete(self, item_id: int) -> None:
         """Remove an item, or raise NotFound."""
         self.get(item_id)
-        # Without a condition, so that a deletion whose answer is lost can be repeated.
+        # Without a condition, so that a deletion whose response is lost can be repeated.
         Entry(self.name, key_of(item_id)).delete()
 
     def entries(self, items: list[Fields]) -> Iterator[Entry]:
-        """Yield all that an empty catalog has to hold to begin with these items."""
+        """Yield the entries that store these first items in an empty catalog."""
         yield Entry(f"{self.name}:counter", "last", last_id=len(items))
         for item_id, fields in enumerate(items, start=1):
             yield Entry(self.name, key_of(item_id), fields=fields)

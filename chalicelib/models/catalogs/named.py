@@ -1,4 +1,4 @@
-"""A catalog whose items have names of their own: each name in use is claimed by an entry."""
+"""A catalog whose items have unique names: an entry claims each name in use."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,7 @@ _RACES = 25
 
 
 class NamedCatalog(Catalog, frozen=True):
-    """Items of which no two may have the same `name`."""
+    """Items with a unique `name`."""
 
     def create(self, fields: Fields) -> int:
         """Store a new item and return its id; raise InvalidRequest when its name is taken."""
@@ -32,19 +32,19 @@ class NamedCatalog(Catalog, frozen=True):
         self._race(item_id, lambda old: self._remove(item_id, old["name"]))
 
     def entries(self, items: list[Fields]) -> Iterator[Entry]:
-        """Yield all that an empty catalog has to hold to begin with these items."""
+        """Yield the entries that store these first items in an empty catalog."""
         yield from super().entries(items)
         yield from (self._claim(fields["name"]) for fields in items)
 
     def _race(self, item_id: int, change: Callable[[Fields], bool]) -> None:
-        """Apply a change that holds only while its item stays as it was read."""
+        """Apply a change to an item as it was read; read it again and retry if it has changed."""
         for _ in range(_RACES):
             if change(self.get(item_id)):
                 return
         raise self._contended(item_id)
 
     def _store(self, item_id: int, fields: Fields) -> bool:
-        """Store a new item; False when another has the same name in hand just now."""
+        """Store a new item; return False while another request writes the same name."""
         try:
             with transaction() as writes:
                 writes.save(Entry(self.name, key_of(item_id), fields=fields))
@@ -59,7 +59,7 @@ class NamedCatalog(Catalog, frozen=True):
         return True
 
     def _rename(self, item_id: int, old_name: str, new: Fields) -> bool:
-        """Replace an item if its name is still the old one; False when somebody was faster."""
+        """Replace an item if it has the old name; return False if another request was faster."""
         try:
             with transaction() as writes:
                 item = Entry(self.name, key_of(item_id), fields=new)
@@ -71,15 +71,15 @@ class NamedCatalog(Catalog, frozen=True):
         except TransactWriteError as error:
             if not lost_race(error):
                 raise
-            # Deletions come first in a transaction, then writes in their order: the claim is
-            # last, and counts only if the item was as it had been read.
+            # PynamoDB sends deletions first, then saves in their order: the claim is last. The
+            # name is taken only if the item itself was as it had been read.
             if cancellations(error)[-2:] == ["", REFUSED]:
                 raise self._taken() from error
             return False
         return True
 
     def _remove(self, item_id: int, name: str) -> bool:
-        """Remove an item if its name is still this one; False when somebody was faster."""
+        """Remove an item if it still has this name; return False if another request was faster."""
         try:
             with transaction() as writes:
                 item = Entry(self.name, key_of(item_id))
@@ -103,7 +103,7 @@ class NamedCatalog(Catalog, frozen=True):
         )
 
     def _contended(self, item_id: int) -> DarkroomError:
-        return DarkroomError(f"{self.noun.lower()} {item_id} is being changed by others")
+        return DarkroomError(f"{self.noun.lower()} {item_id} is being changed by other requests")
 
 
 def _is_named(name: str) -> Condition:

@@ -1,1 +1,1 @@
-"""GPU instances in their table."""
+"""The fleet table: GPU instances, and the tries to start them."""

@@ -1,4 +1,4 @@
-"""What we know of a GPU instance, and every way in which that may change."""
+"""The record of a GPU instance, and every way in which it may change."""
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DeleteError
@@ -9,33 +9,33 @@ from chalicelib.config import config
 from chalicelib.days import day_start
 from chalicelib.models.table import Table, set_or_remove, was_refused
 
-# Longer than the reconciler's period: what was not seen for so long may have been off meanwhile.
+# Longer than the reconciler's period: an instance not seen for so long may have been off.
 GAP_SECONDS = 200
 
 # An instance that failed to boot so often in a row is left alone for a while.
 _MOST_FAILED_BOOTS = 3
 _UNHEALTHY_SECONDS = 3600
 
-_START_SECONDS = 60  # between asking EC2 for a start and the time that it gives for it
+_START_SECONDS = 60  # at most, from the request to start to the launch time that EC2 reports
 
-_NEWEST_WEIGHT = 0.2  # of the newest in the average of recent ones
+_NEWEST_WEIGHT = 0.2  # of the newest value in a moving average
 
-# Items of the table whose ids begin so are no instances.
+# Items whose ids begin with this are not instances.
 OTHER = ":"
 
 
 class InstanceRecord(Table):
-    """A GPU instance: its state and since when, and what it serves; its changes are single writes.
+    """A GPU instance: its state and since when, its jobs and its health. Changes are single writes.
 
-    Times are seconds since the epoch. `jobs` are those that have a slot on it: they run, or wait
-    in its ComfyUI's own queue; it served one last at `served_at`, and had something else to do
-    than to wait for work at `used_at`. No other job gets a slot before `draining_until`, as the
-    instance is about to stop. `unhealthy_attempt` is the attempt that shows that its ComfyUI has
-    to be started anew, since `unhealthy_since`. It is on since `on_since`, has been ready since
-    `ready_at`, and not answered since `unreachable_since`; no job gets a slot from
-    `budget_ends_at` to the end of that day in UTC, as its time is not paid for. `failed_boots`
-    came one after another, and after some it is left alone until `unhealthy_until`.
-    `unhealthy_reason` says for people what is wrong with it.
+    Times are seconds since the epoch. `jobs` have a slot on the instance: they run, or wait in its
+    ComfyUI's own queue. It last served a job at `served_at`, and was last not idle at `used_at`.
+    No other job gets a slot before `draining_until`, as the instance is about to stop.
+    `unhealthy_attempt` is the attempt that shows, since `unhealthy_since`, that ComfyUI has to be
+    restarted. The instance has been on since `on_since`, ready since `ready_at`, and without an
+    answer since `unreachable_since`. No job gets a slot from `budget_ends_at` to the end of that
+    day in UTC, as the budget is used up. `failed_boots` is how many boots in a row have failed;
+    after some the instance is left alone until `unhealthy_until`. `unhealthy_reason` says for
+    people what is wrong with it.
     """
 
     class Meta:
@@ -71,24 +71,24 @@ class InstanceRecord(Table):
         return set(self.jobs or ())
 
     def is_past_budget(self, now: float) -> bool:
-        """Tell whether the budget of the day is used up, as far as the record says."""
+        """Return whether the record says that the day's budget is used up."""
         ends_at = self.budget_ends_at
         return ends_at is not None and day_start(now) <= ends_at <= now
 
     @property
     def stopped_while_booting(self) -> bool:
-        """Whether it was started, and is found off without anybody having stopped it."""
+        """Whether an instance that is off was booting, and was not stopped by Darkroom."""
         was_booting = self.on_since is not None and self.ready_at is None
         return was_booting and not self.unhealthy_reason and self.draining_until is None
 
     @classmethod
     def read(cls, instance_id: str) -> "InstanceRecord":
-        """Return what is known, which may be nothing."""
+        """Return an instance's record, a new one if there is none."""
         return next(cls.query(instance_id, consistent_read=True), cls(instance_id))
 
     @classmethod
     def all(cls) -> list["InstanceRecord"]:
-        """Return all records: the table has one item for each instance."""
+        """Return all records by a scan: the table has one item for each instance."""
         return [each for each in cls.scan() if not each.id.startswith(OTHER)]
 
     def note(
@@ -100,9 +100,9 @@ class InstanceRecord(Table):
         is_idle: bool = False,
         launched_at: float | None = None,
     ) -> float:
-        """Note the state; return since when it has been so without a break.
+        """Note the state; return since when it has been the same without a gap.
 
-        `launched_at` is when EC2 last started it, whoever asked for that.
+        `launched_at` is when EC2 last started the instance, at whose request does not matter.
         """
         record = InstanceRecord
         was_missed = now - self.seen_at > GAP_SECONDS
@@ -126,7 +126,7 @@ class InstanceRecord(Table):
             return True
         if launched_at is not None:
             return bool(launched_at > self.on_since + _START_SECONDS)
-        # Nobody looked for so long that it may have been off and on again.
+        # It was not seen for so long that it may have been off and on again.
         return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
 
     def went_off(self, *, now: float) -> None:
@@ -144,14 +144,14 @@ class InstanceRecord(Table):
             record.on_since.does_not_exist() if on_since is None else record.on_since == on_since
         )
         if self.update_if(unchanged, *gone) and stopped_while_booting:
-            self.boot_failed("EC2 stopped it as it booted", now=now)
+            self.boot_failed("EC2 stopped it while it booted", now=now)
 
     def started(self, *, now: float) -> None:
         """Note that EC2 was asked to start it."""
         self.update(self._on_from(now))
 
     def become_unreachable(self, *, now: float) -> None:
-        """Note that it does not answer, though it was ready."""
+        """Note that it does not answer, if it was ready."""
         record = InstanceRecord
         unreachable_since = record.unreachable_since.set(record.unreachable_since | now)
         self.update_if(record.ready_at.exists(), unreachable_since)
@@ -162,7 +162,7 @@ class InstanceRecord(Table):
             self.update([InstanceRecord.unreachable_since.remove()])
 
     def became_ready(self, *, now: float) -> None:
-        """Note that ComfyUI serves from now on, and for how long it booted."""
+        """Note that it is ready, and how long it took to boot."""
         record = InstanceRecord
         actions: list[Action] = [
             record.ready_at.set(now),
@@ -176,12 +176,12 @@ class InstanceRecord(Table):
         self.update_if(record.ready_at.does_not_exist(), *actions)
 
     def mark_unhealthy(self, reason: str, *, now: float) -> None:
-        """Note what keeps an instance that is on from ever being ready."""
+        """Note why an instance that is on will not become ready."""
         on_since = InstanceRecord.on_since
         self.update([InstanceRecord.unhealthy_reason.set(reason), on_since.set(on_since | now)])
 
     def boot_failed(self, reason: str, *, now: float) -> None:
-        """Count a boot that came to nothing; after some of them it is left alone for a while."""
+        """Count a failed boot; after three in a row the instance is left alone for an hour."""
         record, failed = InstanceRecord, self.failed_boots + 1
         actions: list[Action] = [
             record.failed_boots.set(failed),
@@ -192,7 +192,7 @@ class InstanceRecord(Table):
         self.update(actions)
 
     def acquire_slot(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
-        """Give a job a slot if one is free; it keeps the one that it has."""
+        """Give a job a slot if one is free; return whether it has one. A job keeps its slot."""
         record = InstanceRecord
         free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
@@ -203,16 +203,16 @@ class InstanceRecord(Table):
         return self.update_if(allowed, *actions)
 
     def drain_if_empty(self, *, until: float) -> bool:
-        """Let no job have a slot any more, unless one has: then the instance may not stop."""
+        """Give out no more slots; return False, and do nothing, if a job has one."""
         no_job = InstanceRecord.jobs.does_not_exist()
         return self.update_if(no_job, InstanceRecord.draining_until.set(until))
 
     def drain(self, *, until: float) -> None:
-        """Let no other job have a slot: the instance goes, whatever it does."""
+        """Give out no more slots, even if jobs have some: the instance has to stop."""
         self.update([InstanceRecord.draining_until.set(until)])
 
     def set_budget_end(self, ends_at: float | None) -> None:
-        """Let no job have a slot from a time to the end of its day; None lets all."""
+        """Give out no slots from `ends_at` to the end of its day; None lifts this."""
         self.update([set_or_remove(InstanceRecord.budget_ends_at, ends_at)])
 
     def release_slot(
@@ -223,10 +223,10 @@ class InstanceRecord(Table):
         execution_seconds: float | None = None,
         spent_seconds: float = 0,
     ) -> None:
-        """Free a job's slot, harmless if it has none.
+        """Free a job's slot; harmless if it has none.
 
-        `execution_seconds` is how long an image took, if there is one; `spent_seconds` what all
-        executions of the job took here, which count once, with the slot.
+        `execution_seconds` is how long an image took, if there is one. `spent_seconds` is how long
+        all executions of the job took here; it is added only while the job has the slot, so once.
         """
         record = InstanceRecord
         actions: list[Action] = [record.jobs.delete({job_id})]
@@ -242,12 +242,12 @@ class InstanceRecord(Table):
             self.update(actions)
 
     def mark_unhealthy_by(self, attempt_id: str, *, now: float) -> None:
-        """Take the instance for broken for as long as its ComfyUI has this attempt."""
+        """Mark the instance as unhealthy for as long as its ComfyUI has this attempt."""
         record = InstanceRecord
         self.update([record.unhealthy_attempt.set(attempt_id), record.unhealthy_since.set(now)])
 
     def mark_healthy(self) -> None:
-        """Note that it works, unless another attempt shows that it does not."""
+        """Remove the mark of an unhealthy attempt, unless it is now that of another attempt."""
         record = InstanceRecord
         unchanged = record.unhealthy_attempt == self.unhealthy_attempt
         self.update_if(
@@ -255,7 +255,7 @@ class InstanceRecord(Table):
         )
 
     def forget(self) -> None:
-        """Delete the record of an instance that is gone, unless jobs have slots still."""
+        """Delete the record of a terminated instance, unless jobs still have slots."""
         try:
             self.delete(condition=InstanceRecord.jobs.does_not_exist())
         except DeleteError as error:

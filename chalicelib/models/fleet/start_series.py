@@ -1,4 +1,4 @@
-"""The starting of GPU instances: one function at a time, and not again too soon."""
+"""Tries to start GPU instances: by one function at a time, with pauses between them."""
 
 from uuid import uuid4
 
@@ -8,14 +8,14 @@ from pynamodb.expressions.update import Action
 from chalicelib.models.fleet.instance import OTHER, InstanceRecord
 from chalicelib.models.table import Table
 
-_FORGOTTEN_SECONDS = 600  # after the longest pause
+_FORGOTTEN_SECONDS = 600  # after `next_at`, failures no longer count
 
 
 class StartSeries(Table):
-    """What became of the last tries to start an instance; times in seconds since the epoch.
+    """The last tries to start an instance; times are seconds since the epoch.
 
-    Nobody tries before `next_at`. `failed` tries came to nothing since one did, the last for the
-    reason `why`. `holder` is the claim of the last one who tried.
+    No function tries before `next_at`. `failed` counts the failed tries since the last success;
+    `why` is the reason of the newest. `holder` identifies the newest claim.
     """
 
     class Meta:
@@ -31,7 +31,7 @@ class StartSeries(Table):
 
     @classmethod
     def read(cls, *, now: float) -> "StartSeries":
-        """Return how the starts go; what was long ago tells nothing."""
+        """Return the series; failures of long ago do not count."""
         series = cls()
         series = next(cls.query(series.id, consistent_read=True), series)
         if now > series.next_at + _FORGOTTEN_SECONDS:
@@ -39,11 +39,11 @@ class StartSeries(Table):
         return series
 
     def claim(self, *, now: float, until: float) -> bool:
-        """Be the only one who tries before `until`; tell whether that is so."""
+        """Claim the right to try until `until`; return False if another function has it."""
         series = StartSeries
         is_free = series.next_at.does_not_exist() | (series.next_at <= now)
         holder, failed = uuid4().hex, int(self.failed)
-        is_ours = series.holder == holder  # this very write, repeated as its answer was lost
+        is_ours = series.holder == holder  # this same write, repeated as its response was lost
         claimed = (series.next_at.set(until), series.holder.set(holder))
         if not self.update_if(is_free | is_ours, *claimed):
             self.refresh(consistent_read=True)
@@ -57,7 +57,7 @@ class StartSeries(Table):
         self._end([series.failed.set(self.failed + 1), series.why.set(why)], until)
 
     def succeed(self, *, until: float) -> None:
-        """Note that an instance starts; EC2 tells so some seconds later."""
+        """Note that an instance starts; EC2 reports that some seconds later."""
         self._end([StartSeries.failed.set(0), StartSeries.why.remove()], until)
 
     def pause(self, *, until: float) -> None:
@@ -65,6 +65,6 @@ class StartSeries(Table):
         self._end([], until)
 
     def _end(self, actions: list[Action], until: float) -> None:
-        """Write what became of a claim, unless it ran out and is another's."""
+        """Write the result of a claim, unless it expired and another function has a new one."""
         series = StartSeries
         self.update_if(series.next_at == self.next_at, *actions, series.next_at.set(until))

@@ -1,4 +1,4 @@
-"""The one write that accepts a request: its jobs and its Idempotency-Key, all or nothing."""
+"""Accepting a request: its jobs and its Idempotency-Key are stored together, or none of them."""
 
 from hashlib import sha256
 
@@ -14,7 +14,7 @@ from chalicelib.models.table import REFUSED, Table, cancellations, transaction, 
 
 
 class AcceptedKey(Table):
-    """An Idempotency-Key and what it was used for, beside the jobs and as long as they."""
+    """An Idempotency-Key and what it was used for, in the jobs table for as long as the jobs."""
 
     class Meta:
         table_name = config.jobs_table
@@ -28,7 +28,7 @@ class AcceptedKey(Table):
 
 
 def _item_id(owner: str, key: str) -> str:
-    # Hashed, as a key is the caller's own text of any length; an owner's name has no line break.
+    # Hashed, as a key is the caller's own text. An owner's name has no line break.
     text = f"{owner}\n{key}"
     return f"idempotency:{sha256(text.encode()).hexdigest()}"
 
@@ -36,7 +36,7 @@ def _item_id(owner: str, key: str) -> str:
 def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] | None:
     """Return the jobs of an owner's earlier request with this key; None if there was none.
 
-    Raise IdempotencyConflict when that request had another body.
+    Raise IdempotencyConflict when that request had another path or body.
     """
     known = _known(owner, key)
     if known is None or known.expires_at <= now:
@@ -47,10 +47,10 @@ def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] |
 
 
 def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) -> list[Job]:
-    """Store new jobs and return them, or return those that the same key stored a moment earlier.
+    """Store new jobs and return them, or return those that the same key has stored before.
 
-    Raise IdempotencyConflict when the key was used with another body meanwhile, Overloaded
-    when DynamoDB had no time and nothing is stored, and Unanswered when that is not known.
+    Raise IdempotencyConflict when the key was used with another path or body, Overloaded when
+    DynamoDB throttles and nothing is stored, and Unanswered when it is not known whether it is.
     """
     if not key and len(jobs) == 1:
         _store_one(jobs[0])
@@ -67,7 +67,7 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) ->
             raise passing from error
         if REFUSED not in cancellations(error):
             raise
-        # Nobody else has these jobs' ids: without a key they were stored, and the answer was lost.
+        # No other jobs have these ids: without a key they are stored, and the response was lost.
         return _stored_before(jobs, key, fingerprint, now=now) if key else jobs
     return jobs
 
@@ -75,7 +75,7 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) ->
 def _store_one(job: Job) -> None:
     """Store a job without a transaction, which would cost twice as much.
 
-    Its parameters come first: without the job nobody reads them, and they expire.
+    The parameters come first: without the job they are never read, and expire.
     """
     try:
         job.parameters_item.save()
@@ -87,12 +87,12 @@ def _store_one(job: Job) -> None:
 
 
 def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -> list[Job]:
-    """Return what is stored under the key: these jobs, if the answer was lost, or another's."""
+    """Return the key's jobs: these, if the response was lost, or those of an earlier request."""
     owner = jobs[0].owner
     known = _known(owner, key)
     if known and known.job_ids == [job.id for job in jobs]:
         return jobs
-    # None if what was there has just been deleted.
+    # None if the key has just been deleted.
     found = replay(owner, key, fingerprint, now=now)
     return accept(jobs, key, fingerprint, now=now) if found is None else found
 
@@ -105,7 +105,7 @@ def _known(owner: str, key: str) -> AcceptedKey | None:
 
 
 def _is_unused(now: float) -> Condition:
-    # DynamoDB deletes an expired item when it comes to it, within days.
+    # DynamoDB deletes an expired item within days.
     unused: Condition = AcceptedKey.id.does_not_exist() | (AcceptedKey.expires_at <= now)
     return unused
 

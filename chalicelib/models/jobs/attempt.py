@@ -1,4 +1,4 @@
-"""One try at a job, as the job records it."""
+"""Attempts, as a job records them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.config import config
 
-# Why an attempt is made: because it is the first, or because of how the one before it ended.
+# Why an attempt is made: it is the first, or how the attempt before it ended.
 FIRST = "first"
 LOST = "lost"
 NEVER_RAN = "never_ran"
@@ -19,22 +19,22 @@ GPU_FAILED = "gpu_failed"
 
 _SENTENCES = {
     FIRST: "first",
-    LOST: "ComfyUI no longer knew it",
-    NEVER_RAN: "ComfyUI forgot it while it waited in its queue",
-    HELD_UP: "ComfyUI stood still before it came to it",
-    NO_PROGRESS: f"no progress for {config.no_progress_seconds} seconds",
+    LOST: "ComfyUI no longer knew the attempt",
+    NEVER_RAN: "ComfyUI lost the attempt while it waited in its queue",
+    HELD_UP: "ComfyUI stopped working before it started the attempt",
+    NO_PROGRESS: f"there was no progress for {config.no_progress_seconds} seconds",
     INTERRUPTED: "the run was interrupted in ComfyUI",
-    IMAGE_GONE: "its image had vanished from ComfyUI",
+    IMAGE_GONE: "ComfyUI no longer had the image",
     OUT_OF_MEMORY: "the GPU ran out of memory, which was then freed",
     GPU_FAILED: "the GPU reported a fault",
 }
 
 
 class Attempt(MapAttribute[str, Any]):
-    """One submission to ComfyUI, under an id that we chose and wrote down before.
+    """One submission to ComfyUI, under an id that is stored before it is made.
 
-    `reason` is the code of why it was made; `sentence_of` says it for people.
-    `execution_seconds` is how long it had a GPU, if ComfyUI told; `cost` is in dollars, if known.
+    `reason` is the code of why it was made; `sentence_of` returns it for people.
+    `execution_seconds` is how long it had a GPU, `cost` is in dollars; None is not known.
     """
 
     id = UnicodeAttribute()
@@ -47,8 +47,5 @@ class Attempt(MapAttribute[str, Any]):
 
 
 def sentence_of(reason: str) -> str:
-    """Return what people read for the code of a reason.
-
-    A code that this release does not know is returned as it is.
-    """
+    """Return a reason as a text for people; a code that is not known is returned as it is."""
     return _SENTENCES.get(reason, reason)

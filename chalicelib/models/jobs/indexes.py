@@ -1,7 +1,7 @@
-"""Indexes of the jobs table: listings are Queries, spread over shards so that none runs hot.
+"""Indexes of the jobs table, by which lists are queried; shards avoid hot partitions.
 
-They hold keys and little else, so that an image's progress is written to the table alone, and a
-list reads no more than it shows.
+They contain keys and little else, so that progress is written to the table alone, and a list
+reads no more than it shows.
 """
 
 from typing import Any
@@ -13,17 +13,17 @@ from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyPr
 SHARDS = 4
 QUEUE = "queue"
 
-# What a post's jobs are, in the indexes of posts; those that failed are in none.
+# The state of a post's job in the indexes of posts; failed and canceled jobs are in neither.
 UNDER_WAY, MADE = "open", "made"
 
 
 def shard_of(job_id: str) -> str:
-    """Spread ids evenly; a partition takes 1,000 writes a second (DynamoDB quotas)."""
+    """Spread ids evenly, as a partition takes 1,000 writes a second (DynamoDB quotas)."""
     return str(crc32(job_id.encode()) % SHARDS)
 
 
 class ByAge(GlobalSecondaryIndex[Any]):
-    """All jobs, in the order of their creation, with what a report of the usage needs."""
+    """All jobs, in the order of their creation, with what a usage report needs."""
 
     class Meta:
         index_name = "by_age"
@@ -55,7 +55,7 @@ class ByStatus(GlobalSecondaryIndex[Any]):
 class ByQueue(GlobalSecondaryIndex[Any]):
     """The queue: jobs that wait for a slot on a GPU, the next one first.
 
-    One partition is enough: it takes 1,000 jobs a second, as many as hundreds of GPUs make.
+    One partition is enough: it takes 1,000 jobs a second, as many as hundreds of GPUs can do.
     """
 
     class Meta:

@@ -39,18 +39,18 @@ from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 from chalicelib.signals import JobBusy, LeaseLost
 
-# A message that comes this much before its job is due was overtaken by a later one.
+# A driver may come this long before a job is due. An earlier message was overtaken by a later one.
 _EARLY_SECONDS = 1
 
 
 class Job(Table):
     """A request for one image, from the moment it was accepted; terminal statuses are final.
 
-    Times are seconds since the epoch. While `lease` is set, its owner drives the job until
-    `due_at`; without a lease, `due_at` is when somebody should drive it next. While `queue`
-    is set, the job waits for a slot on a GPU, in the order of `sort_key`. `end_reason` is why its
-    last attempt is over, `waits_for` the code of what keeps it from its end. `sort_key` stays when
-    the job leaves the queue, for when it has to come back. It waits for a slot until `waits_until`.
+    Times are seconds since the epoch. While `lease` is set, its driver has the job until `due_at`;
+    without a lease, the job is due at `due_at`. While `queue` is set, the job waits for a slot on a
+    GPU, in the order of `sort_key` and until `waits_until`. `sort_key` stays when the job leaves
+    the queue, in case it returns. `end_reason` is the code of why its last attempt ended,
+    `waits_for` the code of what the job waits for.
     """
 
     class Meta:
@@ -101,7 +101,7 @@ class Job(Table):
     by_post = ByPost()
     by_owner_post = ByOwnerPost()
 
-    # What this object may write under: `lease` is re-read, and may then be another driver's.
+    # The lease that this object has; after a refresh, `lease` may be another driver's.
     _held = ""
     _parameters: dict[str, Any] | None = None
 
@@ -116,29 +116,29 @@ class Job(Table):
 
     @property
     def waits_in_queue(self) -> bool:
-        """Whether it needs no message, as it is made due when a slot is free."""
+        """Whether it needs no message, as the dispatcher makes it due when a slot is free."""
         is_made_due = self.waits_for in (None, BUDGET_EXHAUSTED)
         return bool(self.queue) and self.status == QUEUED and is_made_due
 
     @property
     def attempt(self) -> Attempt | None:
-        """The submission that counts now, if there was one."""
+        """The last attempt, if there was one."""
         return self.attempts[-1] if self.attempts else None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the job is to make; read when it is first asked for."""
+        """The parameters of the image; they are read on first use."""
         if self._parameters is None:
             self._parameters = JobParameters.of(self.id)
         return self._parameters
 
     @property
     def parameters_item(self) -> JobParameters:
-        """The item that has the parameters of a new job."""
+        """The item that stores the parameters of a new job."""
         return JobParameters.new(self.id, self.parameters, job_expires_at=int(self.expires_at))
 
     def note_execution(self, seconds: float, cost: float | None) -> None:
-        """Remember the last attempt's run; it is written together with the attempt's end."""
+        """Note the last attempt's execution; it is stored together with the attempt's end."""
         self.attempts[-1].execution_seconds, self.attempts[-1].cost = round(seconds, 3), cost
         runs = [each for each in self.attempts if each.execution_seconds is not None]
         costs = [each.cost for each in runs]
@@ -147,16 +147,16 @@ class Job(Table):
 
     @property
     def images_expire_at(self) -> float:
-        """Until when the bucket keeps its images at least."""
+        """Until when the bucket keeps the images, at least."""
         if not config.image_retention_days or self.finished_at is None:
             return inf
         return float(self.finished_at) + config.image_retention_days * DAY_SECONDS
 
     @property
     def deadline_at(self) -> float:
-        """When the job fails: if it has no slot by then, or else if it has not ended by then.
+        """When the job fails, if it has no slot by then or, with a slot, has not ended by then.
 
-        One that had its slot in time, and lost it, has as much time as if it had kept it.
+        A job that had a slot in time and lost it has as much time as if it had kept it.
         """
         if self.slot_at is None:
             return float(self.waits_until)
@@ -165,7 +165,7 @@ class Job(Table):
 
     @property
     def has_slot(self) -> bool:
-        """Whether a GPU has it, so that the run's deadline counts."""
+        """Whether the job has a slot, so that the deadline of the execution counts."""
         return self.slot_at is not None and not self.queue
 
     @classmethod
@@ -178,9 +178,9 @@ class Job(Table):
         wait_seconds: int | None = None,
         **known: Any,
     ) -> "Job":
-        """Make a queued job, not yet stored; the reconciler drives it if nobody else does.
+        """Make a queued job, not yet stored; the reconciler drives it if no other driver does.
 
-        It waits for a slot for `wait_seconds`, or as long as the deployment lets it.
+        It waits for a slot for `wait_seconds`, `JOB_DEADLINE_SECONDS` if that is not given.
         """
         waits_until = now + (wait_seconds or config.job_deadline_seconds)
         kept_seconds = config.execution_deadline_seconds + config.job_retention_days * DAY_SECONDS
@@ -212,7 +212,7 @@ class Job(Table):
 
     @classmethod
     def show(cls, job_id: str, *, owner: str | None = None) -> "Job":
-        """Return a job and its parameters, read in one call; else do as `find`."""
+        """Return a job and its parameters, read in one call, or raise NotFound as `find` does."""
         kinds: dict[str, type[Table]] = {job_id: cls, id_of(job_id): JobParameters}
         found = read_together(kinds, consistent=True)
         job, stored = found.get(job_id), found.get(id_of(job_id))
@@ -224,7 +224,7 @@ class Job(Table):
         return job
 
     def claim(self, lease: str, *, now: float, until: float) -> None:
-        """Become the only driver until `until`; raise JobBusy or JobFinished."""
+        """Take the lease until `until`; raise JobBusy or JobFinished."""
         free = Job.lease.does_not_exist() & (Job.due_at <= now + _EARLY_SECONDS)
         expired = Job.lease.exists() & (Job.due_at <= now)
         claimable = Job.status.is_in(*OPEN) & (free | expired | (Job.lease == lease))
@@ -235,8 +235,8 @@ class Job(Table):
                 raise
             self.refresh(consistent_read=True)
             if self.is_open:
-                raise JobBusy(f"job {self.id} is driven by another") from error
-            raise JobFinished(f"job {self.id} is {self.status}") from error
+                raise JobBusy(f"job {self.id} has another driver or is not due yet") from error
+            raise JobFinished(f"job {self.id} has already ended: {self.status}") from error
         self._held = lease
 
     def put_back(
@@ -249,10 +249,10 @@ class Job(Table):
         end_reason: str | None = None,
         sort_key: str | None = None,
     ) -> None:
-        """Give up the lease; whoever comes at `due_at` goes on.
+        """Give up the lease; the job is due again at `due_at`.
 
-        `waits_for` says for programs what keeps it, `end_reason` why the attempt is over,
-        `sort_key` where in the queue the job is.
+        `waits_for` is the code of what the job waits for, `end_reason` that of why its attempt
+        ended. `sort_key` puts the job into the queue.
         """
         actions = [
             *self._to(status),
@@ -268,7 +268,7 @@ class Job(Table):
         self._change(actions)
 
     def become_unreachable(self, reason: str, *, now: float, due_at: float) -> None:
-        """Put back a job whose ComfyUI does not answer, and remember since when."""
+        """Put back a job whose ComfyUI does not answer, and note since when."""
         self._change(
             [
                 Job.status_reason.set(reason),
@@ -280,13 +280,13 @@ class Job(Table):
         )
 
     def begin_attempt(self, attempt: Attempt, *, queue_position: int) -> None:
-        """Write a submission down before it is made, so that its loss can be noticed."""
+        """Store an attempt before it is submitted, so that its loss is noticed."""
         now = attempt.started_at
         actions = [
             *self._resumed(queue_position),
-            # As a whole: the run of the attempt before may have to be noted with it.
+            # All attempts, as the execution of the one before may have to be stored with this.
             Job.attempts.set([*self.attempts, attempt]),
-            # In the queue it had no GPU, and the time with one begins anew.
+            # A job from the queue had no slot: its time with a slot begins again.
             Job.slot_at.set(now if self.queue else self.slot_at or now),
             Job.started_at.set(self.started_at or now),
             Job.progressed_at.set(now),
@@ -296,21 +296,21 @@ class Job(Table):
         try:
             self._change(actions, size(Job.attempts) == len(self.attempts))
         except LeaseLost:
-            # Ours all the same, if the answer of the first of two writes was lost.
+            # The write was done if its first response was lost and it was repeated.
             self.refresh(consistent_read=True)
             if self.lease != self._held or not self.attempt or self.attempt.id != attempt.id:
                 raise
 
     def resume(self, *, queue_position: int) -> None:
-        """Note that ComfyUI has the attempt still."""
+        """Note that ComfyUI still has the attempt."""
         self._change(self._resumed(queue_position))
 
     def report(
         self, progress: dict[str, Any] | None, *, queue_position: int, now: float, until: float
     ) -> None:
-        """Let pollers see how far the image is, or how many stand before it in the queue.
+        """Store the progress of the image, or its position in ComfyUI's queue, for callers to see.
 
-        `now` is when ComfyUI last gave a sign of life; the lease is kept until `until`.
+        `now` is when ComfyUI last showed progress; the lease is extended to `until`.
         """
         self._change(
             [
@@ -323,32 +323,32 @@ class Job(Table):
         )
 
     def succeed(self, images: list[dict[str, Any]], *, now: float) -> None:
-        """Finish with stored images."""
+        """End the job with its stored images."""
         made = (Job.images.set(images), Job.image_count.set(len(images)), Job.error.remove())
         ended = self._ended(SUCCEEDED, now, *made)
         self._change([*ended, *self._runs(), Job.lease.remove()])
 
     def fail(self, error: dict[str, Any], *, now: float) -> None:
-        """Finish without; `error` is what the caller reads."""
+        """End the job without images; `error` is what the caller reads."""
         ended = self._ended(FAILED, now, Job.error.set(error))
         self._change([*ended, *self._runs(), Job.lease.remove()])
 
     def cancel(self, error: dict[str, Any], *, now: float) -> None:
-        """Finish, whoever drives the job: he may then change nothing more.
+        """End the job, whatever driver it has: that driver can then change nothing more.
 
-        `lease` and `due_at` stay, and tell until when he may not know. Raise JobFinished when
-        the job has ended already.
+        `lease` and `due_at` stay, as until then the driver may not know that the job has ended.
+        Raise JobFinished when it has already ended.
         """
         try:
             self._write(self._ended(CANCELED, now, Job.error.set(error)), Job.id.exists())
         except LeaseLost as lost:
             self.refresh(consistent_read=True)
-            raise JobFinished(f"job {self.id} is {self.status}") from lost
+            raise JobFinished(f"job {self.id} has already ended: {self.status}") from lost
 
     def make_due(self, *, now: float) -> None:
-        """Make a job that nobody drives due now; raise LeaseLost if somebody does, or did since.
+        """Make a job without a driver due now; raise LeaseLost if it has one, or had one since.
 
-        What it was when it was read counts: it may have been made due, or put back, meanwhile.
+        The job must be as it was read: it may have been made due, or put back, since then.
         """
         undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
         unchanged = Job.due_at == self.due_at
@@ -362,7 +362,7 @@ class Job(Table):
         ]
 
     def _index_keys_of(self, status: str) -> dict[str, str]:
-        """Return the status, and where the indexes have the jobs of this status."""
+        """Return the status, and the job's keys in the indexes by status."""
         return {
             "status": status,
             "status_shard": f"{status}#{self.shard}",
@@ -370,7 +370,7 @@ class Job(Table):
         }
 
     def _posted(self, state: str) -> dict[str, str]:
-        """Return where the indexes of posts have the job."""
+        """Return the job's keys in the indexes of posts."""
         if not self.post_id:
             return {}
         return {
@@ -379,7 +379,7 @@ class Job(Table):
         }
 
     def _runs(self) -> list[Action]:
-        """Write with an end what was noted of its run, so that no run counts twice or never."""
+        """Return actions that store noted executions with an attempt's end: each counts once."""
         if not self.attempts:
             return []
         return [
@@ -427,12 +427,12 @@ class Job(Table):
         except UpdateError as error:
             if not was_refused(error):
                 raise
-            raise LeaseLost(f"job {self.id} is no longer ours to change") from error
+            raise LeaseLost(f"job {self.id} has changed or has another driver") from error
 
 
 def _missing(job_id: str) -> NotFound:
     return NotFound(f"job {job_id[:64]} does not exist", title="Job not found")
 
 
-# Job has the indexes, by which PynamoDB describes the table.
+# Job declares the indexes, by which PynamoDB describes the table.
 JobParameters.beside = Job

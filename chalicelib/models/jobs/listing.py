@@ -1,4 +1,4 @@
-"""Reading many jobs: newest first, by status, by post, and those that nobody drives."""
+"""Reading many jobs: newest first, by status, by post, and those that are overdue."""
 
 from collections.abc import Iterable, Iterator
 from heapq import merge
@@ -16,7 +16,7 @@ from chalicelib.models.jobs.status import OPEN
 T = TypeVar("T", Job, JobParameters)
 
 _CHUNK = 50
-# Of parameters that are read at once: a list whose answer is full reads no more than this in vain.
+# Of parameters that are read at once; a list whose response is full reads at most this in vain.
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -27,12 +27,12 @@ def newest(
     status: str | None = None,
     before: str | None = None,
 ) -> Iterator[str]:
-    """Yield the ids of jobs, newest first, those older than the id `before`.
+    """Yield the ids of jobs, newest first, only those older than the id `before` if given.
 
-    They are read some more than `at_once` at a time.
+    A few more than `at_once` are read at a time.
     """
     older: Condition | None = Job.id < before if before else None
-    # A shard has its part of them, more or less.
+    # Each shard has about its share of them.
     how = {"scan_index_forward": False, "page_size": at_once // SHARDS + 2}
     index, prefix = _index(owner, status)
     pages = [index.query(f"{prefix}{shard}", older, **how) for shard in range(SHARDS)]
@@ -41,7 +41,7 @@ def newest(
 
 
 def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
-    """Return the index for a list, and what its keys begin with, before the shard."""
+    """Return the index for a list, and the prefix of its keys before the shard."""
     if owner is None:
         return (Job.by_status, f"{status}#") if status else (Job.by_age, "")
     if status:
@@ -50,9 +50,9 @@ def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
 
 
 def shown(ids: Iterable[str], *, at_once: int = _CHUNK) -> Iterator[list[Job]]:
-    """Yield the jobs of ids in their order with their parameters, as many at once as is cheap.
+    """Yield the jobs with these ids, in order and with parameters, as many at once as is cheap.
 
-    Those that are gone are left out. No more than `at_once` ids are taken at a time.
+    Jobs that no longer exist are left out. At most `at_once` ids are taken at a time.
     """
     rest = iter(ids)
     while chunk := list(islice(rest, min(at_once, _CHUNK))):
@@ -65,13 +65,13 @@ def shown(ids: Iterable[str], *, at_once: int = _CHUNK) -> Iterator[list[Job]]:
 
 
 def _fitting(jobs: list[Job]) -> int:
-    """Count the first jobs whose parameters are small enough together; one at least."""
+    """Return how many of the first jobs have parameters that fit together; at least one."""
     sizes = accumulate(int(job.parameters_bytes) for job in jobs)
     return max(sum(total <= _CHUNK_BYTES for total in sizes), 1)
 
 
 def _with_parameters(jobs: list[Job]) -> list[Job]:
-    """Read the parameters of jobs; a job whose parameters have expired is as good as gone."""
+    """Read the parameters of jobs; leave out jobs whose parameters have expired."""
     stored = _read(JobParameters, [id_of(job.id) for job in jobs])
     there = [job for job in jobs if id_of(job.id) in stored]
     for job in there:
@@ -80,7 +80,7 @@ def _with_parameters(jobs: list[Job]) -> list[Job]:
 
 
 def _read(kind: type[T], ids: list[str]) -> dict[str, T]:
-    """Read items in a batch; a cheap read may lack what has just been written, and is repeated."""
+    """Read items in a batch, and missing ones again consistently, as they may be new."""
     found: dict[str, T] = {each.id: each for each in kind.batch_get(ids)}
     if missing := [each for each in ids if each not in found]:
         found |= {each.id: each for each in kind.batch_get(missing, consistent_read=True)}
@@ -90,7 +90,7 @@ def _read(kind: type[T], ids: list[str]) -> dict[str, T]:
 def made_for(
     post_id: str, *, owner: str | None = None, after: str | None = None, at_once: int = _CHUNK
 ) -> Iterator[str]:
-    """Yield the ids of a post's jobs that succeeded, oldest first, those after the id `after`."""
+    """Yield the ids of a post's jobs that succeeded, oldest first, from after the id `after`."""
     younger: Condition | None = Job.id > after if after else None
     return _of_post(f"{post_id}#{MADE}", owner, younger, at_once)
 
@@ -119,7 +119,7 @@ def count_open() -> dict[str, int]:
 
 
 def overdue(since: float) -> Iterator[Job]:
-    """Yield open jobs that should have been driven before `since`, oldest first per shard."""
+    """Yield open jobs that were due before `since`, oldest first per shard."""
     for status in OPEN:
         for shard in range(SHARDS):
             late = Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
@@ -127,7 +127,7 @@ def overdue(since: float) -> Iterator[Job]:
 
 
 def _if_overdue(job_id: str, since: float) -> Job | None:
-    """Return a job if it is overdue indeed: an index is late, and a driver may have come."""
+    """Return a job if it is still overdue: the index lags, and a driver may have claimed it."""
     try:
         job = Job.find(job_id)
     except NotFound:
@@ -136,6 +136,6 @@ def _if_overdue(job_id: str, since: float) -> Job | None:
 
 
 def accepted_between(lowest: str, highest: str) -> Iterator[Job]:
-    """Yield the jobs of a range of ids, with no more of each than what it cost and for whom."""
+    """Yield the jobs of a range of ids, with only the attributes of the index `by_age`."""
     for shard in range(SHARDS):
         yield from Job.by_age.query(str(shard), Job.id.between(lowest, highest))

@@ -1,4 +1,4 @@
-"""What a job is to make, in an item of its own: the job's item is written again and again."""
+"""A job's parameters, in a separate item, as the job's own item is written often."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from chalicelib.days import DAY_SECONDS
 from chalicelib.models.json_text import JsonText, as_text
 from chalicelib.models.table import Table
 
-# DynamoDB deletes what has expired within days, and in no order: a job goes before its parameters.
+# DynamoDB deletes expired items within days, in any order. The job has to go first.
 _STAY_SECONDS = 14 * DAY_SECONDS
 
 _PREFIX = "parameters:"
 
 
 class JobParameters(Table):
-    """The parameters of a job, which never change; beside the job, and for longer than it."""
+    """The parameters of a job, which never change; they stay longer than the job."""
 
     class Meta:
         table_name = config.jobs_table

@@ -3,9 +3,9 @@
 The order is start-time fair queueing (Goyal, Vin, Cheng 1996) with one unit for each job. A job's
 virtual start time is one more than that of its owner's last job, and never less than that of the
 head of the queue. An owner that sends 200 jobs fills 200 virtual times; the first job of another
-owner starts beside the head. Virtual times are milliseconds since the epoch where nobody waits.
-Jobs take longer than that, so no virtual time of the past lies in the future when the queue is
-empty.
+owner gets the virtual time of the head. When the queue is empty, virtual times begin at the
+milliseconds since the epoch. A job takes longer than a millisecond, so no virtual time that was
+given out before lies in the future then.
 """
 
 from bisect import bisect_left
@@ -26,11 +26,11 @@ from chalicelib.models.table import Table, sent_once
 
 _FORGOTTEN_SECONDS = 8 * DAY_SECONDS  # longer than a job may wait
 _DIGITS = 15
-_RETURNED = 0  # before all virtual times
+_RETURNED = 0  # of a job that had a slot; before all virtual times
 
 
 class VirtualTime(Table):
-    """The virtual start time of an owner's last job, beside the jobs."""
+    """The virtual start time of an owner's last job, in the jobs table."""
 
     class Meta:
         table_name = config.jobs_table
@@ -47,9 +47,9 @@ class VirtualTime(Table):
     ) -> int:
         """Take `count` virtual times in a row, none before `earliest`, and return the first.
 
-        This takes one write if the owner has jobs in the queue, or if nobody has (`is_first`);
-        else two, and three if another of its requests comes in between. A write that is applied
-        twice skips times.
+        This takes one write if the owner has jobs in the queue, or if the queue is empty
+        (`is_first`); else two, and three if another request of the owner comes in between. A write
+        that is applied twice skips times.
         """
         record = cls(_owner_id(owner))
         expires = cls.expires_at.set(int(now) + _FORGOTTEN_SECONDS)
@@ -73,7 +73,7 @@ def give_back(jobs: Iterable[Job]) -> None:
 
 
 def sort_keys(jobs: list[Job], *, now: float) -> list[str]:
-    """Return sort keys for the jobs of one owner, in their order; the jobs are not written."""
+    """Return sort keys for the jobs of one owner, in their order; nothing is stored in the jobs."""
     is_first_time = Job.sort_key >= f"{_RETURNED + 1:0{_DIGITS}d}"
     head = next(iter(Job.by_queue.query(QUEUE, is_first_time, limit=1)), None)
     earliest = _virtual_time(head.sort_key) if head else int(now * 1000)
@@ -86,14 +86,14 @@ def sort_keys(jobs: list[Job], *, now: float) -> list[str]:
 def sort_key(job: Job, *, now: float) -> str:
     """Return the sort key of one job; a job that had a slot comes before those that had none."""
     if job.attempts:
-        return _sort_key(_RETURNED, job.id)  # ids are in the order of their age
+        return _sort_key(_RETURNED, job.id)  # ids sort by age
     return job.sort_key or sort_keys([job], now=now)[0]
 
 
 def first(sort_key: str | None, limit: int) -> list[Job]:
-    """Return the first `limit` jobs of the queue, of those before a sort key if one is given."""
+    """Return the first `limit` jobs of the queue, only those before a sort key if one is given."""
     before = Job.sort_key < sort_key if sort_key else None
-    # The index lags behind the table; only the job itself tells whether it still waits.
+    # The index lags behind the table; only the job itself shows whether it still waits.
     found = Job.by_queue.query(QUEUE, before, page_size=limit + 2) if limit > 0 else ()
     waiting = (job for each in found if (job := _waiting(each.id)))
     return list(islice(waiting, max(limit, 0)))
@@ -109,10 +109,10 @@ class Ranks:
 
     def __init__(self) -> None:
         self._queue: list[str] = []
-        self._known = ""  # all sort keys up to this one
+        self._known = ""  # all sort keys up to this one are in `_queue`
 
     def of(self, sort_keys: list[str]) -> list[int]:
-        """Count for each of some sort keys the jobs before it."""
+        """Return for each sort key how many jobs are before it."""
         if (last := max(sort_keys, default="")) > self._known:
             between = (
                 Job.sort_key.between(f"{self._known}~", last)

@@ -1,4 +1,4 @@
-"""The words for how far a job is."""
+"""The statuses of a job."""
 
 QUEUED, STARTING, RUNNING = "queued", "starting", "running"
 SUCCEEDED, FAILED, CANCELED = "succeeded", "failed", "canceled"

@@ -1,4 +1,4 @@
-"""What a job waits for: the codes that are stored. Some are the code of its failure, too."""
+"""The stored codes of what a job waits for. Some are also codes of a failure."""
 
 GPU_NOT_READY = "gpu_not_ready"
 COMFYUI_UNREACHABLE = "comfyui_unreachable"

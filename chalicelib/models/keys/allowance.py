@@ -1,4 +1,4 @@
-"""What each API key asked for on each day, beside the jobs: images, and the work on them."""
+"""The images and the work that each API key asked for each day, in the jobs table."""
 
 from contextlib import suppress
 
@@ -15,13 +15,13 @@ MEGA = 10**6
 
 
 class Work(Struct, frozen=True):
-    """Images, and width · height · steps of them all: what a GPU needs time for."""
+    """Images, and the sum of their width · height · steps, by which they take GPU time."""
 
     images: int
     pixel_steps: int
 
     def lacks(self, other: "Work") -> list[str]:
-        """Name what does not fit into this, with the amounts that do."""
+        """Return the limits in this that `other` exceeds, each as a text."""
         images, steps = f"{self.images} images", self.pixel_steps / MEGA
         limits = {
             images: other.images > self.images,
@@ -34,7 +34,7 @@ class Work(Struct, frozen=True):
 
 
 class DailyWork(Table):
-    """What one key asked for on one day, by UTC."""
+    """What one key asked for on one day in UTC."""
 
     class Meta:
         table_name = config.jobs_table
@@ -52,18 +52,18 @@ class DailyWork(Table):
 
 
 class Allowance:
-    """What a key may still ask for today; exact however many ask at once."""
+    """What a key may still ask for today; exact under concurrent requests."""
 
     def __init__(self, key_id: str, limit: Work) -> None:
         self._key_id = key_id
         self._limit = limit
 
     def take(self, work: Work, *, now: float) -> None:
-        """Count work in one write; raise TooManyRequests, with none counted, if it is too much.
+        """Count work in one write; raise TooManyRequests, and count nothing, if it is too much.
 
-        Raise Forbidden if a whole day's allowance is too little for it. Raise Unanswered if
-        DynamoDB does not say whether it counted the work; it may be counted. Raise Overloaded if
-        it had no time, with none counted.
+        Raise Forbidden if it exceeds the limit of a whole day. Raise Unanswered if DynamoDB does
+        not answer; the work may be counted. Raise Overloaded if DynamoDB throttles; nothing is
+        counted.
         """
         if over := self._limit.lacks(work):
             raise Forbidden(

@@ -1,4 +1,4 @@
-"""API keys: who may call, what for, and how often."""
+"""API keys: which callers may do what, and how often."""
 
 import re
 from hashlib import sha256
@@ -21,9 +21,10 @@ _TOKEN = re.compile(r"dk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 
 
 class ApiKey(Table):
-    """A key, found by the public part of its token; of the secret part only a hash is kept.
+    """A key, found by the public part of its token; of the secret part only a hash is stored.
 
-    `window` is the minute of the clock in which it was last used, `requests` how often then.
+    `window` is the minute of the clock in which it was last used; `requests` counts the requests
+    in that minute.
     """
 
     class Meta:
@@ -45,11 +46,11 @@ class ApiKey(Table):
 
     @classmethod
     def admit(cls, token: str, *, now: float) -> "ApiKey":
-        """Return the key of a token, this request counted.
+        """Count a request and return the key of its token.
 
-        Raise Unauthenticated if there is none, it has expired or was revoked, and TooManyRequests
-        if it was used as often as it may in this minute. No number of requests at once gets more.
-        A request may be counted twice, if DynamoDB's answer is lost and the write is repeated.
+        Raise Unauthenticated if the key is not known, expired or revoked, and TooManyRequests if
+        its limit for this minute is reached; concurrent requests cannot exceed it. A request may
+        be counted twice if DynamoDB's response is lost and the write is repeated.
         """
         key_id, secret_hash = parts(token)
         key, window = cls(key_id), int(now // _WINDOW_SECONDS)
@@ -61,15 +62,15 @@ class ApiKey(Table):
             known = cls._known(key_id, secret_hash, now)
             if known.window >= window and known.requests >= known.requests_per_minute:
                 raise known._exhausted(now)
-            window = max(window, int(known.window))  # another's clock may be ahead of ours
+            window = max(window, int(known.window))  # another function's clock may be ahead
             is_old = (cls.window == known.window) & (cls.window < window)
             key.update_if(is_old, cls.window.set(window), cls.requests.set(0))
-        raise DarkroomError(f"key {key_id} is used by too many at once")
+        raise DarkroomError(f"API key {key_id} has too many requests at once")
 
     def revoke(self, *, now: float) -> bool:
-        """Refuse the key from now on; False if there is none that could be revoked."""
+        """Refuse the key from now on; return False if it does not exist or was revoked before."""
         revoked_at = ApiKey.revoked_at
-        unrevoked = revoked_at.does_not_exist() | (revoked_at == now)  # by this call, unanswered
+        unrevoked = revoked_at.does_not_exist() | (revoked_at == now)  # this same write, repeated
         return self.update_if(ApiKey.id.exists() & unrevoked, revoked_at.set(now))
 
     @classmethod
@@ -101,12 +102,12 @@ class ApiKey(Table):
 
 
 def token_of(key_id: str, secret: str) -> str:
-    """Put the two parts of a key together, as callers send them."""
+    """Return the token that callers send, made of its two parts."""
     return f"dk_{key_id}_{secret}"
 
 
 def parts(token: str) -> tuple[str, str]:
-    """Return the id of a token's key, and the hash of its secret; or raise Unauthenticated."""
+    """Return the id of a token's key and the hash of its secret, or raise Unauthenticated."""
     match = _TOKEN.fullmatch(token)
     if not match:
         raise Unauthenticated("this is not an API key")
@@ -114,5 +115,5 @@ def parts(token: str) -> tuple[str, str]:
 
 
 def hash_of(secret: str) -> str:
-    # A secret has 256 random bits: there is nothing to guess, and so no need to hash it slowly.
+    # A secret has 256 random bits: it cannot be guessed, so a slow hash is not needed.
     return sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""When each API key last started a GPU without a job, beside the jobs."""
+"""When each API key last started a GPU without a job, in the jobs table."""
 
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ _PAUSE_SECONDS = 3600
 
 
 class GpuStartLimit(Table):
-    """The last start of a key; it may have another from `next_at`, in seconds since the epoch."""
+    """The last start by a key, which may start again at `next_at`, in seconds since the epoch."""
 
     class Meta:
         table_name = config.jobs_table
@@ -30,7 +30,7 @@ class GpuStartLimit(Table):
         """Count a start; raise TooManyRequests if the key had one less than an hour ago."""
         start, holder = cls(f"start:{key_id}"), uuid4().hex
         is_due = cls.next_at.does_not_exist() | (cls.next_at <= now)
-        is_ours = cls.holder == holder  # this very write, repeated as its answer was lost
+        is_ours = cls.holder == holder  # this same write, repeated as its response was lost
         next_at = now + _PAUSE_SECONDS
         counted = (cls.next_at.set(next_at), cls.holder.set(holder))
         expires = cls.expires_at.set(int(next_at) + 1)
@@ -43,5 +43,5 @@ class GpuStartLimit(Table):
         return start
 
     def give_back(self) -> None:
-        """Uncount a start that came to nothing."""
+        """Uncount a start that failed."""
         self.update_if(GpuStartLimit.holder == self.holder, GpuStartLimit.next_at.set(0))

@@ -73,7 +73,7 @@ def test_without_capacity_it_is_said_how_often_it_was_tried_and_when_next() -> N
     region.scarce = set(TYPES)
     first = ask(region, types=TYPES)
     assert str(first) == (
-        "waiting for GPU capacity: EC2 has none right now; tried once, next at 00:16:50 UTC"
+        "waiting for GPU capacity: EC2 has no capacity right now; tried once, next at 00:16:50 UTC"
     )
     assert first.retry_seconds == 11
     assert len(region.started) == len(TYPES)
@@ -124,7 +124,7 @@ def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_t
     region.scarce = {"g5.xlarge"}
     fleet = fleet_of(region)
     for _ in range(3):
-        with pytest.raises(NoCapacity, match="EC2 has none right now"):
+        with pytest.raises(NoCapacity, match="EC2 has no capacity right now"):
             fleet.start(None)
         region.now += 1
     assert len(region.started) == 1
@@ -255,7 +255,7 @@ def test_an_instance_that_always_falls_back_is_left_alone() -> None:
         region.states["i-0"] = "stopped"
         region.now += 20
     assert len(region.started) == 3
-    assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it as it booted"
+    assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it while it booted"
 
 
 def test_what_was_refused_days_ago_is_forgotten() -> None:

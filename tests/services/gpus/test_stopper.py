@@ -185,7 +185,7 @@ def test_an_instance_that_ec2_stops_as_it_boots_has_failed_to_boot(parts: Parts)
     gpus.turn_off("i-1")
     reconcile(reconciler, parts, minutes=2)
     record = InstanceRecord.read("i-1")
-    assert (record.failed_boots, record.unhealthy_reason) == (1, "EC2 stopped it as it booted")
+    assert (record.failed_boots, record.unhealthy_reason) == (1, "EC2 stopped it while it booted")
 
 
 def test_an_instance_that_was_on_while_nobody_looked_is_not_taken_for_old(parts: Parts) -> None:
