@@ -1,5 +1,7 @@
 """Everything that AWS invokes in Darkroom."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 from chalice import Rate
@@ -20,6 +22,10 @@ from chalicelib.bootstrap import services
 logs.configure()
 
 app = Application(app_name="darkroom")
+
+# `chalice deploy` cannot create the tables, the network and the instances.
+if Path(sys.argv[0]).name == "chalice" and "deploy" in sys.argv:
+    raise SystemExit("Darkroom is deployed with `make deploy STAGE=…`; see docs/deployment.md")
 
 for routes in (
     generate_routes,

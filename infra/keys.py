@@ -9,12 +9,15 @@ import argparse
 import re
 import secrets
 import string
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.models.keys.api_key import SCOPES, ApiKey, hash_of, token_of
 
@@ -156,4 +159,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BotoCoreError, ClientError, PynamoDBException) as failure:
+        sys.exit(f"{failure}. Check STAGE, and the AWS account and region")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 _BATCH = 10  # the maximum of SQS ReceiveMessage
 
@@ -34,5 +35,8 @@ def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    count = redrive(sys.argv[1], boto3.client("cloudformation"), boto3.client("sqs"))
+    try:
+        count = redrive(sys.argv[1], boto3.client("cloudformation"), boto3.client("sqs"))
+    except (BotoCoreError, ClientError) as failure:
+        sys.exit(f"{failure}. Check STAGE, and the AWS account and region")
     print(f"{count} messages moved back to the jobs queue")

@@ -101,7 +101,9 @@ def _not_allowed(allowed: str) -> DarkroomError:
 
 
 def _not_found() -> DarkroomError:
-    return NotFound("nothing is served at this path", suggestion="See the README for all paths")
+    return NotFound(
+        "nothing is served at this path", suggestion="Check the path: docs/api/index.md lists all"
+    )
 
 
 def _conforms(answered: Answer) -> bool:
@@ -110,11 +112,8 @@ def _conforms(answered: Answer) -> bool:
 
 def _meant(answered: Answer) -> DarkroomError:
     """Translate an error response that Chalice itself made outside a view."""
-    if answered["statusCode"] == 405:
-        return MethodNotAllowed(
-            "this path does not support this method", allowed="the documented ones"
-        )
-    return internal()
+    # Each path has a view for every method of HTTP that `METHODS` names; others are unknown.
+    return _not_found() if answered["statusCode"] in (403, 405) else internal()
 
 
 def _answered(error: DarkroomError) -> Answer:

@@ -76,7 +76,7 @@ class Cache:
         """Return the value of one output of a node that ran."""
         return self.values[self.keys[node_id]][slot]
 
-    def reconcile(self, node_id: str, values: tuple[object, ...]) -> None:
+    def store(self, node_id: str, values: tuple[object, ...]) -> None:
         """Store the output values of a node."""
         self.values[self.keys[node_id]] = values
 

@@ -88,7 +88,7 @@ class Execution:
             output = {"images": result.images}
             self.cache.show(node_id, output)
             self.announcer.node_presented(node_id, output)
-        self.cache.reconcile(node_id, result.values)
+        self.cache.store(node_id, result.values)
 
     def _inputs(self, node_id: str) -> dict[str, Any]:
         node = self.prompt.graph[node_id]

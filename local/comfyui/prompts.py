@@ -54,7 +54,7 @@ class Prompts:
             self._on_change()
             return key, prompt
 
-    def send(self) -> None:
+    def wake(self) -> None:
         """Wake up a thread that waits in `take`."""
         with self._changed:
             self._changed.notify_all()

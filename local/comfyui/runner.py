@@ -36,7 +36,7 @@ class Runner:
     def stop(self) -> None:
         """Take no more prompts, and interrupt the running one."""
         self.machine.stop()
-        self.prompts.send()
+        self.prompts.wake()
 
     def _work(self) -> None:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.errors import DarkroomError, InvalidRequest
+from chalicelib.errors import InvalidRequest, Overloaded
 from chalicelib.models.catalogs.item import Catalog, Entry, Fields, key_of
 from chalicelib.models.table import REFUSED, cancellations, lost_race, transaction
 
@@ -102,8 +102,8 @@ class NamedCatalog(Catalog, frozen=True):
             suggestion=f"Choose another name, or update the existing {noun}",
         )
 
-    def _contended(self, item_id: int) -> DarkroomError:
-        return DarkroomError(f"{self.noun.lower()} {item_id} is being changed by other requests")
+    def _contended(self, item_id: int) -> Overloaded:
+        return Overloaded(f"other requests are changing {self.noun.lower()} {item_id}")
 
 
 def _is_named(name: str) -> Condition:

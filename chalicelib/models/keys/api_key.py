@@ -8,7 +8,7 @@ from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.config import config
-from chalicelib.errors import DarkroomError, TooManyRequests, Unauthenticated
+from chalicelib.errors import TooManyRequests, Unauthenticated
 from chalicelib.models.table import Table
 
 READ, GENERATE, ADMIN = "read", "generate", "admin"
@@ -65,7 +65,7 @@ class ApiKey(Table):
             window = max(window, int(known.window))  # another function's clock may be ahead
             is_old = (cls.window == known.window) & (cls.window < window)
             key.update_if(is_old, cls.window.set(window), cls.requests.set(0))
-        raise DarkroomError(f"API key {key_id} has too many requests at once")
+        raise TooManyRequests("this API key has too many requests at once", retry_seconds=1)
 
     def revoke(self, *, now: float) -> bool:
         """Refuse the key from now on; return False if it does not exist or was revoked before."""

@@ -82,9 +82,15 @@ class Fleet:
         members = self.inventory.usable(max_age_seconds=0)
         if any(each.state in ("running", "pending") for each in members):
             return
-        startable, count = self._affordable(self.inventory.observe(), 1)
+        views = self.inventory.observe()
+        if any(each.is_on for each in views):
+            return
+        startable, count = self._affordable(views, 1)
         if not startable:
-            raise StartFailed("all GPU instances are unhealthy; none is started for an hour")
+            raise StartFailed(
+                "all GPU instances are unhealthy; none is started for an hour",
+                suggestion="Try again in an hour, or ask the operator to look at the instance",
+            )
         if not count:
             raise self._budget.exhausted()
         start = GpuStartLimit.take(key_id, now=self._clock()) if key_id else None
