@@ -38,7 +38,7 @@ class Script:
         part = request.path.split("/")[1]
         if part in self.answers:
             return await self.answers[part](request)
-        return await self._talk(request) if part == "ws" else web.json_response(self._usual(part))
+        return await self._talk(request) if part == "ws" else web.json_response(self._default(part))
 
     async def _talk(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -46,7 +46,7 @@ class Script:
         await self.talk(socket)
         return socket
 
-    def _usual(self, part: str) -> Any:
+    def _default(self, part: str) -> Any:
         is_over = self.count("/history") >= self.ends_at_look
         running = [] if is_over else [[0, self.attempt_id, {}, {}, []]]
         return {
