@@ -1,4 +1,4 @@
-"""A ComfyUI that answers as its script says, and remembers what it was asked."""
+"""A ComfyUI that answers as its script says, and records the requests."""
 
 import asyncio
 import threading
@@ -20,11 +20,11 @@ ENTRY: dict[str, Any] = {"outputs": {"9": {"images": [IMAGE]}}, "status": STATUS
 
 @dataclass
 class Script:
-    """What becomes of one attempt; `answers` by the first part of the path replace the usual."""
+    """What happens to one attempt; `answers`, by the first part of the path, replace defaults."""
 
     attempt_id: str = "job-1"
     talk: Talk = web.WebSocketResponse.receive  # says nothing
-    ends_at_look: int = 1  # the look at the history from which on the attempt is there
+    ends_at_look: int = 1  # the request of the history from which on it has the attempt
     entry: Any = field(default_factory=lambda: ENTRY)
     queue: dict[str, Any] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Script:
 
 @contextmanager
 def serving(script: Script) -> Iterator[str]:
-    """Play a script on 127.0.0.1 until the block ends, and give the URL."""
+    """Serve a script on 127.0.0.1 until the block ends; yield the URL."""
     ready: Future[tuple[str, Callable[[], object]]] = Future()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(script, ready)), daemon=True)
     thread.start()
