@@ -1,4 +1,4 @@
-"""A default stands in the template, in the configuration and in the README, and is the same."""
+"""Defaults are the same in the template, in the configuration and in the README."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ OWN = {"API_URL": "API Gateway's own"}
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_there_are_parameters_with_variables() -> None:
+def test_the_template_sets_variables_from_parameters() -> None:
     assert len(OF_PARAMETERS) > 15
     assert OF_PARAMETERS["DAILY_BUDGET"] == "DailyBudget"
 
@@ -33,7 +33,7 @@ def test_the_configuration_has_the_default_of_the_template(variable: str) -> Non
 
 
 @pytest.mark.parametrize("variable", OF_PARAMETERS)
-def test_the_readme_has_it_too(variable: str) -> None:
+def test_the_readme_has_the_default_of_the_template(variable: str) -> None:
     parameter = OF_PARAMETERS[variable]
     [row] = re.findall(rf"^\| `{parameter}` \| `{variable}` \| (.*?) \|", README, re.MULTILINE)
     default = str(RESOURCES["Parameters"][parameter]["Default"])
