@@ -15,8 +15,6 @@ from tests.gateways.talks import PROGRESS
 from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
 from tests.services.workers import PacedComfyUI, Workers, late, slot_holders
 
-NEVER = 10**6
-
 
 @pytest.fixture
 def parts(aws: None) -> Parts:

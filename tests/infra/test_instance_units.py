@@ -13,7 +13,6 @@ from infra.bundle import INSTANCE
 from tests.infra.instance import Instance
 from tests.infra.test_switch_units import complaints
 
-README = (INSTANCE / "README.md").read_text()
 SCRIPTS = [path for path in INSTANCE.iterdir() if path.read_bytes().startswith(b"#!")]
 SERVICES = sorted(INSTANCE.glob("*.service"))
 HARDENED = [

@@ -60,7 +60,7 @@ def test_idle_time_counts_from_the_last_work_seen(switch: Switch, comfyui: Comfy
     assert switch.is_off
 
 
-def test_work_that_came_and_went_between_two_looks_is_noticed(
+def test_work_that_began_and_ended_between_two_looks_counts(
     switch: Switch, comfyui: ComfyUI
 ) -> None:
     for uptime in range(START, START + 4 * IDLE, IDLE - 1):
