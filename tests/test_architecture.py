@@ -1,4 +1,4 @@
-"""docs/architecture.md: the path of a request is as it says, and the code has its words."""
+"""The path of a request in docs/architecture.md is true, and the code uses its glossary."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ PACKAGE = ROOT / "chalicelib"
 TEXT = (ROOT / "docs/architecture.md").read_text()
 HOPS = re.findall(r"^\| \d+ \| `([\w/.]+)` \| `([\w.]+)` \|$", TEXT, re.MULTILINE)
 
-# What was called otherwise once; the glossary has the word that is in use.
+# Words that the code no longer uses; the glossary has the current ones.
 FORMER = (
     r"seat\w*|keepers?|wakers?|wakes?|clearing|settling|telling|survey|outlook|ails?|sick|suspect\w*"
     r"|distrust|rearm\w*|revive|rescued?"
@@ -29,7 +29,7 @@ FORMER = (
 
 
 def calls_of(act: Callable[[], object]) -> list[tuple[str, str]]:
-    """Return the functions of the application that are called, in the order of their first call."""
+    """Return the application's functions that `act` calls, in the order of their first call."""
     called: dict[tuple[str, str], None] = {}
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -48,19 +48,19 @@ def calls_of(act: Callable[[], object]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def caller(aws: None, comfyui: str) -> TestHTTPClient:
-    """A caller with an allowance, which admins do not have."""
+    """A caller whose key has an allowance, which admin keys do not have."""
     gateway: Chalice = Gateway(app.app)  # type: ignore[assignment]
     return keyed(Client(gateway), gateway, scopes=("read", "generate"))
 
 
-def test_the_path_of_a_request_is_the_one_in_the_table(caller: TestHTTPClient) -> None:
-    generate(caller)  # makes the first items and the clients
+def test_a_request_calls_the_functions_of_the_table_in_their_order(caller: TestHTTPClient) -> None:
+    generate(caller)  # stores the first items and makes the clients
     called = calls_of(lambda: generate(caller))
     assert len(HOPS) >= 12
     assert [hop for hop in called if hop in HOPS] == HOPS
 
 
-def test_no_file_stands_in_the_path_twice() -> None:
+def test_no_file_is_in_the_path_twice() -> None:
     files = [file for file, _ in HOPS]
     assert len(files) == len(set(files))
 
@@ -73,7 +73,7 @@ SOURCES = [
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_the_code_has_the_words_of_the_glossary(path: Path) -> None:
+def test_the_code_uses_the_words_of_the_glossary(path: Path) -> None:
     words = re.split(r"[^a-zA-Z]+|_|(?<=[a-z])(?=[A-Z])", path.read_text())
     found = {word for word in words if re.fullmatch(FORMER, word, re.IGNORECASE)}
     assert not found

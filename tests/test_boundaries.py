@@ -1,4 +1,4 @@
-"""Who may import whom (docs/architecture.md)."""
+"""Which layer may import which modules and libraries."""
 
 import ast
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chalicelib"
 
-# By layer: our own modules, and libraries beyond the standard one. Types may be imported from
-# anywhere under TYPE_CHECKING, as nothing runs there.
+# For each layer: modules of the package, and third-party libraries. Under TYPE_CHECKING types may
+# be imported from anywhere, as nothing runs there.
 ALLOWED = {
     "api": (
         {
@@ -103,8 +103,8 @@ def test_only_the_bootstrap_makes_clients() -> None:
     assert makers == ["bootstrap.py"]
 
 
-def test_importing_the_application_talks_to_nothing() -> None:
-    # Without a region, a credential or a network, any client that is made would fail.
+def test_importing_the_application_makes_no_connection() -> None:
+    # Making a client fails without a region, credentials and a network.
     program = "import socket; socket.socket.connect = None; import app; print(app.app.app_name)"
     environment = {"PATH": "", "AWS_EC2_METADATA_DISABLED": "true"}
     run = [sys.executable, "-c", program]

@@ -1,4 +1,4 @@
-"""Log lines: JSON, each with what its invocation is about."""
+"""Log lines are JSON, each with the ids of its request, job and key."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def logged() -> Iterator[Lines]:
-    """What was logged so far, line by line."""
+    """A function that returns the lines logged so far."""
     stream, logger = StringIO(), logging.getLogger("darkroom")
     handler, level = logging.StreamHandler(stream), logger.level
     handler.setFormatter(logs.JsonLines())
@@ -56,18 +56,18 @@ def test_a_worker_logs_which_job_it_drives(
     assert line["request_id"]
 
 
-def test_a_thread_that_outlives_its_invocation_does_not_speak_for_the_next() -> None:
+def test_a_thread_that_outlives_its_invocation_logs_the_ids_of_that_invocation() -> None:
     logs.begin(SimpleNamespace(aws_request_id="first"))
     logs.about(job_id="a")
     context = copy_context()
     logs.begin(SimpleNamespace(aws_request_id="second"))
     record = logging.makeLogRecord({"msg": "late"})
-    told = json.loads(context.run(logs.JsonLines().format, record))
-    assert (told["request_id"], told["job_id"]) == ("first", "a")
+    line = json.loads(context.run(logs.JsonLines().format, record))
+    assert (line["request_id"], line["job_id"]) == ("first", "a")
     assert json.loads(logs.JsonLines().format(record))["request_id"] == "second"
 
 
-def test_what_one_invocation_was_about_is_not_said_of_the_next() -> None:
+def test_an_invocation_does_not_log_the_job_of_the_one_before() -> None:
     logs.about(job_id="a")
     logs.begin(None)
     record = logging.makeLogRecord({"msg": "x"})

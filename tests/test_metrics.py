@@ -1,4 +1,4 @@
-"""What CloudWatch makes metrics of: log lines in the embedded metric format."""
+"""Metrics are log lines in CloudWatch's embedded metric format."""
 
 import json
 import logging
@@ -16,7 +16,9 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [line for each in formatted if "_aws" in (line := json.loads(each))]
 
 
-def test_a_line_is_what_cloudwatch_reads(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_metric_is_a_log_line_in_the_embedded_metric_format(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     metrics.emit("something happened", {"WaitSeconds": 1.5, "GpuStarts": 1}, job_id="a")
     [line] = lines(caplog)
     [directive] = line["_aws"]["CloudWatchMetrics"]
@@ -33,7 +35,7 @@ def test_a_line_is_what_cloudwatch_reads(caplog: pytest.LogCaptureFixture) -> No
     assert (line["message"], line["job_id"]) == ("something happened", "a")
 
 
-def test_a_job_is_told_when_it_is_accepted_and_when_it_has_ended(
+def test_a_job_is_counted_when_it_is_accepted_and_when_it_ends(
     http: TestHTTPClient, comfyui: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert generate(http).status_code == 200
@@ -45,7 +47,7 @@ def test_a_job_is_told_when_it_is_accepted_and_when_it_has_ended(
     assert ended["GpuSeconds"] > 0
 
 
-def test_jobs_that_fail_or_are_canceled_are_counted_as_that(
+def test_a_job_that_is_canceled_twice_is_counted_once_as_canceled(
     http: TestHTTPClient, comfyui: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id = generate_later(http).json_body["id"]
@@ -56,6 +58,6 @@ def test_jobs_that_fail_or_are_canceled_are_counted_as_that(
     assert "WaitSeconds" not in canceled[0]
 
 
-def test_figures_are_told_whatever_the_log_level() -> None:
+def test_metrics_are_logged_at_any_log_level() -> None:
     logs.configure()
     assert logging.getLogger("darkroom.metrics").isEnabledFor(logging.INFO)

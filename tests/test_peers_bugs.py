@@ -1,4 +1,4 @@
-"""Bugs that other systems around ComfyUI have, and that this one is not to have."""
+"""Bugs that other systems around ComfyUI have, and that Darkroom must not have."""
 
 from typing import Any
 
@@ -15,8 +15,6 @@ from tests.gateways.talks import PROGRESS
 from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
 from tests.services.workers import PacedComfyUI, Workers, late, slot_holders
 
-NEVER = 10**6
-
 
 @pytest.fixture
 def parts(aws: None) -> Parts:
@@ -24,7 +22,7 @@ def parts(aws: None) -> Parts:
 
 
 def use(parts: Parts, url: str, *, tick: float) -> None:
-    """Have the jobs made by a ComfyUI behind the real gateway; time passes as it is looked at."""
+    """Serve i-1 by the ComfyUI at `url`, through the real gateway with a clock that ticks."""
 
     def clock() -> float:
         parts.clock.advance(tick)
@@ -37,8 +35,8 @@ async def png(_request: web.Request) -> web.Response:
     return web.Response(body=b"\x89PNG", headers={"Content-Length": "4"})
 
 
-def test_an_end_that_falls_into_a_gap_of_the_websocket_is_found(parts: Parts) -> None:
-    """ComfyUI sends each message once; who is not connected then never hears of the end."""
+def test_an_execution_that_ends_while_the_websocket_is_down_is_noticed(parts: Parts) -> None:
+    """ComfyUI sends each message once, and only to clients that are connected."""
     [job_id] = late(parts)
     sockets: list[web.WebSocketResponse] = []
 
@@ -47,7 +45,7 @@ def test_an_end_that_falls_into_a_gap_of_the_websocket_is_found(parts: Parts) ->
         if len(sockets) == 1:
             data = {**PROGRESS["data"], "prompt_id": f"{job_id}-1"}  # type: ignore[dict-item]
             await socket.send_json({"type": "progress", "data": data})
-            return  # the connection breaks, and the run ends before there is another
+            return  # the connection breaks, and the execution ends before the next one
         await socket.receive()
 
     script = Script(attempt_id=f"{job_id}-1", talk=talk, ends_at_look=2, answers={"view": png})
@@ -60,18 +58,18 @@ def test_an_end_that_falls_into_a_gap_of_the_websocket_is_found(parts: Parts) ->
 
 
 class Dead(Script):
-    """Takes every prompt; its worker has died, so that none ever ends and no interrupt helps."""
+    """A ComfyUI whose worker has died: it takes prompts, but none ends and no interrupt works."""
 
-    def _usual(self, part: str) -> Any:
+    def _default(self, part: str) -> Any:
         paths = [request.path for request in self.requests if request.method == "POST"]
         ids = [f"{self.attempt_id}-{n}" for n in range(1, paths.count("/prompt") + 1)]
         items = [[number, id_, {}, {}, []] for number, id_ in enumerate(ids)]
         queue = {"queue_running": items[:1], "queue_pending": items[1:]}
-        return {"queue": queue, "history": {}}.get(part, super()._usual(part))
+        return {"queue": queue, "history": {}}.get(part, super()._default(part))
 
 
 class WatchfulFleet(FakeFleet):
-    """Asks its ComfyUIs whether they are sick, as the real one does."""
+    """Asks its ComfyUIs whether they are unhealthy, as the real fleet does."""
 
     def observe_serving(self) -> list[Any]:
         return [each for each in super().observe_serving() if not self.is_unhealthy(each)]
@@ -81,8 +79,8 @@ class WatchfulFleet(FakeFleet):
         return bool(unhealthy_attempt) and bool(server.comfyui.is_unhealthy(unhealthy_attempt))
 
 
-def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: Parts) -> None:
-    """ComfyUI's HTTP goes on answering when the thread that runs prompts has died."""
+def test_a_job_whose_execution_never_ends_fails_at_its_deadline_with_a_reason(parts: Parts) -> None:
+    """ComfyUI still answers HTTP requests when the thread that runs prompts has died."""
     parts.fleet = WatchfulFleet(parts.comfyui)
     [job_id] = late(parts)
     workers = Workers(parts)
@@ -103,19 +101,19 @@ def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: 
     assert slot_holders() == set()
 
 
-def test_a_job_that_takes_longer_than_a_gateway_waits_is_made_once(aws: None) -> None:
-    """API Gateway gives up after 29 s; the message that comes later must not run it again."""
+def test_a_job_that_outlasts_the_timeout_of_api_gateway_is_generated_once(aws: None) -> None:
+    """API Gateway times out after 29 s; the message that comes later must not generate it again."""
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock, seconds=45)
     parts.fleet.comfyuis["i-1"] = gpu
     began = parts.clock()
     [job] = parts.submit(wait_seconds=25)
-    assert job.status == "running"  # the caller is told to look later
+    assert job.status == "running"  # the caller has to poll
     assert 25 <= parts.clock() - began < 28
     while parts.queue.sent:
         messages, parts.queue.sent = parts.queue.sent, []
         parts.clock.advance(min(delay for _, delay in messages))
-        for job_id, _ in messages * 2:  # SQS may deliver each of them twice
+        for job_id, _ in messages * 2:  # SQS may deliver a message twice
             parts.work(job_id)
     assert Job.find(job.id).status == "succeeded"
     assert gpu.submitted == [f"{job.id}-1"]
@@ -123,27 +121,27 @@ def test_a_job_that_takes_longer_than_a_gateway_waits_is_made_once(aws: None) ->
 
 
 class Overtaken(FakeComfyUI):
-    """Its first follower sleeps, while another takes over and ends the job."""
+    """A ComfyUI whose first driver sleeps while another one takes over and ends the job."""
 
     parts: Parts
-    told: Any = None
+    other_status: Any = None
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        if self.told is None:
-            self.told = "overtaken"
+        if self.other_status is None:
+            self.other_status = "overtaken"
             self.parts.clock.advance(120)
-            self.told = self.parts.work(attempt_id.rpartition("-")[0]).status
+            self.other_status = self.parts.work(attempt_id.rpartition("-")[0]).status
             report.heard({"value": 3, "max": 20, "node": "3"})
-            raise AssertionError("a driver whose lease has ended was let write")
+            raise AssertionError("a driver whose lease had ended could write")
         return super().follow(attempt_id, events, until=until, report=report)
 
 
-def test_a_late_report_of_a_run_does_not_undo_its_end(aws: None) -> None:
+def test_a_late_progress_report_does_not_change_a_job_that_has_ended(aws: None) -> None:
     comfyui = Overtaken()
     comfyui.parts = parts = Parts(comfyui)
     [job_id] = late(parts)
     parts.work(job_id)
-    assert comfyui.told == "succeeded"
+    assert comfyui.other_status == "succeeded"
     job = Job.find(job_id)
     assert (job.status, job.progress, job.lease) == ("succeeded", None, None)
     assert [*parts.images.stored] == [each["key"] for each in job.images]

@@ -24,7 +24,7 @@ from chalicelib.models.keys.api_key import ApiKey
 from local.comfyui.background import serve
 from tests.conftest import CHECKPOINT, empty_aws
 from tests.infra.deployment import SMALL, Deployment
-from tests.models.queueing import come
+from tests.models.queueing import enqueue
 from tests.virtual.accepting import CALL_SECONDS, accept_at_once
 from tests.virtual.clock import VirtualClock
 
@@ -180,7 +180,7 @@ def accepts() -> dict[str, Any]:
     with empty_aws():
         accept_at_once(VirtualClock(), 1, limit=QUEUED)
         first = accept_at_once(VirtualClock(), 1, limit=QUEUED)
-        come("one", QUEUED, now=VirtualClock()())  # accepting so many takes moto half an hour
+        enqueue("one", QUEUED, now=VirtualClock()())  # accepting so many takes moto half an hour
         last = accept_at_once(VirtualClock(), 1, limit=QUEUED)
     cuts = statistics.quantiles(seconds, n=20)
     return {

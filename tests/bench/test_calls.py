@@ -1,4 +1,4 @@
-"""What an operation costs grows neither with a request's texts nor with others' jobs."""
+"""The cost of an operation grows neither with a request's texts nor with other owners' jobs."""
 
 import pytest
 
@@ -17,13 +17,13 @@ def test_a_progress_write_of_the_largest_request_takes_at_most_three_units(costs
 
 
 def test_a_list_of_jobs_reads_no_more_than_it_shows(costs: Costs) -> None:
-    """Of each shown job its two items, of less than 4 KB each, eventually consistent."""
+    """A job is two items of less than 4 KB: one unit, as reads are eventually consistent."""
     listed = costs["1,000 jobs"]
     assert listed["shown"] >= 120
     assert listed["read_units"] <= 1.3 * listed["shown"]
 
 
-def test_another_owners_jobs_cost_a_list_nothing(costs: Costs) -> None:
+def test_another_owners_jobs_add_nothing_to_the_cost_of_a_list(costs: Costs) -> None:
     with_few, with_many = many(others=1), costs
     name = "a post beside those of another"
     assert with_few[name] == with_many[name]

@@ -1,4 +1,4 @@
-"""The time-out that is learned from idle gaps."""
+"""The timeout that is learned from idle gaps."""
 
 import json
 from functools import reduce
@@ -33,7 +33,7 @@ def histogram(*gaps: float) -> list[float]:
 
 
 def cost(gaps: list[float], minutes: int, price: float) -> float:
-    """Add up bin by bin what a time-out costs; the reconciler sees it half a minute late."""
+    """Return the cost of a timeout over all bins; the reconciler sees it half a minute late."""
     total = 0.0
     for at, count in enumerate(gaps):
         kept = at < minutes
@@ -51,7 +51,7 @@ def test_the_timeout_is_between_the_bounds_or_the_fixed_one(
 
 
 @given(st.lists(gap, max_size=9), terms)
-def test_few_gaps_say_nothing(gaps: list[float], given_terms: Terms) -> None:
+def test_with_few_gaps_the_timeout_is_the_fixed_one(gaps: list[float], given_terms: Terms) -> None:
     assert timeout_seconds(histogram(*gaps), given_terms) == given_terms.fixed_seconds
 
 
@@ -67,7 +67,7 @@ def test_no_other_timeout_is_clearly_cheaper(gaps: list[float], given_terms: Ter
 
 
 @given(histories)
-def test_what_is_stored_is_a_short_list_of_numbers(gaps: list[float]) -> None:
+def test_the_stored_histogram_is_a_short_list_of_numbers(gaps: list[float]) -> None:
     known = histogram(*gaps, 1.0)
     assert json.loads(json.dumps(known)) == known
     assert len(known) == BINS + 1
@@ -76,7 +76,7 @@ def test_what_is_stored_is_a_short_list_of_numbers(gaps: list[float]) -> None:
 
 
 @given(histories, gap)
-def test_a_gap_is_added_to_a_new_list(gaps: list[float], one: float) -> None:
+def test_adding_a_gap_leaves_the_old_histogram_unchanged(gaps: list[float], one: float) -> None:
     known = histogram(*gaps, 60.0)
     before = list(known)
     remembered(known, one)
@@ -90,17 +90,17 @@ def test_an_old_pattern_is_forgotten(old: list[float]) -> None:
     assert histogram(*old, *new) == histogram(*new)
 
 
-def test_a_clock_that_went_back_is_a_gap_of_nothing() -> None:
+def test_a_negative_gap_counts_as_zero() -> None:
     assert histogram(-5.0) == histogram(0.0)
 
 
 @pytest.mark.parametrize(
     ("gaps", "seconds"),
     [
-        ([50_000.0] * 20, 60),  # nobody comes back soon
-        ([340.0] * 20, 360),  # each comes back in the sixth minute; 330 < 90 + 300
+        ([50_000.0] * 20, 60),  # no job follows soon
+        ([340.0] * 20, 360),  # each job follows in the sixth minute; 330 < 90 + 300
         ([500.0] * 20, 60),  # waiting nine minutes for each costs more than a cold start
-        ([30.0] * 20, 300),  # any time-out does; the fixed one is no worse
+        ([30.0] * 20, 300),  # any timeout works; the fixed one is no worse
         ([30.0, 340.0] * 20, 360),
         ([30.0, 340.0, 50_000.0] * 20, 60),
     ],
@@ -109,7 +109,7 @@ def test_the_timeout_fits_the_pattern(gaps: list[float], seconds: float) -> None
     assert timeout_seconds(histogram(*gaps), TERMS) == seconds
 
 
-def test_who_minds_waiting_more_keeps_the_gpu_longer() -> None:
+def test_a_higher_price_of_waiting_keeps_the_gpu_on_longer() -> None:
     known = histogram(*[500.0] * 20)
     patient = Terms(300, 60, 3600, boot_seconds=90, waiting_seconds=0)
     hasty = Terms(300, 60, 3600, boot_seconds=90, waiting_seconds=900)

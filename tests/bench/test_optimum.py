@@ -1,4 +1,4 @@
-"""The optimum, beside all that is possible."""
+"""The optimum, compared with every possible choice."""
 
 from itertools import pairwise, product
 
@@ -27,7 +27,7 @@ SHORT = st.lists(st.tuples(st.floats(0, 300), st.floats(1, 100)), min_size=1, ma
 
 
 def arriving(each: list[tuple[float, float]]) -> list[Job]:
-    """Turn times since the job before into times."""
+    """Turn times since the previous job into arrival times."""
     at, jobs = 0.0, []
     for since, run_seconds in each:
         at += since
@@ -36,7 +36,7 @@ def arriving(each: list[tuple[float, float]]) -> list[Job]:
 
 
 def busy_times(jobs: list[Job]) -> list[tuple[float, float]]:
-    """Return when a GPU that is always there begins and ends each run."""
+    """Return when a GPU that is always on begins and ends each job."""
     times: list[tuple[float, float]] = []
     for job in jobs:
         begins = max(job.arrives, times[-1][1] if times else job.arrives)
@@ -45,7 +45,7 @@ def busy_times(jobs: list[Job]) -> list[tuple[float, float]]:
 
 
 def billed(times: list[tuple[float, float]], stops: tuple[bool, ...]) -> float:
-    """Bill each start from a boot before its first run to the end of its last."""
+    """Return the billed seconds: each start from its boot to the end of its last job."""
     total, begins = 0.0, times[0][0]
     for (_, end), (begin, _), stop in zip(times, times[1:], stops, strict=False):
         if stop:
@@ -56,16 +56,16 @@ def billed(times: list[tuple[float, float]], stops: tuple[bool, ...]) -> float:
 
 
 @given(SHORT)
-def test_no_choice_of_stops_is_cheaper(jobs: list[Job]) -> None:
+def test_no_choice_of_stops_is_cheaper_than_the_optimum(jobs: list[Job]) -> None:
     times = busy_times(jobs)
-    # There must be time to boot in the gap, or the next job waits.
+    # The next job would wait if the gap were shorter than a boot.
     may = [(False, begin - end >= SETTING.boot_seconds) for (_, end), (begin, _) in pairwise(times)]
     cheapest = min(billed(times, stops) for stops in product(*[sorted({*each}) for each in may]))
     assert optimum(SETTING, jobs).spent.seconds == pytest.approx(cheapest)
 
 
 @given(TRACES, POLICIES)
-def test_no_policy_is_cheaper_without_keeping_someone_waiting(
+def test_no_policy_is_cheaper_than_the_optimum_without_longer_waits(
     jobs: list[Job], policy: Policy
 ) -> None:
     best, outcome = optimum(SETTING, jobs), World(SETTING, policy).run(jobs, 0)
@@ -76,14 +76,14 @@ def test_no_policy_is_cheaper_without_keeping_someone_waiting(
         assert best.spent.seconds <= outcome.spent.seconds + 1e-6
 
 
-def test_a_gap_shorter_than_a_boot_is_kept_and_a_longer_one_is_not() -> None:
+def test_the_gpu_stops_in_a_gap_only_if_it_is_longer_than_a_boot() -> None:
     best = optimum(SETTING, [Job(0, 8), Job(98, 8), Job(197, 8)])
     spent = best.spent
     assert (spent.booting, spent.busy, spent.idle, spent.starts) == (180, 24, 90, 2)
     assert best.waits == [0, 0, 0]
 
 
-def test_jobs_wait_for_jobs_and_not_for_boots() -> None:
+def test_in_the_optimum_jobs_wait_for_other_jobs_but_not_for_boots() -> None:
     assert optimum(SETTING, [Job(0, 8), Job(1, 8)]).waits == [0, 7]
 
 

@@ -1,4 +1,4 @@
-"""What is recorded in bench/simulation.json, and how it is judged."""
+"""The rows recorded in bench/simulation.json, and the verdict on them."""
 
 import json
 
@@ -17,12 +17,12 @@ ROW = Row("steady", "fixed 5", 100.0, 1, 1, 1, 1, 10.0, 1, 1, 1)
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_the_record_is_of_this_code(name: str) -> None:
+def test_the_recorded_rows_are_those_of_the_current_code(name: str) -> None:
     again = rows(name, trace(name, SEED), SHOWN).values()
     assert to_builtins(list(again)) == [each for each in RECORDED["rows"] if each["trace"] == name]
 
 
-def test_the_record_of_larger_fleets_is_of_this_code() -> None:
+def test_the_recorded_rows_of_larger_fleets_are_those_of_the_current_code() -> None:
     jobs = trace("bursty", SEED)
     assert to_builtins([scaled(jobs, each) for each in FLEETS]) == RECORDED["scaling"]
 
@@ -35,7 +35,7 @@ def learned(dollars: float, wait_mean: float) -> Row:
     ("dollars", "wait_mean", "wins"),
     [(90, 10, True), (99.5, 10, False), (110, 10, False), (110, 9, True), (50, 11, True)],
 )
-def test_a_fixed_timeout_with_longer_waiting_is_no_rival(
+def test_a_fixed_timeout_with_longer_waits_is_no_rival_of_the_learned_one(
     dollars: float, wait_mean: float, *, wins: bool
 ) -> None:
     judged = verdict("steady", [learned(dollars, wait_mean)], [[ROW]])
@@ -43,7 +43,7 @@ def test_a_fixed_timeout_with_longer_waiting_is_no_rival(
     assert judged.rival == (None if wait_mean < 10 else "fixed 5")
 
 
-def test_the_rival_is_the_cheapest_that_waits_no_longer() -> None:
+def test_the_rival_is_the_cheapest_fixed_timeout_without_longer_waits() -> None:
     cheap = replace(ROW, policy="fixed 1", dollars=10.0, wait_mean=80.0)
     dear = replace(ROW, policy="fixed 60", dollars=200.0, wait_mean=0.0)
     assert verdict("steady", [learned(90, 20)], [[cheap], [ROW], [dear]]).rival == "fixed 5"

@@ -1,4 +1,4 @@
-"""The simulator, by figures that were worked out by hand."""
+"""The simulator, compared with figures that were worked out by hand."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def spent(outcome: Outcome) -> tuple[float, float, float, int]:
     return each.booting, each.busy, each.idle, each.starts
 
 
-def test_one_job_boots_runs_and_idles_until_the_reconciler_looks() -> None:
+def test_a_gpu_boots_for_one_job_and_idles_until_the_reconciler_stops_it() -> None:
     # Started at 10, ready at 100, done at 108; 408 is past the limit, the reconciler runs at 420.
     outcome = World(SETTING, Fixed(300)).run([Job(10, 8)], 3600)
     assert spent(outcome) == (90, 8, 312, 1)
@@ -41,20 +41,20 @@ def test_jobs_run_one_by_one_in_their_order() -> None:
     assert outcome.waits == [90, 97, 106]
 
 
-def test_a_gpu_that_is_always_on_keeps_nobody_waiting() -> None:
+def test_a_job_does_not_wait_for_a_gpu_that_is_always_on() -> None:
     outcome = World(SETTING, AlwaysOn()).run([Job(10, 8)], 3600)
     assert spent(outcome) == (90, 8, 3592, 1)
     assert outcome.waits == [0]
 
 
-def test_a_short_start_is_billed_as_a_minute() -> None:
-    # On from 10 until the reconciler comes at 60.
+def test_a_gpu_that_is_on_for_less_than_a_minute_is_billed_a_minute() -> None:
+    # On from 10 until the reconciler runs at 60.
     setting = SETTING._replace(boot_seconds=10)
     outcome = World(setting, Fixed(0)).run([Job(10, 1)], 3600)
     assert outcome.spent.seconds == 60
 
 
-def test_a_burst_is_shared_by_as_many_gpus_as_end_it_in_time() -> None:
+def test_a_burst_starts_only_as_many_gpus_as_finish_it_in_time() -> None:
     # 45 jobs of 8 s are 360 s of work: two GPUs in 180 s, though three are allowed.
     setting = SETTING._replace(fleet_max=3)
     outcome = World(setting, Fixed(300)).run([Job(0, 8)] * 45, 3600)
@@ -62,22 +62,22 @@ def test_a_burst_is_shared_by_as_many_gpus_as_end_it_in_time() -> None:
     assert max(outcome.waits) == 90 + 22 * 8
 
 
-def test_a_gpu_too_many_stops_while_the_last_one_works() -> None:
-    # One is at work until 700; the other is free at 100, and the reconciler of 420 stops it.
+def test_a_surplus_gpu_stops_while_another_one_works() -> None:
+    # One works until 700; the other is idle from 112, and the reconciler stops it at 420.
     setting = SETTING._replace(fleet_max=2)
     jobs = [Job(0, 610), *[Job(0, 1)] * 22]
     outcome = World(setting, Fixed(300)).run(jobs, 3600)
     assert spent(outcome) == (180, 632, 308 + 320, 2)
 
 
-def test_a_learned_timeout_hears_of_gaps() -> None:
+def test_the_learned_policy_learns_from_idle_gaps() -> None:
     policy = Learned(terms(90, 210))
     World(SETTING, policy).run([Job(at * 5000, 8) for at in range(20)], 100_000)
     assert policy.limit_seconds == 60
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_a_trace_is_the_same_for_a_seed_and_in_order(name: str) -> None:
+def test_a_seed_gives_the_same_trace_in_order_of_arrival(name: str) -> None:
     jobs = trace(name, 1)
     assert jobs == trace(name, 1)
     assert jobs != trace(name, 2)

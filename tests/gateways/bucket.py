@@ -1,4 +1,4 @@
-"""An S3 that keeps what reaches it whole, through a socket as the real one does."""
+"""An S3 behind a real socket, which keeps only uploads that arrive whole."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.gateways.faulty import Answer, Script, serving
 
 
 def store(url: str | None = None, *, base_url: str = "", url_seconds: int = 3600) -> ImageStore:
-    """Make a store at an address, or else at moto's S3."""
+    """Return a store at `url`, or else at moto's S3."""
     s3: Any = boto3.client("s3", endpoint_url=url, config=Config(signature_version="s3v4"))
     http = requests.Session()
     http.trust_env = False
@@ -23,14 +23,14 @@ def store(url: str | None = None, *, base_url: str = "", url_seconds: int = 3600
 
 @contextmanager
 def broken_store(answer: Answer) -> Iterator[ImageStore]:
-    """A store whose S3 answers as it is told."""
+    """A store whose S3 answers each request with `answer`."""
     with serving(Script(answers={"images": answer})) as url:
         yield store(url)
 
 
 @contextmanager
 def bucket() -> Iterator[tuple[ImageStore, dict[str, bytes]]]:
-    """A store, and what its S3 has kept."""
+    """A store, and the uploads that its S3 has kept, by path."""
     kept: dict[str, bytes] = {}
 
     async def keep(request: web.Request) -> web.Response:

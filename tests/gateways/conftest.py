@@ -12,7 +12,7 @@ from tests.local.stand_in import server as stand_in
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server, spoken to in the raw."""
+    """The server, called without the gateway."""
     with stand_in(tmp_path_factory.mktemp("comfyui"), step_seconds=0.01) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""A ComfyUI that answers as its script says, and remembers what it was asked."""
+"""A ComfyUI that answers as its script says, and records the requests."""
 
 import asyncio
 import threading
@@ -20,11 +20,11 @@ ENTRY: dict[str, Any] = {"outputs": {"9": {"images": [IMAGE]}}, "status": STATUS
 
 @dataclass
 class Script:
-    """What becomes of one attempt; `answers` by the first part of the path replace the usual."""
+    """What happens to one attempt; `answers`, by the first part of the path, replace defaults."""
 
     attempt_id: str = "job-1"
     talk: Talk = web.WebSocketResponse.receive  # says nothing
-    ends_at_look: int = 1  # the look at the history from which on the attempt is there
+    ends_at_look: int = 1  # the request of the history from which on it has the attempt
     entry: Any = field(default_factory=lambda: ENTRY)
     queue: dict[str, Any] | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Script:
         part = request.path.split("/")[1]
         if part in self.answers:
             return await self.answers[part](request)
-        return await self._talk(request) if part == "ws" else web.json_response(self._usual(part))
+        return await self._talk(request) if part == "ws" else web.json_response(self._default(part))
 
     async def _talk(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -46,7 +46,7 @@ class Script:
         await self.talk(socket)
         return socket
 
-    def _usual(self, part: str) -> Any:
+    def _default(self, part: str) -> Any:
         is_over = self.count("/history") >= self.ends_at_look
         running = [] if is_over else [[0, self.attempt_id, {}, {}, []]]
         return {
@@ -58,7 +58,7 @@ class Script:
 
 @contextmanager
 def serving(script: Script) -> Iterator[str]:
-    """Play a script on 127.0.0.1 until the block ends, and give the URL."""
+    """Serve a script on 127.0.0.1 until the block ends; yield the URL."""
     ready: Future[tuple[str, Callable[[], object]]] = Future()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(script, ready)), daemon=True)
     thread.start()

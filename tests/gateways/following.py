@@ -1,4 +1,4 @@
-"""Follows attempts through the gateway, and notes what it tells on the way."""
+"""Follows attempts through the gateway, and records what it reports."""
 
 import itertools
 import time
@@ -13,9 +13,9 @@ from chalicelib.gateways.comfyui.client import ComfyUI, Graph
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, State, Waiting
 from tests.gateways.faulty import IMAGE, Script, serving
 
-SAVED = [ImageFile(**IMAGE)]  # what every script makes
+SAVED = [ImageFile(**IMAGE)]  # the images of every script
 
-LONG_SECONDS = 30  # a deadline that no test is to meet
+LONG_SECONDS = 30  # a deadline that no test reaches
 SOON_SECONDS = 5  # long before that, on a busy machine too
 
 
@@ -26,21 +26,21 @@ def connect(url: str, clock: Callable[[], float] = time.time) -> ComfyUI:
 
 
 def ticking(seconds: float) -> Callable[[], float]:
-    """Make a clock that is later by so much whenever it is read."""
+    """Return a clock that advances by `seconds` at each reading."""
     return itertools.count(0, seconds).__next__
 
 
 @dataclass
 class Followed:
-    """How an attempt was followed: to which end, in what time, and what was told on the way."""
+    """How an attempt ended, how long it was followed, and what was reported meanwhile."""
 
     state: State = None
     seconds: float = 0
-    heard_of: list[Any] = field(default_factory=list)
+    reports: list[Any] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
 
     def heard(self, progress: Any) -> None:
-        self.heard_of.append(progress)
+        self.reports.append(progress)
 
     def seen(self, state: Waiting, *, is_listening: bool) -> None:
         self.positions.append(state.position)

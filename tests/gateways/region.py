@@ -1,4 +1,4 @@
-"""EC2 instances and their ComfyUIs, small enough to see through."""
+"""A simple fake of EC2 instances and their ComfyUIs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -24,26 +24,26 @@ from chalicelib.services.gpus.warm_up import WarmUp
 
 
 class Region:
-    """The EC2 instances of a fleet and their ComfyUIs; one that is started is pending."""
+    """The EC2 instances of a fleet and their ComfyUIs; a started instance stays pending."""
 
     def __init__(self, *states: str, can_be_started: bool = True) -> None:
         self.now = 1000.0
         self.states = {f"i-{number}": state for number, state in enumerate(states)}
         self.can_be_started = can_be_started
-        self.queues: dict[str, int] = {}  # of those that answer, by id
-        self.broken: set[str] = set()  # the attempts that show it
+        self.queues: dict[str, int] = {}  # of ComfyUIs that answer, by instance
+        self.broken: set[str] = set()  # attempts that show that an instance is unhealthy
         self.refusal: StartFailed | None = None
         self.types = dict.fromkeys(self.states, "g5.xlarge")
         self.is_down = False
         self.loses_answers = False
-        self.fixed: set[str] = set()  # those whose type EC2 does not change
-        self.scarce: set[str] = set()  # the types that EC2 has none of
+        self.fixed: set[str] = set()  # instances whose type EC2 refuses to change
+        self.scarce: set[str] = set()  # types that EC2 has no capacity of
         self.warm_ups: dict[str, State] = {}
         self.rejects_warm_up = False
         self.kept: set[str] = set()
-        self.launched: dict[str, float] = {}  # EC2 tells when it started an instance
-        self.stubborn: set[str] = set()  # those that EC2 does not stop
-        self.asked = 0  # for its instances, answered or not
+        self.launched: dict[str, float] = {}  # when EC2 started each instance
+        self.stubborn: set[str] = set()  # instances that EC2 refuses to stop
+        self.asked = 0  # requests for the instances, answered or not
         self.describes = 0
         self.started: list[str] = []
         self.stopped: list[str] = []
@@ -95,7 +95,7 @@ class Region:
 
 
 class ComfyUI:
-    """One that answers as long as its region says so."""
+    """A ComfyUI that answers while its region has a queue length for it."""
 
     def __init__(self, region: Region, url: str) -> None:
         self.region, self.url = region, url
@@ -126,7 +126,7 @@ def fleet_of(
     clock: Any = None,
     dollars: float | None = None,
 ) -> Fleet:
-    """Make the fleet of a region, by the region's clock; chance is always at its least."""
+    """Return the fleet of a region, by the region's clock; random numbers are always 0."""
     clock = clock or (lambda: region.now)
     connect: Any = partial(ComfyUI, region)
     return Fleet(

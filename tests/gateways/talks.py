@@ -1,4 +1,4 @@
-"""What a ComfyUI may say through its websocket."""
+"""What a ComfyUI may send through its websocket."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def says(*messages: Any) -> Talk:
 
 
 async def flood(socket: web.WebSocketResponse) -> None:
-    """Leave the client no time in which nothing comes."""
+    """Send messages without a pause, none about the attempt."""
     with suppress(ConnectionError):
         while not socket.closed:
             for message in (STATUS, PROGRESS_OF_ANOTHER, END_OF_ANOTHER):

@@ -1,4 +1,4 @@
-"""The ComfyUI gateway against the stand-in: what it says of runs, and how it asks."""
+"""The ComfyUI gateway against the stand-in: it submits, finds and follows attempts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ GONE = ImageFile("gone_00001_.png", "", "output")
 
 @contextmanager
 def busy(server: Server) -> Iterator[str]:
-    """Have the server sample for as long as the block lasts."""
+    """Keep the server sampling until the block ends; yield the prompt's id."""
     with server.listener() as listener:
         prompt_id = sampling(server, listener)
         yield prompt_id
@@ -45,7 +45,7 @@ def test_a_graph_is_submitted_and_followed_and_its_image_fetched(gateway: ComfyU
     assert Image.open(BytesIO(data)).size == (96, 64)
 
 
-def test_every_image_of_a_batch_is_named_at_its_node(gateway: ComfyUI) -> None:
+def test_every_image_of_a_batch_is_listed_under_its_node(gateway: ComfyUI) -> None:
     graph = flat("darkroom/job/batch", batch_size=3)
     state = run(gateway, graph).state
     names = [f"batch_0000{number}_.png" for number in (1, 2, 3)]
@@ -55,21 +55,23 @@ def test_every_image_of_a_batch_is_named_at_its_node(gateway: ComfyUI) -> None:
     assert state.execution_seconds is not None
 
 
-def test_progress_is_reported_on_the_way(gateway: ComfyUI) -> None:
+def test_progress_is_reported_for_each_step(gateway: ComfyUI) -> None:
     followed = run(gateway, picture(CHECKPOINT, steps=3))
-    steps = [each for each in followed.heard_of if each and each["node"] == "3"]
+    steps = [each for each in followed.reports if each and each["node"] == "3"]
     assert steps == [
         {"value": 0, "max": 1, "node": "3"},
         *({"value": step, "max": 3, "node": "3"} for step in (1, 2, 3)),
     ]
 
 
-def test_nothing_is_known_of_an_attempt_that_was_never_submitted(gateway: ComfyUI) -> None:
+def test_an_attempt_that_was_never_submitted_is_not_found(gateway: ComfyUI) -> None:
     run(gateway, flat())
     assert gateway.find("never") is None
 
 
-def test_an_attempt_is_found_wherever_it_is(gateway: ComfyUI, server: Server) -> None:
+def test_an_attempt_is_found_while_it_runs_while_it_waits_and_when_it_has_ended(
+    gateway: ComfyUI, server: Server
+) -> None:
     with busy(server) as running:
         gateway.submit("next", flat())
         assert gateway.find(running) == Waiting(0, running)
@@ -83,7 +85,7 @@ def test_an_attempt_is_found_wherever_it_is(gateway: ComfyUI, server: Server) ->
 
 @settings(max_examples=15)
 @given(numbers=st.lists(st.integers(0, 9), min_size=1, max_size=8))
-def test_positions_are_in_the_order_of_the_runs(server: Server, numbers: list[int]) -> None:
+def test_positions_are_in_the_order_of_execution(server: Server, numbers: list[int]) -> None:
     gateway = connect(server.url)
     with busy(server) as running:
         server.post("/history", {"clear": True})
@@ -98,7 +100,7 @@ def test_positions_are_in_the_order_of_the_runs(server: Server, numbers: list[in
     assert found == {id_: Waiting(place, running) for place, id_ in enumerate(order, start=1)}
 
 
-def test_a_run_that_failed_says_which_node_and_why(gateway: ComfyUI) -> None:
+def test_a_failed_execution_names_its_node_and_no_path(gateway: ComfyUI) -> None:
     state = run(gateway, flat("../outside")).state
     assert isinstance(state, Finished)
     assert state.failure is not None
@@ -107,7 +109,7 @@ def test_a_run_that_failed_says_which_node_and_why(gateway: ComfyUI) -> None:
     assert "/" not in state.failure.error
 
 
-def test_a_run_that_was_interrupted_is_told_from_one_that_failed(
+def test_an_interrupted_execution_has_a_failure_of_its_own_kind(
     gateway: ComfyUI, server: Server
 ) -> None:
     with busy(server) as interrupted:
@@ -153,7 +155,7 @@ def test_a_comfyui_that_is_off_is_unreachable(method: Callable[[ComfyUI], Any]) 
         method(off)
 
 
-def test_no_request_names_an_origin() -> None:
+def test_no_request_has_an_origin_header() -> None:
     script = Script(ends_at_look=0)
     with serving(script) as url:
         for method in METHODS.values():
@@ -163,7 +165,7 @@ def test_no_request_names_an_origin() -> None:
     assert not [request.path for request in script.requests if "Origin" in request.headers]
 
 
-# ComfyUI's own route of the history takes no braces, and dots alone are no name in a path.
+# ComfyUI's route of the history takes no braces, and a part of a path cannot be dots alone.
 ids = st.text(min_size=1).filter(lambda text: not {"{", "}"} & {*text} and text.strip("."))
 
 
@@ -175,5 +177,5 @@ def test_any_attempt_id_can_be_followed_and_found(server: Server, attempt_id: st
     server.post("/history", {"clear": True})
     followed = run(gateway, flat(), attempt_id)
     assert followed.images
-    assert followed.heard_of, "the websocket is another's"
+    assert followed.reports, "the websocket had another client id"
     assert gateway.find(attempt_id) == followed.state

@@ -1,4 +1,4 @@
-"""What a ComfyUI may do to HTTP: fail, hang up, trickle, say more or less than it should."""
+"""HTTP answers that fail, break off, come in pieces, or have more or less than they should."""
 
 import asyncio
 import json
@@ -30,8 +30,8 @@ def answers(text: str, status: int = 200, content_type: str = "application/json"
     return answer
 
 
-def trickles(content: bytes, pieces: int, *, then_hangs_up: bool = False) -> Answer:
-    """Promise all of the content, and send it little by little, or half of it."""
+def in_pieces(content: bytes, pieces: int, *, then_hangs_up: bool = False) -> Answer:
+    """Announce the whole content, and send it in pieces, or only half of it."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(len(content))})
@@ -63,7 +63,7 @@ def fetch(gateway: ComfyUI) -> None:
         pass
 
 
-UNSETTLED = [
+UNCLEAR = [
     answers("500 Internal Server Error", 500, "text/plain"),
     answers('{"error": {"message": "no prompt"}, "node_errors": {}}', 500),
     answers("Maximum request body size 104857600 exceeded.", 413, "text/plain"),
@@ -72,8 +72,8 @@ UNSETTLED = [
 ]
 
 
-@pytest.mark.parametrize("answer", UNSETTLED, ids=["500", "500 in JSON", "413", "502", "hangs up"])
-def test_a_submission_without_a_verdict_is_unreachable_and_not_repeated(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", UNCLEAR, ids=["500", "500 in JSON", "413", "502", "hangs up"])
+def test_a_submission_without_a_clear_answer_is_unreachable_and_not_retried(answer: Answer) -> None:
     script = Script(answers={"prompt": answer})
     with serving(script) as url, pytest.raises(ComfyUIUnreachable):
         submit(connect(url))
@@ -89,7 +89,7 @@ OTHER_PROGRAMS = ["<html>It works!</html>", "", "{}"]
 
 @pytest.mark.parametrize("text", OTHER_PROGRAMS)
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_another_program_at_the_address_is_no_comfyui(
+def test_another_program_at_the_address_is_an_unreachable_comfyui(
     method: Callable[[ComfyUI], Any], text: str
 ) -> None:
     script = Script(answers=dict.fromkeys(("prompt", "queue", "history"), answers(text)))
@@ -105,26 +105,26 @@ OTHER_REFUSALS = {
 
 
 @pytest.mark.parametrize("body", OTHER_REFUSALS.values(), ids=OTHER_REFUSALS)
-def test_a_refusal_of_another_version_is_still_a_refusal(body: dict[str, Any]) -> None:
+def test_a_refusal_in_the_form_of_another_version_is_a_refusal(body: dict[str, Any]) -> None:
     script = Script(answers={"prompt": answers(json.dumps(body), 400)})
     with serving(script) as url, pytest.raises(WorkflowRejected) as refusal:
         submit(connect(url))
     assert "ComfyUI refused the workflow" in str(refusal.value)
 
 
-def test_a_refusal_that_is_not_json_is_one_of_our_errors() -> None:
+def test_a_refusal_that_is_not_json_raises_one_of_the_gateways_errors() -> None:
     script = Script(answers={"prompt": answers("400: Bad Request", 400, "text/plain")})
     with serving(script) as url, pytest.raises((WorkflowRejected, ComfyUIUnreachable)):
         submit(connect(url))
 
 
-def test_answers_that_trickle_are_understood() -> None:
+def test_an_answer_that_comes_in_pieces_is_read() -> None:
     history = json.dumps({"job-1": ENTRY}).encode()
-    script = Script(talk=says(END), answers={"history": trickles(history, 50)})
+    script = Script(talk=says(END), answers={"history": in_pieces(history, 50)})
     assert follow(script).images == SAVED
 
 
-def test_what_newer_versions_add_does_no_harm() -> None:
+def test_fields_that_newer_versions_add_are_ignored() -> None:
     more = {"create_time": 1}
     queue = {
         "queue_running": [[0, "a", {}, {}, ["9"], more, None]],
@@ -141,7 +141,7 @@ def test_what_newer_versions_add_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_an_image_that_is_refused_is_not_taken_for_one_that_is_gone(status: int) -> None:
+def test_an_image_that_comfyui_refuses_is_not_taken_for_a_missing_one(status: int) -> None:
     script = Script(answers={"view": answers("", status)})
     with serving(script) as url, pytest.raises(ComfyUIUnreachable):
         fetch(connect(url))
@@ -153,15 +153,15 @@ def copy(url: str, store: ImageStore) -> None:
         store.put("job/0.png", *found)
 
 
-def test_an_image_that_trickles_is_stored_whole() -> None:
-    script = Script(answers={"view": trickles(PNG, 50)})
+def test_an_image_that_comes_in_pieces_is_stored_whole() -> None:
+    script = Script(answers={"view": in_pieces(PNG, 50)})
     with serving(script) as url, bucket() as (store, kept):
         copy(url, store)
     assert kept == {"/images/job/0.png": PNG}
 
 
 def test_an_image_that_breaks_off_is_not_stored() -> None:
-    script = Script(answers={"view": trickles(PNG, 2, then_hangs_up=True)})
+    script = Script(answers={"view": in_pieces(PNG, 2, then_hangs_up=True)})
     with serving(script) as url, bucket() as (store, kept):
         with pytest.raises((StoreFailed, ComfyUIUnreachable)):
             copy(url, store)

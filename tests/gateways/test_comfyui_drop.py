@@ -1,4 +1,4 @@
-"""An attempt is taken out of ComfyUI wherever it is, and nothing else is touched."""
+"""Dropping removes an attempt from ComfyUI, waiting or running, and nothing else."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ OURS = [1, "job-1", {}, {}, []]
 
 
 class Queue:
-    """The queue of a ComfyUI that notes what it is asked to drop, and may lose interrupts."""
+    """The queue of a ComfyUI that records requests to drop, and may lose interrupts."""
 
     def __init__(self, *, running: list[Any], pending: list[Any], lost: int = 0) -> None:
         self.running, self.pending, self.lost = running, pending, lost
@@ -59,14 +59,14 @@ def drop(queue: Queue, **how: Any) -> bool:
         return connect(url, **how).drop("job-1")
 
 
-def test_what_waits_is_deleted_and_nothing_is_interrupted() -> None:
+def test_a_waiting_attempt_is_deleted_and_nothing_is_interrupted() -> None:
     queue = Queue(running=[OTHER], pending=[OURS, [2, "job-10", {}, {}, []]])
     assert drop(queue)
     assert queue.asked == [("/queue", {"delete": ["job-1"]})]
     assert (queue.running, [item[1] for item in queue.pending]) == ([OTHER], ["job-10"])
 
 
-def test_what_runs_is_interrupted_by_its_id() -> None:
+def test_a_running_attempt_is_interrupted_by_its_id() -> None:
     queue = Queue(running=[OURS], pending=[OTHER])
     assert drop(queue)
     assert queue.asked == [("/interrupt", {"prompt_id": "job-1"})]
@@ -79,7 +79,7 @@ def test_an_interrupt_that_was_lost_is_sent_again() -> None:
     assert queue.asked == [("/interrupt", {"prompt_id": "job-1"})] * 3
 
 
-def test_what_begins_to_run_before_it_is_deleted_is_interrupted() -> None:
+def test_an_attempt_that_starts_before_it_is_deleted_is_interrupted() -> None:
     queue = Queue(running=[OTHER], pending=[OURS])
     note = queue.note
 
@@ -93,20 +93,20 @@ def test_what_begins_to_run_before_it_is_deleted_is_interrupted() -> None:
     assert [path for path, _ in queue.asked] == ["/queue", "/interrupt"]
 
 
-def test_what_is_over_or_unknown_is_gone_without_a_word() -> None:
+def test_dropping_an_ended_or_unknown_attempt_changes_nothing() -> None:
     with serving(script := Script(ends_at_look=0)) as url:
         assert connect(url).drop("job-1")
         assert connect(url).drop("never")
     assert {request.method for request in script.requests} == {"GET"}
 
 
-def test_a_run_that_cannot_be_stopped_is_given_up_after_five_seconds() -> None:
+def test_dropping_gives_up_after_five_seconds_if_the_attempt_does_not_stop() -> None:
     queue = Queue(running=[OURS], pending=[], lost=10**6)
     assert not drop(queue, clock=ticking(1))
     assert 2 <= len(queue.asked) <= 20
 
 
-def test_a_comfyui_that_is_off_has_dropped_nothing() -> None:
+def test_dropping_fails_if_comfyui_does_not_accept_it() -> None:
     async def fail(_request: web.Request) -> web.Response:
         return web.Response(status=500)
 
@@ -117,7 +117,7 @@ def test_a_comfyui_that_is_off_has_dropped_nothing() -> None:
             drop(queue)
 
 
-def test_the_stand_in_drops_what_runs_and_what_waits(gateway: ComfyUI, server: Server) -> None:
+def test_the_stand_in_drops_running_and_waiting_attempts(gateway: ComfyUI, server: Server) -> None:
     with server.listener() as listener:
         running = sampling(server, listener)
         gateway.submit("dropped", flat())
@@ -135,7 +135,7 @@ def test_the_stand_in_drops_what_runs_and_what_waits(gateway: ComfyUI, server: S
     assert follow_at(server.url, "kept").images
 
 
-def test_memory_is_freed_models_and_caches(gateway: ComfyUI, server: Server) -> None:
+def test_freeing_memory_unloads_models_and_clears_caches(gateway: ComfyUI, server: Server) -> None:
     asked: list[Any] = []
 
     async def free(request: web.Request) -> web.Response:
@@ -158,7 +158,7 @@ REFUSED = {
 }
 
 
-def test_a_graph_of_which_a_part_was_refused_is_dropped_and_refused() -> None:
+def test_a_partly_refused_graph_is_dropped_and_refused() -> None:
     queue = Queue(running=[], pending=[OURS])
 
     async def accept_half(request: web.Request) -> web.Response:
@@ -170,7 +170,9 @@ def test_a_graph_of_which_a_part_was_refused_is_dropped_and_refused() -> None:
     assert queue.asked == [("/queue", {"delete": ["job-1"]})]
 
 
-def test_the_stand_in_refuses_a_part_as_comfyui_does(gateway: ComfyUI, server: Server) -> None:
+def test_the_stand_in_refuses_part_of_a_graph_as_comfyui_does(
+    gateway: ComfyUI, server: Server
+) -> None:
     graph = flat() | {"9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
     with pytest.raises(WorkflowRejected, match="images"):
         gateway.submit("half", graph)

@@ -1,4 +1,4 @@
-"""Why a run failed, in words for people and a kind for programs, and nothing of the server."""
+"""Why an execution failed: a message for people, a kind for programs, no paths of the server."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ PATHS = st.one_of(
 
 
 def failed(**data: Any) -> Failure:
-    """Have a run end in an error, and tell what is known of it."""
+    """Return the failure of an execution that ended in an error."""
     start = ["execution_start", {"prompt_id": "job-1"}]
     messages = [start, ["execution_error", {"node_type": "KSampler", **data}]]
     outputs = {"8": {"images": [IMAGE]}}
@@ -32,18 +32,18 @@ def failed(**data: Any) -> Failure:
     return state.failure
 
 
-def test_a_failure_tells_the_node_and_the_first_line_of_its_message() -> None:
+def test_a_failure_names_the_node_and_the_first_line_of_its_message() -> None:
     message = "\nmat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)\nat line 7\n"
     expected = "KSampler failed in ComfyUI: mat1 and mat2 shapes cannot be multiplied"
     found = failed(exception_message=message, exception_type="RuntimeError")
     assert found == Failure("node_failed", f"{expected} (77x2048 and 768x320)")
 
 
-def test_a_failure_without_a_message_tells_its_type() -> None:
+def test_a_failure_without_a_message_names_its_type() -> None:
     assert failed(exception_message="", exception_type="KeyError").error.endswith(": KeyError")
 
 
-def test_a_failure_of_any_length_is_told_in_few_words() -> None:
+def test_a_long_failure_message_is_cut() -> None:
     assert len(failed(exception_message="x" * 100_000).error) < 400
 
 
@@ -55,7 +55,7 @@ def test_a_failure_of_any_length_is_told_in_few_words() -> None:
         {"exception_type": "RuntimeError", "exception_message": "CUDA error: out of memory\n"},
     ],
 )
-def test_a_gpu_without_enough_memory_is_told_from_other_failures(data: dict[str, str]) -> None:
+def test_a_gpu_without_enough_memory_is_a_failure_of_its_own_kind(data: dict[str, str]) -> None:
     assert failed(**data) == Failure("out_of_memory", "the GPU ran out of memory")
 
 
@@ -77,7 +77,7 @@ def test_no_refusal_shows_a_path_of_the_server(path: str) -> None:
         assert "Custom validation failed" in str(refusal)
 
 
-def test_choices_are_offered_as_they_are_and_not_without_end() -> None:
+def test_the_choices_of_an_input_are_suggested_up_to_a_length() -> None:
     names = [f"sd15/model-{number}.safetensors" for number in range(500)]
     extra = {"input_name": "ckpt_name", "received_value": "x", "input_config": [names, {}]}
     problem = {"type": "value_not_in_list", "details": "", "extra_info": extra}
@@ -87,7 +87,7 @@ def test_choices_are_offered_as_they_are_and_not_without_end() -> None:
     assert len(refusal.suggestion) < 1000
 
 
-def test_nothing_is_offered_when_the_choices_are_not_told() -> None:
+def test_nothing_is_suggested_if_the_choices_are_unknown() -> None:
     extra = {"input_name": "sampler_name", "received_value": "nope", "input_config": None}
     problem = {"type": "value_not_in_list", "details": "", "extra_info": extra}
     nodes = {"3": {"class_type": "KSampler", "errors": [problem]}}

@@ -1,4 +1,4 @@
-"""A websocket is only a convenience: whatever becomes of it, the history tells the end."""
+"""The history shows the end of an attempt, whatever happens to the websocket."""
 
 from typing import Any
 
@@ -47,19 +47,19 @@ TROUBLES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_the_end_is_noticed_without_the_websocket(trouble: dict[str, Any]) -> None:
+def test_the_end_of_an_attempt_is_noticed_without_the_websocket(trouble: dict[str, Any]) -> None:
     followed = follow(Script(**trouble))
     assert followed.images == SAVED
     assert followed.is_soon
 
 
-def test_a_socket_that_is_silent_is_left_open() -> None:
+def test_a_silent_websocket_stays_open() -> None:
     script = Script(talk=says(), ends_at_look=2)
     assert follow(script).images == SAVED
     assert script.count("/ws") == 1
 
 
-def test_a_socket_that_is_closed_is_opened_again() -> None:
+def test_a_closed_websocket_is_opened_again() -> None:
     talks = iter([close, says(END)])
 
     async def talk(socket: Socket) -> None:
@@ -70,7 +70,7 @@ def test_a_socket_that_is_closed_is_opened_again() -> None:
     assert script.count("/ws") == 2
 
 
-def test_a_socket_that_is_closed_again_and_again_is_not_opened_all_the_time() -> None:
+def test_a_websocket_that_closes_repeatedly_is_opened_a_limited_number_of_times() -> None:
     script = Script(talk=close)
     assert follow(script).images == SAVED
     assert script.count("/ws") < 20
@@ -97,10 +97,10 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("message", STRANGE.values(), ids=STRANGE)
-def test_a_strange_message_does_not_end_the_following(message: Any) -> None:
+def test_an_unexpected_message_does_not_stop_the_gateway_from_following(message: Any) -> None:
     followed = follow(Script(talk=says(message, PROGRESS, END)))
     assert followed.images == SAVED
-    assert {"value": 1, "max": 2, "node": "3"} in followed.heard_of
+    assert {"value": 1, "max": 2, "node": "3"} in followed.reports
     assert followed.is_soon
 
 
@@ -113,7 +113,7 @@ values = st.recursive(
 @settings(max_examples=40)
 @given(messages=st.lists(st.text() | st.binary() | values))
 @example(messages=[{"type": "progress", "data": {"value": [], "max": {}, "node": []}}])
-def test_whatever_a_socket_says_the_history_tells_the_end(messages: list[Any]) -> None:
+def test_the_history_shows_the_end_whatever_the_websocket_sends(messages: list[Any]) -> None:
     followed = follow(Script(talk=says(*messages, END)))
     assert followed.images == SAVED
     assert followed.is_soon

@@ -1,4 +1,4 @@
-"""What shows that a ComfyUI cannot work any more, and how long its runs take."""
+"""What shows that a ComfyUI is unhealthy, and how long its executions take."""
 
 import time
 from typing import Any
@@ -40,20 +40,20 @@ def kind_of(message: str, exception: str = "RuntimeError") -> str:
 
 
 @pytest.mark.parametrize("message", FAULTS)
-def test_a_fault_of_the_gpu_is_told_from_a_failure_of_a_node(message: str) -> None:
+def test_a_fault_of_the_gpu_is_recognized_by_its_message(message: str) -> None:
     assert kind_of(message) == "gpu_failed"
 
 
 @pytest.mark.parametrize("message", NO_FAULTS)
-def test_a_failure_of_a_node_is_no_fault_of_the_gpu(message: str) -> None:
+def test_a_failure_of_a_node_is_not_a_fault_of_the_gpu(message: str) -> None:
     assert kind_of(message) == "node_failed"
 
 
-def test_an_unknown_error_of_the_driver_is_a_fault_of_the_gpu() -> None:
+def test_an_unknown_error_of_cuda_is_a_fault_of_the_gpu() -> None:
     assert kind_of("CUDA unknown error - this may be due to an incorrectly set up") == "gpu_failed"
 
 
-def test_too_little_memory_is_no_fault_of_the_gpu() -> None:
+def test_too_little_memory_is_not_a_fault_of_the_gpu() -> None:
     assert kind_of("CUDA error: out of memory") == "out_of_memory"
     assert kind_of("Allocation on device", "torch.OutOfMemoryError") == "out_of_memory"
 
@@ -66,24 +66,24 @@ FAULT = ["execution_error", {"exception_type": "AcceleratorError", "exception_me
 NODE = ["execution_error", {"exception_type": "ValueError", "exception_message": "no"}]
 NEVER = 10**6
 
-SICKNESS: dict[str, tuple[dict[str, Any], bool]] = {
-    "a run that never ends": ({"ends_at_look": NEVER}, True),
+HEALTH: dict[str, tuple[dict[str, Any], bool]] = {
+    "an execution that never ends": ({"ends_at_look": NEVER}, True),
     "a fault of the GPU": ({"ends_at_look": 0, "entry": ended("error", FAULT)}, True),
     "a failure of a node": ({"ends_at_look": 0, "entry": ended("error", NODE)}, False),
     "a success": ({"ends_at_look": 0}, False),
-    "nothing, as it was started anew": ({"ends_at_look": 0, "attempt_id": "later"}, False),
+    "nothing, as it was restarted": ({"ends_at_look": 0, "attempt_id": "later"}, False),
 }
 
 
-@pytest.mark.parametrize(("script", "is_unhealthy"), SICKNESS.values(), ids=SICKNESS)
-def test_comfyui_is_sick_as_long_as_it_has_the_attempt_that_shows_it(
+@pytest.mark.parametrize(("script", "is_unhealthy"), HEALTH.values(), ids=HEALTH)
+def test_comfyui_is_unhealthy_while_it_has_the_attempt_that_shows_it(
     *, script: dict[str, Any], is_unhealthy: bool
 ) -> None:
     with serving(Script(**script)) as url:
         assert connect(url).is_unhealthy("job-1") is is_unhealthy
 
 
-def test_an_instance_that_is_suspect_serves_only_when_it_is_well_again(aws: None) -> None:
+def test_an_instance_that_was_marked_unhealthy_serves_only_when_it_is_healthy(aws: None) -> None:
     region = Region("running", "running")
     region.queues |= {"i-0": 0, "i-1": 5}
     region.broken = {"bad"}
@@ -97,7 +97,7 @@ def test_an_instance_that_is_suspect_serves_only_when_it_is_well_again(aws: None
     assert fleet.inventory.observe_server("i-0") is not None
 
 
-def test_another_attempt_is_no_reason_for_suspicion(aws: None) -> None:
+def test_an_instance_serves_if_the_attempt_it_was_marked_by_shows_no_fault(aws: None) -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     region.broken = {"bad"}
@@ -117,19 +117,19 @@ def at(milliseconds: int, name: str = "execution_start") -> list[Any]:
     return [name, {"prompt_id": "job-1", "timestamp": milliseconds}]
 
 
-def test_a_run_takes_from_its_first_message_to_its_last() -> None:
+def test_execution_seconds_are_from_the_first_message_to_the_last() -> None:
     assert seconds(at(1_000_500), at(1_000_600), at(1_004_000, "execution_success")) == 3.5
     assert seconds(at(2000), at(4500, "execution_interrupted"), status="error") == 2.5
 
 
-def test_a_run_without_times_took_nobody_knows_how_long() -> None:
+def test_execution_seconds_are_unknown_without_timestamps() -> None:
     assert seconds() is None
     assert seconds(["execution_start", {}]) is None
     assert seconds(["execution_start", {}], at(5000)) == 0
 
 
 @given(times=st.lists(st.integers(0, 2**45), min_size=1))
-def test_a_run_takes_no_negative_time(times: list[int]) -> None:
+def test_execution_seconds_are_never_negative(times: list[int]) -> None:
     found = seconds(*(at(each) for each in times))
     assert found is not None
     assert found == (max(times) - min(times)) / 1000 >= 0
@@ -138,9 +138,9 @@ def test_a_run_takes_no_negative_time(times: list[int]) -> None:
 GREETING = {"type": "executing", "data": {"node": "3"}}  # it has no prompt id
 
 
-def test_the_greeting_of_a_socket_is_no_sign_of_life() -> None:
-    """ComfyUI greets with the node that runs, be it hung for hours."""
+def test_the_first_message_of_a_websocket_is_not_reported_as_progress() -> None:
+    """ComfyUI first sends the node that runs, even if it has hung for hours."""
     script = Script(talk=says(GREETING), ends_at_look=NEVER)
     followed = follow(script, until=time.time() + 0.5)
     assert script.count("/ws") == 1
-    assert followed.heard_of == []
+    assert followed.reports == []

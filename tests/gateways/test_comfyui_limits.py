@@ -1,4 +1,4 @@
-"""A ComfyUI that leads elsewhere or says too much is not followed, and not read to its end."""
+"""Redirects of ComfyUI are not followed, and answers that are too large are not read."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ USES: dict[str, Callable[[ComfyUI], object]] = {
 }
 
 
-def leads_to(url: str) -> Answer:
+def redirect_to(url: str) -> Answer:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": url})
 
@@ -37,16 +37,16 @@ def leads_to(url: str) -> Answer:
 def test_a_redirect_is_not_followed(part: str, use: Callable[[ComfyUI], object]) -> None:
     other = Script()
     with serving(other) as elsewhere:
-        script = Script(answers={part: leads_to(f"{elsewhere}/{part}")})
+        script = Script(answers={part: redirect_to(f"{elsewhere}/{part}")})
         with serving(script) as url, pytest.raises(ComfyUIUnreachable, match="status 307"):
             use(connect(url))
     assert other.requests == []
 
 
-def test_a_submission_and_an_image_are_not_fetched_elsewhere() -> None:
+def test_redirects_of_a_submission_and_of_an_image_are_not_followed() -> None:
     other = Script()
     with serving(other) as elsewhere:
-        answers = {part: leads_to(f"{elsewhere}/{part}") for part in ("prompt", "view")}
+        answers = {part: redirect_to(f"{elsewhere}/{part}") for part in ("prompt", "view")}
         with serving(Script(answers=answers)) as url:
             with pytest.raises(ComfyUIUnreachable):
                 connect(url).submit("job-1", flat())
@@ -77,7 +77,7 @@ def test_a_large_queue_is_read() -> None:
     assert state.position == 8
 
 
-def test_an_image_that_is_too_large_ends_its_job() -> None:
+def test_an_image_that_is_too_large_fails_its_job() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(65 * MEGABYTE)})
         await response.prepare(request)
@@ -93,7 +93,7 @@ def test_an_image_that_is_too_large_ends_its_job() -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 10])
-def test_a_message_that_is_too_large_breaks_the_socket_alone(pieces: int) -> None:
+def test_a_message_that_is_too_large_only_closes_the_websocket(pieces: int) -> None:
     async def talk(socket: web.WebSocketResponse) -> None:
         part = b"x" * (9 * MEGABYTE // pieces)
         for number in range(pieces):
@@ -111,7 +111,7 @@ def _frame(kind: int, content: bytes, *, is_last: bool) -> bytes:
     return bytes([first, 127]) + len(content).to_bytes(8, "big") + content
 
 
-def test_what_comfyui_says_is_short_enough_to_be_kept_with_the_job() -> None:
+def test_errors_of_comfyui_are_short_enough_to_store_with_the_job() -> None:
     long = "x" * 10**6
     listed = {"input_config": [[long] * 50], "received_value": long, "input_name": "a"}
     fault = {"message": long, "details": long, "type": "value_not_in_list", "extra_info": listed}
@@ -121,6 +121,6 @@ def test_what_comfyui_says_is_short_enough_to_be_kept_with_the_job() -> None:
         rejection({"node_errors": {"1": {**node, "errors": [{**fault, "type": "other"}]}}}),
         rejection({"error": {"message": long, "details": long}}),
     ]
-    told = failure([("execution_error", {"exception_message": long, "node_type": long})])
-    for text in (*(f"{each} {each.suggestion}" for each in refusals), told.error):
+    failed_node = failure([("execution_error", {"exception_message": long, "node_type": long})])
+    for text in (*(f"{each} {each.suggestion}" for each in refusals), failed_node.error):
         assert len(text) < 8_000

@@ -1,4 +1,4 @@
-"""How long an attempt is waited for, and what is told meanwhile."""
+"""How long the gateway follows an attempt, and what it reports meanwhile."""
 
 import asyncio
 import time
@@ -17,13 +17,13 @@ EMPTY: dict[str, Any] = {"queue_running": [], "queue_pending": []}
 NEVER = 10**9
 
 
-def test_the_end_of_another_attempt_is_not_taken_for_ours() -> None:
+def test_the_end_of_another_attempt_is_ignored() -> None:
     script = Script(talk=says(END_OF_ANOTHER))
     assert follow(script, until=time.time() + 0.3).state == Waiting(0, "job-1")
     assert script.count("/history") == 0
 
 
-def test_history_that_is_written_late_is_waited_for() -> None:
+def test_the_gateway_waits_for_a_history_that_is_written_late() -> None:
     followed = follow(Script(talk=says(SUCCESS, END), ends_at_look=2))
     assert followed.images == SAVED
     assert followed.is_soon
@@ -39,29 +39,29 @@ def test_an_attempt_that_comfyui_forgot_is_lost_long_before_the_deadline() -> No
     assert script.count("/history") < 20
 
 
-def test_an_attempt_that_waits_has_its_position_reported() -> None:
+def test_the_position_of_a_waiting_attempt_is_reported() -> None:
     queue = {"queue_running": [[0, "a"]], "queue_pending": [[2, "job-1"], [1, "b"]]}
     followed = follow(Script(talk=flood, queue=queue, ends_at_look=8), until=1000, clock=ticking(1))
     assert 2 in followed.positions
     assert followed.images == SAVED
 
 
-def test_what_is_known_is_returned_when_the_deadline_comes() -> None:
+def test_the_last_known_state_is_returned_at_the_deadline() -> None:
     followed = follow(Script(ends_at_look=NEVER), until=time.time() + 0.2)
     assert followed.state == Waiting(0, "job-1")
     assert followed.seconds < 2
 
 
-def test_a_deadline_that_has_passed_is_no_reason_to_miss_the_end() -> None:
+def test_an_end_is_found_even_if_the_deadline_has_passed() -> None:
     assert follow(Script(ends_at_look=0), until=0).images == SAVED
 
 
-def test_a_comfyui_that_stalls_does_not_hold_its_follower_long_past_the_deadline() -> None:
-    async def stall(_request: web.Request) -> web.Response:
+def test_following_a_comfyui_that_hangs_ends_soon_after_the_deadline() -> None:
+    async def hang(_request: web.Request) -> web.Response:
         await asyncio.sleep(8)
         return web.json_response({})
 
-    script = Script(answers={"history": stall}, queue=EMPTY)
+    script = Script(answers={"history": hang}, queue=EMPTY)
     began_at = time.monotonic()
     with suppress(ComfyUIUnreachable):
         follow(script, until=time.time() + 1.2)

@@ -1,4 +1,4 @@
-"""What ComfyUI tells of how an image was made: its graph, its end, and what it all ran on."""
+"""What ComfyUI reports on how an image was made: its graph, its end time, and the software."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ from tests.gateways.faulty import ENTRY, Script, serving
 from tests.gateways.following import SOON_SECONDS, connect, run
 
 
-def test_an_ended_run_tells_what_it_ran_and_when_it_ended(gateway: ComfyUI) -> None:
+def test_an_execution_that_has_ended_has_its_graph_and_end_time(gateway: ComfyUI) -> None:
     graph, before = flat(), time.time()
     state = run(gateway, graph).state
     assert isinstance(state, Finished)
@@ -24,14 +24,14 @@ def test_an_ended_run_tells_what_it_ran_and_when_it_ended(gateway: ComfyUI) -> N
 
 
 @pytest.mark.parametrize("prompt", [None, [], [0, "job-1"], [0, "job-1", "no graph"], {}, 7])
-def test_a_run_that_does_not_tell_its_graph_is_no_worse(prompt: Any) -> None:
+def test_an_execution_without_a_valid_graph_still_succeeds(prompt: Any) -> None:
     with serving(Script(entry={**ENTRY, "prompt": prompt}, ends_at_look=0)) as url:
         state = connect(url).find("job-1")
     assert isinstance(state, Finished)
     assert (state.graph, state.failure) == (None, None)
 
 
-def test_a_server_tells_what_it_runs_on(gateway: ComfyUI) -> None:
+def test_a_server_reports_its_software(gateway: ComfyUI) -> None:
     assert gateway.software() == Software(VERSION, "none (stand-in)", "stand-in")
 
 
@@ -43,15 +43,15 @@ STATS: dict[str, tuple[Any, Any, Software]] = {
 }
 
 
-@pytest.mark.parametrize(("system", "devices", "told"), STATS.values(), ids=STATS)
-def test_what_a_server_does_not_tell_is_not_known(
-    system: Any, devices: Any, told: Software
+@pytest.mark.parametrize(("system", "devices", "expected"), STATS.values(), ids=STATS)
+def test_missing_or_malformed_software_is_none_and_long_names_are_cut(
+    system: Any, devices: Any, expected: Software
 ) -> None:
-    assert software({"system": system, "devices": devices}) == told
+    assert software({"system": system, "devices": devices}) == expected
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"system": {}, "devices": [7]}'])
-def test_an_answer_of_something_else_is_no_answer(body: str) -> None:
+def test_software_in_another_form_is_an_unreachable_comfyui(body: str) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text=body)
 

@@ -1,4 +1,4 @@
-"""A graph that can never run is refused with the place and the reason."""
+"""A graph that can never run is refused with the node, the input and the reason."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.contracts.graphs import flat, picture
 from tests.local.stand_in import CHECKPOINT
 
 
-def test_a_checkpoint_that_is_missing_is_named_with_those_there_are(gateway: ComfyUI) -> None:
+def test_the_refusal_of_a_missing_checkpoint_names_those_that_exist(gateway: ComfyUI) -> None:
     with pytest.raises(WorkflowRejected) as refusal:
         gateway.submit("refused", picture("missing.safetensors"))
     assert (refusal.value.node_id, refusal.value.input_name) == ("4", "ckpt_name")
@@ -39,7 +39,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("graph", "word"), REFUSED, ids=[word for _, word in REFUSED])
-def test_a_refusal_tells_the_reason_and_nothing_of_the_server(
+def test_a_refusal_has_the_reason_and_no_details_of_the_server(
     gateway: ComfyUI, graph: Graph, word: str
 ) -> None:
     with pytest.raises(WorkflowRejected) as refusal:
@@ -49,7 +49,7 @@ def test_a_refusal_tells_the_reason_and_nothing_of_the_server(
     assert not [each for each in ("Traceback", ".py", "line ", "/") if each in text], text
 
 
-def test_the_place_of_a_value_out_of_range_is_told(gateway: ComfyUI) -> None:
+def test_the_refusal_of_a_value_out_of_range_names_its_node_and_input(gateway: ComfyUI) -> None:
     with pytest.raises(WorkflowRejected) as refusal:
         gateway.submit("refused", picture(CHECKPOINT, steps=0))
     assert (refusal.value.node_id, refusal.value.input_name) == ("3", "steps")

@@ -1,4 +1,4 @@
-"""Where requests go: in the network of the template, IPv4 leads to S3 and DynamoDB only."""
+"""The hosts of requests: in the template's network, IPv4 reaches only S3 and DynamoDB."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,11 +36,11 @@ def gateways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def domain(request: pytest.FixtureRequest) -> str:
-    """Where services answer on IPv6, or on IPv4 alone."""
+    """The domain of endpoints with IPv6, or with IPv4 alone."""
     return "api.aws" if "dual-stack" in request.node.name else "amazonaws.com"
 
 
-def test_sqs_is_asked_on_ipv6_whatever_the_host_of_the_queues_url(
+def test_the_dual_stack_setting_decides_the_host_of_sqs_despite_the_queue_url(
     gateways: Gateways, domain: str
 ) -> None:
     client = gateways.remote("sqs")
@@ -48,17 +48,17 @@ def test_sqs_is_asked_on_ipv6_whatever_the_host_of_the_queues_url(
     assert host == f"sqs.eu-west-1.{domain}"
 
 
-def test_ec2_is_asked_on_ipv6(gateways: Gateways, domain: str) -> None:
+def test_the_dual_stack_setting_decides_the_host_of_ec2(gateways: Gateways, domain: str) -> None:
     host = asked(gateways.remote("ec2"), "describe_instances")
     assert host == f"ec2.eu-west-1.{domain}"
 
 
-def test_s3_is_asked_through_its_gateway_endpoint(gateways: Gateways) -> None:
+def test_s3_is_called_on_ipv4_through_its_gateway_endpoint(gateways: Gateways) -> None:
     client = gateways.client("s3")
     host = asked(client, "get_object", Bucket="images", Key="images/1.png")
     assert host == "images.s3.eu-west-1.amazonaws.com"
 
 
-def test_dynamodb_is_asked_through_its_gateway_endpoint(gateways: Gateways) -> None:
+def test_dynamodb_is_called_on_ipv4_through_its_gateway_endpoint(gateways: Gateways) -> None:
     host = asked(gateways.client("dynamodb"), "get_item", TableName="jobs", Key={"id": {"S": "1"}})
     assert host == "dynamodb.eu-west-1.amazonaws.com"

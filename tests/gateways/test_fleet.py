@@ -1,4 +1,4 @@
-"""Which GPU serves now, and what is done when none does."""
+"""Which instance serves now, and what is done when none does."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 
 
 @given(queues=st.lists(st.none() | st.integers(0, 5), min_size=1))
-def test_the_least_busy_of_those_that_answer_serves(queues: list[int | None]) -> None:
+def test_the_least_busy_instance_that_answers_serves(queues: list[int | None]) -> None:
     region = Region(*["running"] * len(queues))
     region.queues = {f"i-{n}": length for n, length in enumerate(queues) if length is not None}
     if not region.queues:
@@ -30,7 +30,7 @@ def test_the_least_busy_of_those_that_answer_serves(queues: list[int | None]) ->
     assert server.queue_length == region.queues[server.instance.id] == server.comfyui.queue_length()
 
 
-def test_one_describe_serves_all_requests_of_five_seconds() -> None:
+def test_ec2_is_asked_for_instances_at_most_once_in_five_seconds() -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
@@ -65,7 +65,7 @@ def test_a_stopped_instance_is_started_once_and_serves_later() -> None:
     assert region.started == ["i-0", "i-0"]
 
 
-def test_an_instance_that_stops_is_asked_again_until_it_starts() -> None:
+def test_a_stopping_instance_is_started_when_it_has_stopped() -> None:
     region = Region("stopping")
     fleet = fleet_of(region)
     for _ in range(2):
@@ -78,7 +78,7 @@ def test_an_instance_that_stops_is_asked_again_until_it_starts() -> None:
     assert region.states["i-0"] == "pending"
 
 
-def test_a_stopped_instance_is_preferred_to_one_that_stops() -> None:
+def test_a_stopped_instance_is_preferred_to_a_stopping_one() -> None:
     region = Region("stopping", "stopped")
     with pytest.raises(GpuNotReady):
         acquire(fleet_of(region))
@@ -86,7 +86,7 @@ def test_a_stopped_instance_is_preferred_to_one_that_stops() -> None:
 
 
 @pytest.mark.parametrize("states", [("pending",), ("running",), ("running", "stopped")])
-def test_an_instance_that_boots_is_waited_for(states: tuple[str, ...]) -> None:
+def test_no_instance_is_started_while_another_one_boots(states: tuple[str, ...]) -> None:
     region = Region(*states)
     with pytest.raises(GpuNotReady):
         acquire(fleet_of(region))
@@ -126,7 +126,7 @@ def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
     assert acquire(fleet).queue_length == 3
 
 
-def test_a_start_that_ec2_refuses_is_waited_out_and_told() -> None:
+def test_a_start_that_ec2_refuses_is_reported_with_the_time_to_retry() -> None:
     region = Region("stopped")
     region.refusal = StartFailed("EC2 has no GPU capacity")
     with pytest.raises(GpuNotReady, match="EC2 has no GPU capacity") as wait:
@@ -134,7 +134,7 @@ def test_a_start_that_ec2_refuses_is_waited_out_and_told() -> None:
     assert wait.value.retry_seconds >= 10
 
 
-def test_an_instance_that_was_just_started_is_looked_at_anew() -> None:
+def test_the_state_of_an_instance_is_read_again_after_its_start() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
     fleet.start(None)
@@ -143,7 +143,7 @@ def test_an_instance_that_was_just_started_is_looked_at_anew() -> None:
     assert region.started == ["i-0"]
 
 
-def test_an_instance_that_is_stopped_is_no_longer_taken_for_running() -> None:
+def test_an_instance_that_was_just_stopped_does_not_serve() -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
@@ -153,7 +153,7 @@ def test_an_instance_that_is_stopped_is_no_longer_taken_for_running() -> None:
     assert fleet.inventory.observe_server("i-0") is None
 
 
-def test_one_instance_can_be_asked_for() -> None:
+def test_a_single_instance_can_be_observed() -> None:
     region = Region("running", "running", "stopped")
     region.queues |= {"i-1": 2, "i-2": 0}
     fleet = fleet_of(region)
@@ -163,12 +163,12 @@ def test_one_instance_can_be_asked_for() -> None:
     assert [fleet.inventory.observe_server(id_) for id_ in ("i-2", "i-9")] == [None, None]
 
 
-def test_an_instance_that_runs_and_is_silent_is_told_from_one_that_is_off() -> None:
+def test_observing_a_running_instance_that_does_not_answer_fails() -> None:
     with pytest.raises(ComfyUIUnreachable):
         fleet_of(Region("running")).inventory.observe_server("i-0")
 
 
-def test_an_instance_that_ec2_takes_back_gets_no_more_jobs_and_keeps_those_it_has() -> None:
+def test_an_instance_that_ec2_reclaims_gets_no_more_jobs_and_keeps_those_it_has() -> None:
     region = Region("running", "running")
     region.queues |= {"i-0": 0, "i-1": 1}
     fleet = fleet_of(region)
@@ -182,13 +182,13 @@ def test_an_instance_that_ec2_takes_back_gets_no_more_jobs_and_keeps_those_it_ha
     assert [each.state for each in fleet.inventory.observe()] == ["draining", "busy"]
 
 
-def test_notices_about_instances_of_others_are_none_of_ours() -> None:
+def test_a_reclaim_notice_for_an_instance_of_another_fleet_is_ignored() -> None:
     fleet = fleet_of(Region("running"))
     fleet.reclaim("i-of-somebody-else")
     assert InstanceRecord.all() == []
 
 
-def test_what_serves_goes_on_serving_while_ec2_does_not_answer() -> None:
+def test_an_instance_keeps_serving_for_two_minutes_while_ec2_does_not_answer() -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
@@ -202,7 +202,7 @@ def test_what_serves_goes_on_serving_while_ec2_does_not_answer() -> None:
         acquire(fleet)
 
 
-def test_many_looks_at_a_gpu_that_boots_ask_ec2_seldom() -> None:
+def test_waiting_for_a_booting_instance_seldom_asks_ec2() -> None:
     region = Region("pending")
     fleet = fleet_of(region)
     for _ in range(20):
@@ -233,7 +233,7 @@ def test_ec2_that_does_not_answer_is_not_asked_again_at_once() -> None:
     assert fleet.inventory.members()
 
 
-def test_an_instance_that_was_just_made_is_found_by_a_check() -> None:
+def test_a_check_finds_an_instance_that_was_just_created() -> None:
     region = Region()
     fleet = fleet_of(region)
     with pytest.raises(ComfyUIUnavailable):
@@ -244,7 +244,7 @@ def test_an_instance_that_was_just_made_is_found_by_a_check() -> None:
     fleet.inventory.check()
 
 
-def test_an_old_answer_of_ec2_counts_for_two_minutes_of_silence() -> None:
+def test_an_old_answer_of_ec2_is_used_for_two_minutes_after_ec2_stopped_answering() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
     known = fleet.inventory.members()

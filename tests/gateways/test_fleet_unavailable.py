@@ -1,4 +1,4 @@
-"""When no GPU can ever serve, and what an operator's start and a request's check make of it."""
+"""When no instance can ever serve: what a job, a check and an operator's start do."""
 
 from collections.abc import Callable
 
@@ -32,14 +32,14 @@ def test_a_fixed_address_that_is_off_is_unavailable(use: Callable[[Fleet], objec
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_a_fixed_address_that_answers_will_do(use: Callable[[Fleet], object]) -> None:
+def test_a_fixed_address_that_answers_is_used(use: Callable[[Fleet], object]) -> None:
     region = Region("running", can_be_started=False)
     region.queues["i-0"] = 0
     use(fleet_of(region))
     assert region.started == []
 
 
-def test_an_operator_is_told_that_an_instance_is_still_stopping() -> None:
+def test_a_start_is_refused_while_the_instance_is_still_stopping() -> None:
     region = Region("stopping")
     with pytest.raises(StillStopping) as refusal:
         fleet_of(region).start(None)
@@ -67,13 +67,15 @@ def test_a_check_passes_and_starts_nothing_while_an_instance_may_serve(state: st
         (("stopped", "running"), []),
     ],
 )
-def test_a_start_has_one_instance_running(states: tuple[str, ...], started: list[str]) -> None:
+def test_a_start_starts_an_instance_only_if_none_is_on(
+    states: tuple[str, ...], started: list[str]
+) -> None:
     region = Region(*states)
     fleet_of(region).start(None)
     assert region.started == started
 
 
-def test_a_start_looks_at_the_state_of_now() -> None:
+def test_a_start_reads_the_current_state() -> None:
     region = Region("running")
     fleet = fleet_of(region)
     fleet.inventory.check()

@@ -1,4 +1,4 @@
-"""EC2 as the fleet sees it: which instances there are, and what becomes of a start."""
+"""The EC2 gateway: which instances are in the fleet, and how they are started and stopped."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,14 +40,14 @@ def launch(ec2: Any, count: int = 1, **tags: str) -> list[str]:
     return [each["InstanceId"] for each in launched["Instances"]]
 
 
-def test_members_are_known_by_their_tag_and_ordered_by_id(ec2: Any, fleet: GpuFleet) -> None:
+def test_instances_are_found_by_their_tag_and_ordered_by_id(ec2: Any, fleet: GpuFleet) -> None:
     members = launch(ec2, 5, darkroom__fleet="darkroom")
     launch(ec2, darkroom__fleet="another")
     launch(ec2, Name="darkroom")
     assert [each.id for each in fleet.instances()] == sorted(members)
 
 
-def test_an_instance_that_is_gone_is_no_member(ec2: Any, fleet: GpuFleet) -> None:
+def test_a_terminated_instance_is_not_in_the_fleet(ec2: Any, fleet: GpuFleet) -> None:
     gone, stopped, running = launch(ec2, 3, darkroom__fleet="darkroom")
     ec2.terminate_instances(InstanceIds=[gone])
     ec2.stop_instances(InstanceIds=[stopped])
@@ -59,9 +59,7 @@ def test_a_fleet_may_be_empty(fleet: GpuFleet) -> None:
     assert fleet.instances() == []
 
 
-def test_comfyui_is_at_the_private_address_unless_a_tag_says_where(
-    ec2: Any, fleet: GpuFleet
-) -> None:
+def test_the_address_of_comfyui_is_private_unless_a_tag_sets_it(ec2: Any, fleet: GpuFleet) -> None:
     (plain,) = launch(ec2, darkroom__fleet="darkroom")
     endpoint = "http://127.0.0.1:9999"
     (tagged,) = launch(ec2, darkroom__fleet="darkroom", darkroom__endpoint=endpoint)
@@ -76,7 +74,7 @@ def test_an_instance_is_kept_on_by_a_tag_of_any_value(ec2: Any, fleet: GpuFleet)
     assert {each.id: each.is_kept for each in fleet.instances()} == {kept: True, other: False}
 
 
-def test_members_can_be_started_and_tell_their_type(ec2: Any, fleet: GpuFleet) -> None:
+def test_instances_have_a_type_and_can_be_started(ec2: Any, fleet: GpuFleet) -> None:
     launch(ec2, darkroom__fleet="darkroom")
     (member,) = fleet.instances()
     assert (member.type, member.can_be_started) == ("g5.xlarge", True)
@@ -94,7 +92,7 @@ def test_a_stopped_instance_is_started_and_a_running_one_stopped(ec2: Any, fleet
 
 @pytest.fixture
 def stub() -> Iterator[Stubber]:
-    """An EC2 that answers as it is told, and refuses parameters that the real one would."""
+    """An EC2 with scripted answers, which refuses parameters that the real one would."""
     with Stubber(boto3.client("ec2")) as stub:
         yield stub
 
@@ -107,7 +105,7 @@ def reservation(id_: str, state: str, **more: Any) -> dict[str, Any]:
     return {"Instances": [{"InstanceId": id_, "State": {"Name": state}, **more}]}
 
 
-def test_every_page_is_read(stub: Stubber) -> None:
+def test_every_page_of_instances_is_read(stub: Stubber) -> None:
     filters = {"Filters": [{"Name": "tag:darkroom:fleet", "Values": ["darkroom"]}]}
     first = [reservation("i-3", "stopped"), reservation("i-2", "shutting-down")]
     pages = [
@@ -129,7 +127,7 @@ def refuse(stub: Stubber, code: str) -> None:
     stub.add_client_error("start_instances", code, SECRET, expected_params={"InstanceIds": ["i-1"]})
 
 
-def test_an_instance_that_still_stops_is_left_alone(stub: Stubber) -> None:
+def test_starting_an_instance_that_is_still_stopping_is_not_an_error(stub: Stubber) -> None:
     refuse(stub, "IncorrectInstanceState")
     stubbed(stub).start("i-1")
     stub.assert_no_pending_responses()
@@ -146,7 +144,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("code", "logged"), REFUSALS.items())
-def test_a_refusal_comes_with_advice_and_without_what_aws_said(
+def test_a_refused_start_has_advice_and_not_the_message_of_aws(
     stub: Stubber, caplog: pytest.LogCaptureFixture, code: str, logged: str
 ) -> None:
     caplog.set_level("WARNING", logger="darkroom.ec2")
@@ -159,7 +157,7 @@ def test_a_refusal_comes_with_advice_and_without_what_aws_said(
     assert not [word for word in ("arn:", "Encoded", "123456789012") if word in said]
 
 
-def test_an_address_of_somebody_else_is_one_running_instance() -> None:
+def test_a_fixed_address_is_one_running_instance_that_cannot_be_started() -> None:
     fleet = StaticFleet("http://10.0.0.1:8188/")
     with pytest.raises(StartFailed):
         fleet.start("static")

@@ -1,4 +1,4 @@
-"""The images of a job that ended without are deleted, and no others."""
+"""Images of a job that did not succeed are deleted, and no others."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -32,13 +32,13 @@ def put(*names: str) -> None:
         store().put(f"images/{name}", BytesIO(b"png"), 3)
 
 
-def test_all_images_of_the_job_are_deleted_and_those_of_others_are_not(s3: Any) -> None:
+def test_all_images_of_a_job_are_deleted_and_those_of_other_jobs_are_not(s3: Any) -> None:
     put("01J/0.png", "01J/0.json", "01J/1.png", "01J0/0.png", "01/0.png")
     store().delete("01J")
     assert keys(s3) == ["images/01/0.png", "images/01J0/0.png"]
 
 
-def test_to_delete_what_is_not_there_is_harmless(s3: Any) -> None:
+def test_deleting_images_that_do_not_exist_is_harmless(s3: Any) -> None:
     put("01J/0.png")
     for _ in range(2):
         store().delete("01J")
@@ -46,7 +46,7 @@ def test_to_delete_what_is_not_there_is_harmless(s3: Any) -> None:
     assert keys(s3) == []
 
 
-def test_without_a_bucket_nothing_is_deleted(s3: Any) -> None:
+def test_a_deletion_without_a_bucket_fails(s3: Any) -> None:
     s3.delete_bucket(Bucket="images")
     with pytest.raises(StoreFailed):
         store().delete("01J")
@@ -75,13 +75,13 @@ async def refuse(_request: web.Request) -> web.Response:
     return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
 
 
-def test_what_s3_refuses_to_delete_is_known() -> None:
+def test_a_deletion_that_s3_refuses_fails() -> None:
     for answer in (refuse, answers(refuse)):
         with broken_store(answer) as images, pytest.raises(StoreFailed):
             images.delete("01J")
 
 
-def test_what_s3_refuses_to_delete_one_by_one_is_known_too() -> None:
+def test_a_deletion_that_s3_refuses_for_one_image_fails() -> None:
     async def refuse_each(_request: web.Request) -> web.Response:
         return web.Response(text=REFUSED, content_type="application/xml")
 

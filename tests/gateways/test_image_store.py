@@ -1,4 +1,4 @@
-"""The bucket of images: what is stored there, how it is linked to, and when it is not."""
+"""The bucket of images: how images are stored and linked to, and which uploads fail."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -36,7 +36,7 @@ def put(images: ImageStore, content: bytes = PNG, key: str = KEY) -> None:
     images.put(key, BytesIO(content), len(content))
 
 
-def test_an_image_is_stored_with_its_type_and_a_name_to_save_it_by(s3: Any) -> None:
+def test_an_image_is_stored_with_its_type_and_a_file_name(s3: Any) -> None:
     put(store())
     image = s3.get_object(Bucket="images", Key=KEY)
     assert image["Body"].read() == PNG
@@ -48,13 +48,13 @@ TYPES = [("0.webp", "image/webp"), ("0.jpg", "image/jpeg"), ("0", "application/o
 
 
 @pytest.mark.parametrize(("name", "content_type"), TYPES)
-def test_the_type_follows_the_name(s3: Any, name: str, content_type: str) -> None:
+def test_the_content_type_follows_the_file_name(s3: Any, name: str, content_type: str) -> None:
     key = f"images/01K/{name}"
     put(store(), key=key)
     assert s3.get_object(Bucket="images", Key=key)["ContentType"] == content_type
 
 
-def test_an_image_that_is_stored_again_replaces_itself(s3: Any) -> None:
+def test_storing_an_image_again_replaces_it(s3: Any) -> None:
     images = store()
     put(images, b"first")
     put(images, b"second")
@@ -62,7 +62,7 @@ def test_an_image_that_is_stored_again_replaces_itself(s3: Any) -> None:
     assert s3.list_objects_v2(Bucket="images")["KeyCount"] == 1
 
 
-def test_a_link_gives_the_image_as_it_was_stored(s3: Any) -> None:
+def test_a_link_returns_the_image_as_it_was_stored(s3: Any) -> None:
     images = store()
     put(images)
     answer = requests.get(images.url(KEY), timeout=5)
@@ -70,7 +70,7 @@ def test_a_link_gives_the_image_as_it_was_stored(s3: Any) -> None:
     assert answer.headers["Content-Type"] == "image/png"
 
 
-def test_a_link_names_type_and_file_whatever_was_stored_with_the_image(s3: Any) -> None:
+def test_a_link_sets_type_and_file_name_whatever_was_stored_with_the_image(s3: Any) -> None:
     for name, content_type in [("0.png", "image/png"), ("0.json", "application/json")]:
         s3.put_object(Bucket="images", Key=f"images/01K/{name}", Body=PNG, ContentType="text/html")
         headers = requests.get(store().url(f"images/01K/{name}"), timeout=5).headers
@@ -93,7 +93,7 @@ def test_a_link_below_a_public_address_is_not_signed(base_url: str) -> None:
 def test_links_lead_to_the_region_of_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     # For hours after a bucket was made, the global address redirects to the regional one. A
-    # signature is for one address, and a streamed upload can not be sent again.
+    # signature is for one address, and a streamed upload cannot be sent again.
     url = Gateways(config).images.url(KEY)
     assert urlsplit(url).netloc == "images.s3.eu-central-1.amazonaws.com"
 
@@ -135,18 +135,18 @@ BROKEN = {"403": refuses(403), "503": refuses(503), "hangs up": hang_up}
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
-def test_what_s3_refuses_is_not_stored(answer: Answer) -> None:
+def test_an_upload_that_s3_refuses_fails(answer: Answer) -> None:
     with broken_store(answer) as images, pytest.raises(StoreFailed) as failure:
         put(images)
     assert "Signature" not in str(failure.value)
 
 
-def test_what_has_no_bucket_is_not_stored(s3: Any) -> None:
+def test_an_upload_without_a_bucket_fails(s3: Any) -> None:
     s3.delete_bucket(Bucket="images")
     with pytest.raises(StoreFailed):
         put(store())
 
 
-def test_nothing_is_stored_where_no_s3_answers() -> None:
+def test_an_upload_fails_if_s3_does_not_answer() -> None:
     with pytest.raises(StoreFailed):
         put(store(f"http://127.0.0.1:{free_port(0)}"))

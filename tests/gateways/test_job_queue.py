@@ -1,4 +1,4 @@
-"""The queue of jobs: a message is the job's id, and a delay that SQS allows."""
+"""The message queue: a message is a job's id, with a delay that SQS allows."""
 
 import os
 from typing import Any
@@ -24,14 +24,14 @@ def test_a_message_is_the_id_of_the_job_and_nothing_else(aws: None) -> None:
     assert message["Body"] == "job-1"
 
 
-def test_a_message_with_a_delay_is_not_there_at_once(aws: None) -> None:
+def test_a_message_with_a_delay_is_not_delivered_at_once(aws: None) -> None:
     sqs = boto3.client("sqs")
     MessageQueue(sqs, URL).send("job-1", delay_seconds=41)
     assert "Messages" not in sqs.receive_message(QueueUrl=URL)
 
 
 @given(delay_seconds=st.integers(0, 10**9))
-def test_a_delay_is_kept_up_to_the_longest_that_sqs_takes(delay_seconds: int) -> None:
+def test_a_delay_is_cut_to_the_longest_that_sqs_allows(delay_seconds: int) -> None:
     sent = {"QueueUrl": URL, "MessageBody": "job-1", "DelaySeconds": min(delay_seconds, 900)}
     with Stubber(boto3.client("sqs")) as stub:
         stub.add_response("send_message", {}, sent)

@@ -1,4 +1,4 @@
-"""Parts of AWS as a deployment sees them."""
+"""Fakes of the parts of AWS that a deployment calls."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ IMAGE_ID = "ami-0123456789abcdef0"
 
 
 class Ec2:
-    """Zones, and which types they have; ordinary zones are those of one letter at the end."""
+    """Availability zones a, b and c, and the zones of each type; L is a zone of another kind."""
 
     def __init__(self, **zones_of: str) -> None:
         self.zones_of = zones_of or {"g6_xlarge": "bcL", "g5_xlarge": "abc"}
@@ -36,7 +36,7 @@ class Ec2:
 
 
 class Ssm:
-    """Knows one AMI."""
+    """An SSM with one AMI."""
 
     asked = 0
 
@@ -47,14 +47,14 @@ class Ssm:
 
 
 class CloudFormation:
-    """One stack that goes through the states it is told to, when it is executed."""
+    """One stack, which goes through the given states when a change set is executed."""
 
-    def __init__(self, status: str | None = None, **told: Any) -> None:
+    def __init__(self, status: str | None = None, **given: Any) -> None:
         self.status = status
-        self.changes: list[dict[str, Any]] = told.get("changes", [])
-        self.reason: str | None = told.get("reason")
-        self.states: list[str] = told.get("states", ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
-        self.events: list[dict[str, Any]] = told.get("events", [])
+        self.changes: list[dict[str, Any]] = given.get("changes", [])
+        self.reason: str | None = given.get("reason")
+        self.states: list[str] = given.get("states", ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
+        self.events: list[dict[str, Any]] = given.get("events", [])
         self.calls: list[str] = []
         self.kind = ""
 
@@ -116,5 +116,5 @@ def change(name: str, kind: str, action: str = "Modify", **more: Any) -> dict[st
 
 def event(name: str, kind: str, status: str, reason: str = "") -> dict[str, str]:
     """Return an event of a stack."""
-    told = {"LogicalResourceId": name, "ResourceType": kind, "ResourceStatus": status}
-    return {**told, "ResourceStatusReason": reason} if reason else told
+    fields = {"LogicalResourceId": name, "ResourceType": kind, "ResourceStatus": status}
+    return {**fields, "ResourceStatusReason": reason} if reason else fields

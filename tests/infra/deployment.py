@@ -1,4 +1,4 @@
-"""All functions over a GPU that EC2 starts, and what they call of AWS."""
+"""A deployment of all functions and a GPU instance, whose calls of AWS are recorded."""
 
 import json
 from typing import Any, cast
@@ -32,7 +32,7 @@ class Recorded(Gateway):
 
 
 class Deployment:
-    """All functions over a GPU that EC2 starts, and what they call."""
+    """All functions, a GPU instance that EC2 starts, and a recorder of their calls."""
 
     def __init__(self, recorder: Listener, comfyui_url: str) -> None:
         self.recorder = recorder
@@ -87,7 +87,7 @@ class Deployment:
             app.reconcile(_event({}), None)
 
     def turn(self, what: str) -> None:
-        """Have the GPU off or on, as nobody of ours did it, and all look anew."""
+        """Turn the instance off or on from outside, and clear what the functions have cached."""
         act = self.ec2.stop_instances if what == "off" else self.ec2.start_instances
         act(InstanceIds=[self.gpu])
         forget_services()

@@ -5,7 +5,7 @@ from tests.infra.web import Web
 
 
 class Fetcher:
-    """`darkroom-checkpoints` on an instance with some locations."""
+    """Runs `darkroom-checkpoints` on an instance."""
 
     def __init__(self, instance: Instance, web: Web) -> None:
         self.instance, self.web = instance, web

@@ -1,4 +1,4 @@
-"""A GPU instance in a directory: the real scripts, and stand-ins for what belongs to a machine."""
+"""A GPU instance in a directory: the real scripts, and stand-ins for the machine's commands."""
 
 import re
 import signal
@@ -20,7 +20,7 @@ WORKS, FAILS = "echo loaded", "exit 1"
 
 
 class Instance:
-    """Its disk, what the cloud has for it, and every command that it calls."""
+    """An instance's disk, the files in its bucket, and the commands that it calls."""
 
     def __init__(self, folder: Path) -> None:
         self.root, self.cloud = folder / "root", folder / "cloud"
@@ -74,7 +74,7 @@ class Instance:
         }
 
     def first_start(self, **environment: str) -> str:
-        """What cloud-init does, once; then the unit that it has enabled."""
+        """Run the user data as cloud-init does once, and then the unit that it enables."""
         text = (INSTANCE / "user-data.sh").read_text()
         text = text.replace("${AWS::Region}", "eu-west-1").replace("${AWS::StackName}", "stack")
         script = self.root.parent / "user-data"
@@ -84,7 +84,7 @@ class Instance:
         return said + self.start(**environment)
 
     def start(self, **environment: str) -> str:
-        """What `darkroom-boot.service` prints at a start; its return code is in `code`."""
+        """Return what `darkroom-boot.service` prints at a start; its exit status is in `code`."""
         lines = [f"{name}={value}" for name, value in self.settings.items()]
         (self.cloud / "settings").write_text("\n".join(lines) + "\n")
         self.calls_file.write_text("")
@@ -116,7 +116,7 @@ class Instance:
         return self.calls_file.read_text().splitlines()
 
     def position(self, pattern: str) -> int:
-        """Where in the calls the first such is."""
+        """Return the index of the first call that matches."""
         return next(index for index, call in enumerate(self.calls) if re.search(pattern, call))
 
     def called(self, pattern: str) -> bool:

@@ -19,7 +19,7 @@ Calls = set[tuple[str, str]]  # of action and resource, as `dynamodb:GetItem` of
 
 
 class Listener:
-    """Hears of every call of every client that is made from now on, and which function makes it."""
+    """Observes every call of clients that are made from now on, and which function makes it."""
 
     def __init__(self) -> None:
         self.functions: list[str] = []  # the last one is running
@@ -30,7 +30,7 @@ class Listener:
 
     @contextmanager
     def during(self, function: str) -> Iterator[None]:
-        """Take what is called in between as the function's."""
+        """Attribute the calls within the block to a function."""
         self.functions.append(function)
         try:
             yield
@@ -42,7 +42,7 @@ class Listener:
 
 
 class Recorder(Listener):
-    """Notes which actions each function calls, on what."""
+    """Records which actions each function calls, on which resources."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _name(resource: Any) -> str:
-    """Write a resource as its name in the template, and what is below that."""
+    """Return a resource as its name in the template, with the path below it."""
     if isinstance(resource, str):
         return resource
     if "Fn::GetAtt" in resource:

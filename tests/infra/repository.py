@@ -1,4 +1,4 @@
-"""ComfyUI's repository, as git has it."""
+"""A git repository in the place of ComfyUI's."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
 
 
 class Repository:
-    """ComfyUI's repository, whose versions are one line of bash."""
+    """A repository of ComfyUI in which each version is one line of bash."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

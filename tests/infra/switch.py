@@ -1,4 +1,4 @@
-"""Runs the instance's switch at a given uptime, against servers that answer what they are told."""
+"""Runs the instance's switch at a given uptime, against servers with scripted answers."""
 
 import socketserver
 import subprocess
@@ -29,7 +29,7 @@ class Switch:
         }
 
     def look(self, uptime: int | str, **settings: str) -> str:
-        """What the script prints at this uptime; it must not fail."""
+        """Return what the script prints at this uptime; it must not fail."""
         done = self.run(uptime, **settings)
         assert done.returncode == 0, done.stdout
         return done.stdout
@@ -71,7 +71,7 @@ class Answers:
 
     @contextmanager
     def serve(self) -> Iterator[int]:
-        """Serve on 127.0.0.1 until the block ends, and give the port."""
+        """Serve on 127.0.0.1 until the block ends; yield the port."""
         with Server(("127.0.0.1", 0), Handler) as server:
             server.answers = self
             thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -99,4 +99,4 @@ class Handler(socketserver.StreamRequestHandler):
         try:
             self.wfile.write(answers.prompt if path == b"/prompt" else answers.history)
         except OSError:
-            return  # Whoever asked has read enough.
+            return  # The script has stopped reading.

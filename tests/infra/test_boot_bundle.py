@@ -1,4 +1,4 @@
-"""What an instance makes of a new bundle, or of none."""
+"""What an instance does with a new bundle, with a wrong one, and with none."""
 
 from pathlib import Path
 
@@ -6,14 +6,16 @@ from infra.bundle import INSTANCE, bundle
 from tests.infra.instance import Instance
 
 
-def test_a_first_start_without_a_network_is_tried_again(instance: Instance) -> None:
+def test_a_first_start_without_a_network_fails_and_the_next_one_succeeds(
+    instance: Instance,
+) -> None:
     instance.first_start(BROKEN="aws")
     assert instance.code != 0
     instance.start()
     assert instance.is_ready
 
 
-def test_without_settings_an_instance_goes_on_with_what_it_has(ready: Instance) -> None:
+def test_an_instance_that_cannot_read_settings_uses_the_previous_ones(ready: Instance) -> None:
     said = ready.start(BROKEN="aws")
     assert ready.is_ready
     assert "No new settings: using the previous ones" in said
@@ -33,7 +35,9 @@ def test_a_bundle_with_another_checksum_is_refused(ready: Instance, tmp_path: Pa
     assert "The bundle does not match BUNDLE_SHA256" in said
 
 
-def test_a_bundle_that_can_not_be_fetched_is_of_no_matter(ready: Instance, tmp_path: Path) -> None:
+def test_an_instance_starts_although_a_new_bundle_cannot_be_fetched(
+    ready: Instance, tmp_path: Path
+) -> None:
     ready.offer(changed(tmp_path))
     ready.start(BROKEN="s3 cp")
     assert ready.is_ready

@@ -1,4 +1,4 @@
-"""The reconciler stops an instance whenever it likes: its set-up goes on at the next start."""
+"""The reconciler may stop an instance at any time: its setup continues at the next start."""
 
 import pytest
 
@@ -23,7 +23,9 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
-def test_a_set_up_without_power_goes_on_at_the_next_start(instance: Instance, step: str) -> None:
+def test_a_setup_that_a_power_off_interrupts_continues_at_the_next_start(
+    instance: Instance, step: str
+) -> None:
     instance.first_start(CUT=step)
     assert instance.was_cut
     said = instance.start()
@@ -31,14 +33,16 @@ def test_a_set_up_without_power_goes_on_at_the_next_start(instance: Instance, st
     assert instance.runs == "v1"
 
 
-def test_what_was_done_before_the_power_failed_is_not_done_again(instance: Instance) -> None:
+def test_steps_that_were_done_before_a_power_off_are_not_repeated(instance: Instance) -> None:
     instance.first_start(CUT="s3 cp .*model")
     instance.start()
     assert not instance.called(r"git|venv|pip|sysusers")
 
 
 @pytest.mark.parametrize("cut", ["fetch", "venv", "pip", r"main\.py", "chown -R root"])
-def test_an_upgrade_without_power_goes_on(ready: Instance, cut: str) -> None:
+def test_an_upgrade_that_a_power_off_interrupts_continues_at_the_next_start(
+    ready: Instance, cut: str
+) -> None:
     ready.offer_comfyui("v2", WORKS)
     ready.start(CUT=cut)
     assert ready.was_cut

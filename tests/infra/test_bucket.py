@@ -1,4 +1,4 @@
-"""The bucket as the template declares it: private, readable by browsers, and it forgets."""
+"""The bucket as the template declares it: private, readable by browsers, with expiry."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ BUCKET = RESOURCES["Resources"]["ImagesBucket"]["Properties"]
 RULES: list[Any] = BUCKET["LifecycleConfiguration"]["Rules"]
 
 
-def test_nothing_in_it_is_public() -> None:
+def test_the_bucket_is_private_and_requires_tls() -> None:
     assert set(BUCKET["PublicAccessBlockConfiguration"].values()) == {True}
     [statement] = RESOURCES["Resources"]["ImagesBucketPolicy"]["Properties"]["PolicyDocument"][
         "Statement"
@@ -19,7 +19,7 @@ def test_nothing_in_it_is_public() -> None:
     )
 
 
-def test_it_is_kept_whatever_becomes_of_the_stack() -> None:
+def test_the_bucket_outlives_its_stack() -> None:
     bucket = RESOURCES["Resources"]["ImagesBucket"]
     assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == (
         "RetainExceptOnCreate",
@@ -27,13 +27,13 @@ def test_it_is_kept_whatever_becomes_of_the_stack() -> None:
     )
 
 
-def test_browsers_of_the_allowed_origin_may_read_images_and_do_no_more() -> None:
+def test_browsers_of_the_allowed_origin_may_only_read_images() -> None:
     [rule] = BUCKET["CorsConfiguration"]["CorsRules"]
     assert rule["AllowedOrigins"] == [{"Ref": "AllowedOrigin"}]
     assert set(rule["AllowedMethods"]) == {"GET", "HEAD"}
 
 
-def test_images_and_their_provenance_expire_only_where_days_are_set() -> None:
+def test_images_and_their_provenance_expire_only_if_retention_days_are_set() -> None:
     parameter = RESOURCES["Parameters"]["ImageRetentionDays"]
     assert (parameter["Default"], parameter["MinValue"]) == (0, 0)
     condition, expiry, otherwise = RULES[1]["Fn::If"]
@@ -44,11 +44,11 @@ def test_images_and_their_provenance_expire_only_where_days_are_set() -> None:
     assert otherwise == {"Ref": "AWS::NoValue"}
 
 
-def test_uploads_that_broke_off_are_deleted_after_a_day() -> None:
+def test_incomplete_uploads_are_deleted_after_a_day() -> None:
     assert RULES[0]["Status"] == "Enabled"
     assert RULES[0]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
 
 
-def test_the_functions_know_for_how_long_images_are_kept() -> None:
+def test_the_functions_get_the_retention_days_of_images() -> None:
     variables = RESOURCES["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["IMAGE_RETENTION_DAYS"] == {"Ref": "ImageRetentionDays"}

@@ -1,4 +1,4 @@
-"""The bundle is all that an instance needs, and the same for the same files."""
+"""The bundle has all that an instance needs, and is the same for the same files."""
 
 import io
 import tarfile
@@ -14,12 +14,12 @@ def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
     assert bundle(tmp_path) == bundle()
 
 
-def test_it_comes_with_its_checksum() -> None:
-    made, told = bundle()
-    assert checksum(made) == told
+def test_the_bundle_is_returned_with_its_checksum() -> None:
+    made, stated = bundle()
+    assert checksum(made) == stated
 
 
-def test_scripts_may_be_executed_and_nothing_else() -> None:
+def test_only_scripts_are_executable() -> None:
     with tarfile.open(fileobj=io.BytesIO(bundle()[0])) as archive:
         modes = {entry.name: entry.mode for entry in archive}
     scripts = {name for name in modes if name.startswith("darkroom-") and "." not in name}
@@ -27,7 +27,7 @@ def test_scripts_may_be_executed_and_nothing_else() -> None:
     assert {name for name, mode in modes.items() if mode == 0o644} == modes.keys() - scripts
 
 
-def test_what_no_instance_needs_does_not_change_it(tmp_path: Path) -> None:
+def test_the_readme_is_not_in_the_bundle(tmp_path: Path) -> None:
     for file in INSTANCE.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "README.md").write_text("other words")

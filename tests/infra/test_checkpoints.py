@@ -1,4 +1,4 @@
-"""Checkpoints come whole or not at all, once, and none hinders another."""
+"""Checkpoints are fetched once, whole or not at all, and independently of each other."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,18 +39,18 @@ def test_a_checkpoint_is_fetched_once(fetcher: Fetcher, location: str) -> None:
     assert fetcher.web.asked == []
 
 
-def test_a_query_is_not_a_part_of_the_name(fetcher: Fetcher, web: Web) -> None:
+def test_the_query_of_a_url_is_not_part_of_the_file_name(fetcher: Fetcher, web: Web) -> None:
     web.files["/x/m.safetensors?download=true"] = MODEL
     fetcher.fetch(f"{web.url}/x/m.safetensors?download=true")
     assert fetcher.found == {"m.safetensors": MODEL}
 
 
-def test_the_right_checksum_is_accepted(fetcher: Fetcher, location: str) -> None:
+def test_a_checkpoint_with_the_right_checksum_is_accepted(fetcher: Fetcher, location: str) -> None:
     fetcher.fetch(f"{location}#sha256={checksum(MODEL)}")
     assert fetcher.found == {"m.safetensors": MODEL}
 
 
-def test_a_wrong_checksum_leaves_nothing_and_hinders_nothing(
+def test_a_checkpoint_with_a_wrong_checksum_is_dropped_and_others_are_fetched(
     fetcher: Fetcher, location: str
 ) -> None:
     said = fetcher.fetch(f"{location}#sha256={checksum(b'')}", "s3://bucket/model.safetensors")
@@ -60,7 +60,7 @@ def test_a_wrong_checksum_leaves_nothing_and_hinders_nothing(
     assert names_in(fetcher.incoming) == set()
 
 
-def test_another_checksum_in_the_settings_fetches_anew(
+def test_another_checksum_in_the_settings_fetches_the_checkpoint_again(
     fetcher: Fetcher, web: Web, location: str
 ) -> None:
     fetcher.fetch(location)
@@ -69,7 +69,9 @@ def test_another_checksum_in_the_settings_fetches_anew(
     assert fetcher.found == {"m.safetensors": b"newer"}
 
 
-def test_a_wrong_checksum_leaves_what_was_there(fetcher: Fetcher, web: Web, location: str) -> None:
+def test_a_wrong_checksum_keeps_the_previous_checkpoint(
+    fetcher: Fetcher, web: Web, location: str
+) -> None:
     fetcher.fetch(location)
     fetcher.fetch(f"{location}#sha256={checksum(b'other')}")
     assert fetcher.found == {"m.safetensors": MODEL}
@@ -87,7 +89,7 @@ def test_a_download_that_broke_off_is_resumed(fetcher: Fetcher, web: Web, locati
     assert fetcher.found == {"m.safetensors": MODEL}
 
 
-def test_a_server_that_can_not_resume_is_asked_from_the_beginning(
+def test_a_download_starts_over_if_the_server_does_not_support_ranges(
     fetcher: Fetcher, web: Web, location: str
 ) -> None:
     web.breaks_after = BROKEN_OFF
@@ -98,7 +100,7 @@ def test_a_server_that_can_not_resume_is_asked_from_the_beginning(
 
 
 @pytest.mark.parametrize("suffix", ["", f"#sha256={checksum(MODEL)}"])
-def test_a_whole_part_that_was_not_renamed_is_good(
+def test_a_complete_download_that_was_not_renamed_is_used(
     fetcher: Fetcher, location: str, suffix: str
 ) -> None:
     fetcher.fetch()
@@ -111,7 +113,9 @@ def test_a_whole_part_that_was_not_renamed_is_good(
     assert bool(fetcher.web.asked) == (not suffix)
 
 
-def test_what_is_missing_hinders_nothing(fetcher: Fetcher, web: Web, location: str) -> None:
+def test_a_missing_checkpoint_does_not_prevent_others(
+    fetcher: Fetcher, web: Web, location: str
+) -> None:
     gone = f"{web.url}/gone.safetensors"
     said = fetcher.fetch(gone, "s3://bucket/gone.safetensors", location)
     assert f"Not fetched: {gone}" in said
@@ -120,7 +124,7 @@ def test_what_is_missing_hinders_nothing(fetcher: Fetcher, web: Web, location: s
     assert fetcher.found == {"m.safetensors": MODEL}
 
 
-def test_parts_of_what_is_no_longer_wanted_are_removed(
+def test_partial_downloads_of_removed_locations_are_deleted(
     fetcher: Fetcher, web: Web, location: str
 ) -> None:
     web.breaks_after = BROKEN_OFF
@@ -140,7 +144,7 @@ def test_a_prefix_is_synced_with_all_under_it(fetcher: Fetcher) -> None:
     assert not fetcher.failed
 
 
-def test_what_a_sync_left_half_done_is_removed(fetcher: Fetcher) -> None:
+def test_partial_files_that_a_sync_left_are_deleted(fetcher: Fetcher) -> None:
     fetcher.fetch()
     left = "var/lib/comfyui/models/checkpoints/one.safetensors.1A2b3C4d"
     (fetcher.instance.root / left).write_bytes(b"half")
@@ -155,6 +159,6 @@ def test_without_tls_nothing_is_fetched(fetcher: Fetcher, location: str) -> None
     assert fetcher.found == {}
 
 
-def test_no_checkpoints_are_no_failure(fetcher: Fetcher) -> None:
+def test_having_no_checkpoints_is_not_a_failure(fetcher: Fetcher) -> None:
     assert fetcher.fetch() == ""
     assert not fetcher.failed

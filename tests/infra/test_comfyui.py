@@ -1,9 +1,9 @@
-"""A version of ComfyUI is in its place whole and tried, or not at all."""
+"""A version of ComfyUI is installed whole and after a trial, or not at all."""
 
 from tests.infra.instance import FAILS, WORKS, Instance, names_in
 
 
-def test_a_new_version_of_comfyui_takes_the_place_of_the_old(ready: Instance) -> None:
+def test_a_new_version_of_comfyui_replaces_the_old_one(ready: Instance) -> None:
     commit = ready.offer_comfyui("v2", WORKS)
     ready.start()
     assert ready.runs == "v2"
@@ -11,7 +11,7 @@ def test_a_new_version_of_comfyui_takes_the_place_of_the_old(ready: Instance) ->
     assert ready.position(r"main\.py") < ready.position("start --no-block comfyui")
 
 
-def test_a_version_that_does_not_start_leaves_the_old_one(ready: Instance) -> None:
+def test_the_old_version_stays_if_the_new_one_does_not_start(ready: Instance) -> None:
     ready.offer_comfyui("v2", FAILS)
     said = ready.start()
     assert ready.is_ready
@@ -19,7 +19,7 @@ def test_a_version_that_does_not_start_leaves_the_old_one(ready: Instance) -> No
     assert "Failed: install_comfyui" in said
 
 
-def test_an_upgrade_that_failed_thrice_does_not_slow_down_further_starts(ready: Instance) -> None:
+def test_an_upgrade_that_failed_three_times_is_not_tried_again(ready: Instance) -> None:
     ready.offer_comfyui("v2", FAILS)
     tries = []
     for _ in range(4):
@@ -31,7 +31,7 @@ def test_an_upgrade_that_failed_thrice_does_not_slow_down_further_starts(ready: 
     assert ready.runs == "v3"
 
 
-def test_a_commit_that_there_is_not_leaves_the_old_version(ready: Instance) -> None:
+def test_the_old_version_stays_if_the_new_commit_does_not_exist(ready: Instance) -> None:
     ready.settings["COMFYUI_COMMIT"] = "0123456789" * 4
     said = ready.start()
     assert ready.runs == "v1"
@@ -45,7 +45,7 @@ def test_nothing_of_comfyui_runs_as_root(ready: Instance) -> None:
             assert ready.calls[index - 1].startswith(as_comfyui), call
 
 
-def test_pytorch_is_the_one_of_the_ami(ready: Instance) -> None:
+def test_comfyui_uses_the_pytorch_of_the_ami(ready: Instance) -> None:
     pip = ready.calls[ready.position("^python -m pip install")]
     assert "--constraint" in pip
     new = ready.root / "opt/comfyui/current"
@@ -53,7 +53,7 @@ def test_pytorch_is_the_one_of_the_ami(ready: Instance) -> None:
     assert (new / "venv/packages/pytorch.pth").read_text().strip().endswith("/opt/pytorch/packages")
 
 
-def test_what_a_set_up_left_half_done_is_comfyuis_own_again(ready: Instance) -> None:
+def test_the_comfyui_user_owns_its_folder_during_setup_and_root_after_it(ready: Instance) -> None:
     given, taken = "chown -R comfyui:comfyui .*opt/comfyui", "chown -R root:root .*opt/comfyui"
     assert ready.position(given) < ready.position("git init")
     assert ready.position(r"main\.py") < ready.position(taken)

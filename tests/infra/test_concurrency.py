@@ -1,4 +1,4 @@
-"""What a deployment does where the account may run few functions at a time."""
+"""What a deployment does if the account may run few functions at a time."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ from infra.deploy.concurrency import concurrency, notice
 
 
 class Functions:
-    """Lambda, as far as it tells an account's limit."""
+    """A Lambda that returns an account's limits."""
 
     def __init__(self, limit: int, unreserved: int | None = None) -> None:
         self.limit, self.unreserved = limit, limit if unreserved is None else unreserved
 
     def get_account_settings(self) -> dict[str, Any]:
-        told = {
+        limits = {
             "ConcurrentExecutions": self.limit,
             "UnreservedConcurrentExecutions": self.unreserved,
         }
-        return {"AccountLimit": told}
+        return {"AccountLimit": limits}
 
 
-def test_a_new_account_waits_for_less_and_reserves_nothing() -> None:
+def test_a_new_account_has_shorter_waits_and_reserves_nothing() -> None:
     made = concurrency(Functions(10), {})
     assert made == {"SmallAccount": "yes", "ReserveReconciler": "no"}
     assert "5 seconds" in str(notice(made))
@@ -35,17 +35,19 @@ def test_an_ordinary_account_reserves_functions_for_the_reconciler() -> None:
 
 
 @pytest.mark.parametrize(("unreserved", "reserves"), [(101, "no"), (102, "yes")])
-def test_nothing_is_reserved_that_would_leave_less_than_100(unreserved: int, reserves: str) -> None:
+def test_nothing_is_reserved_if_less_than_100_would_stay_unreserved(
+    unreserved: int, reserves: str
+) -> None:
     assert concurrency(Functions(1000, unreserved), {})["ReserveReconciler"] == reserves
 
 
-def test_what_is_reserved_already_stays_so() -> None:
+def test_an_existing_reservation_is_kept_if_100_stay_unreserved() -> None:
     before = {"ReserveReconciler": "yes"}
     assert concurrency(Functions(1000, 100), before)["ReserveReconciler"] == "yes"
     assert concurrency(Functions(1000, 99), before)["ReserveReconciler"] == "no"
 
 
-def test_where_the_limit_may_not_be_read_all_stays_as_it_was() -> None:
+def test_the_previous_choice_is_kept_if_the_limit_may_not_be_read() -> None:
     class Denied:
         def get_account_settings(self) -> None:
             error: Any = {"Error": {"Code": "AccessDeniedException"}}
@@ -55,7 +57,7 @@ def test_where_the_limit_may_not_be_read_all_stays_as_it_was() -> None:
     assert concurrency(Denied(), before) == {"SmallAccount": "yes"}
 
 
-def test_a_limit_that_was_raised_is_found_at_the_next_deployment() -> None:
+def test_the_next_deployment_uses_a_limit_that_was_raised() -> None:
     before = {"SmallAccount": "yes", "ReserveReconciler": "no"}
     assert concurrency(Functions(1000), before) == {
         "SmallAccount": "no",

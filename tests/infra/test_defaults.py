@@ -21,7 +21,7 @@ OWN = {"API_URL": "API Gateway's own"}
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 
 
-def test_there_are_parameters_with_variables() -> None:
+def test_the_template_sets_variables_from_parameters() -> None:
     assert len(OF_PARAMETERS) > 15
     assert OF_PARAMETERS["DAILY_BUDGET"] == "DailyBudget"
 

@@ -1,4 +1,4 @@
-"""What a deployment chooses, what it keeps, and where it puts what it uploads."""
+"""What a deployment chooses, what it keeps, and where it uploads to."""
 
 import json
 from collections.abc import Iterator
@@ -44,12 +44,12 @@ def test_zones_with_more_of_the_types_come_first() -> None:
     assert made["GpuZones"] == "r-1c,r-1a,r-1b,r-1c"
 
 
-def test_functions_are_in_two_zones_where_only_one_has_gpus() -> None:
+def test_functions_are_in_two_zones_even_if_only_one_has_gpus() -> None:
     made = choose(g6_xlarge="c")
     assert (made["GpuZones"], made["FunctionZones"]) == ("r-1c,r-1c,r-1c,r-1c", "r-1c,r-1a")
 
 
-def test_an_update_keeps_what_was_chosen_and_given() -> None:
+def test_an_update_keeps_parameters_that_were_chosen_or_given() -> None:
     before = {**FIRST, "ImageId": "ami-old", "FleetMax": "2"}
     assert choose(before=before) == before
     assert choose({"FleetMax": "3"}, before) == {**before, "FleetMax": "3"}
@@ -59,17 +59,17 @@ def test_an_update_asks_aws_for_nothing() -> None:
     assert chosen(RESOURCES, {}, FIRST, Clients(ec2=None, ssm=None, functions=None)) == FIRST
 
 
-def test_without_instances_the_next_are_of_the_ami_of_the_day() -> None:
+def test_a_fleet_that_grows_from_zero_gets_the_latest_ami_and_zones() -> None:
     before = {**FIRST, "ImageId": "ami-old", "GpuZones": "r-1a,r-1a,r-1a,r-1a", "FleetSize": "0"}
     assert choose({"FleetSize": "1"}, before) == {**FIRST, "FleetSize": "1"}
 
 
 @pytest.mark.parametrize("given", [{"FleetSize": "0"}, {"ComfyUIUrl": "https://comfyui.example"}])
-def test_without_instances_a_region_needs_no_gpus(given: dict[str, str]) -> None:
+def test_a_deployment_without_instances_needs_no_gpus_in_its_region(given: dict[str, str]) -> None:
     assert choose(given, g3_xlarge="a") == {**given, "FunctionZones": "r-1a,r-1b"}
 
 
-def test_a_region_without_the_preferred_type_is_told_with_what_it_has() -> None:
+def test_a_region_without_the_preferred_type_is_refused_with_the_types_it_has() -> None:
     with pytest.raises(DeploymentFailed, match=r"not offer g6.xlarge\..* offers: g5.xlarge\."):
         choose(g5_xlarge="a", g6_xlarge="L")
 
@@ -82,17 +82,17 @@ def test_a_type_without_a_price_is_refused_as_the_budget_needs_it() -> None:
 
 
 @pytest.mark.parametrize("none", [{"FleetSize": "0"}, {"ComfyUIUrl": "https://comfyui.example"}])
-def test_without_instances_no_price_is_needed(none: dict[str, str]) -> None:
+def test_a_deployment_without_instances_needs_no_price(none: dict[str, str]) -> None:
     assert choose({**none, "GpuTypes": "g9.xlarge"}, g9_xlarge="ab")["GpuTypes"] == "g9.xlarge"
 
 
-def test_a_parameter_that_there_is_not_is_refused_and_an_old_one_forgotten() -> None:
+def test_an_unknown_parameter_is_refused_and_a_removed_one_is_dropped() -> None:
     with pytest.raises(DeploymentFailed, match="no parameter FleetMaximum"):
         choose({"FleetMaximum": "2"})
     assert choose(before={**FIRST, "Gone": "1"}) == FIRST
 
 
-def test_parameters_are_read_as_a_shell_would() -> None:
+def test_parameters_are_split_as_a_shell_does() -> None:
     assert pairs("FleetMax=2  GpuTypes=g5.xlarge,g4dn.xlarge") == {
         "FleetMax": "2",
         "GpuTypes": "g5.xlarge,g4dn.xlarge",
@@ -110,7 +110,7 @@ def s3() -> Iterator[Any]:
         yield boto3.client("s3", region_name="eu-west-1")
 
 
-def test_the_bucket_is_made_once_and_private(s3: Any) -> None:
+def test_the_bucket_of_deployments_is_created_once_and_private(s3: Any) -> None:
     store = Store(s3, account=ACCOUNT, region="eu-west-1")
     store.make()
     store.make()
@@ -122,7 +122,7 @@ def test_the_bucket_is_made_once_and_private(s3: Any) -> None:
     assert "ServerSideEncryptionConfiguration" in s3.get_bucket_encryption(**bucket)
 
 
-def test_a_bucket_of_somebody_else_is_not_used(s3: Any) -> None:
+def test_a_bucket_of_another_account_is_not_used(s3: Any) -> None:
     owners = []
 
     def see(model: Any, params: Any, **_: Any) -> None:

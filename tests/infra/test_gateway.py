@@ -1,4 +1,4 @@
-"""What API Gateway lets through, and what it answers by itself."""
+"""Which requests API Gateway passes on, and what it answers itself."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def body_of(response: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("kind", sorted(API["GatewayResponses"]))
-def test_every_answer_of_its_own_has_the_shape_of_errors_and_cors(kind: str) -> None:
+def test_every_response_of_api_gateway_has_the_shape_of_errors_and_cors_headers(kind: str) -> None:
     response = API["GatewayResponses"][kind]
     body = body_of(response)
     assert body.keys() == {"status", "message", "details"}
@@ -43,14 +43,14 @@ def test_every_answer_of_its_own_has_the_shape_of_errors_and_cors(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", UNANSWERED)
-def test_a_function_that_does_not_answer_is_asked_again_with_the_same_key(kind: str) -> None:
+def test_a_response_without_the_function_asks_for_a_retry_with_the_same_key(kind: str) -> None:
     response = API["GatewayResponses"][kind]
     assert response["StatusCode"] == "503"
     assert response["ResponseParameters"]["Headers"]["Retry-After"] == "'2'"
     assert "same Idempotency-Key" in body_of(response)["details"]["suggestion"]
 
 
-def test_too_many_requests_of_all_callers_may_come_again() -> None:
+def test_a_throttled_request_may_be_retried_after_a_second() -> None:
     response = API["GatewayResponses"]["THROTTLED"]
     assert response["StatusCode"] == "429"
     assert response["ResponseParameters"]["Headers"]["Retry-After"] == "'1'"
@@ -62,7 +62,7 @@ def test_the_limits_of_the_stage_are_parameters() -> None:
     assert [PARAMETERS[name]["Default"] for name in limits] == [1000, 2000]
 
 
-def test_a_key_may_send_what_forty_connections_do() -> None:
+def test_a_key_may_send_3000_requests_a_minute_by_default() -> None:
     assert PARAMETERS["KeyRequestsPerMinute"]["Default"] == 3000
 
 
@@ -72,16 +72,16 @@ def expression() -> str:
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER  {}", "Bearer {} "])
-def test_a_key_comes_to_the_authorizer(aws: None, form: str) -> None:
+def test_a_well_formed_key_reaches_the_authorizer(aws: None, form: str) -> None:
     assert re.fullmatch(expression(), form.format(create("ci")))
 
 
 @pytest.mark.parametrize("form", ["{}", "Basic {}", "Bearer{}", "Bearer x{}", "Bearer {}x"])
-def test_what_is_no_key_does_not_come_to_the_authorizer(aws: None, form: str) -> None:
+def test_a_malformed_key_does_not_reach_the_authorizer(aws: None, form: str) -> None:
     assert not re.fullmatch(expression(), form.format(create("ci")))
 
 
-def test_workers_are_bounded_by_the_event_source() -> None:
+def test_the_event_source_limits_concurrent_workers() -> None:
     worker = RESOURCES["Resources"]["Worker"]["Properties"]
     assert "ReservedConcurrentExecutions" not in worker
     scaling = worker["Events"]["WorkerSqsEventSource"]["Properties"]["ScalingConfig"]
@@ -90,7 +90,7 @@ def test_workers_are_bounded_by_the_event_source() -> None:
     }
 
 
-def test_a_small_account_waits_for_five_seconds() -> None:
+def test_a_small_account_waits_for_at_most_five_seconds() -> None:
     variables = RESOURCES["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["LONGEST_WAIT_SECONDS"] == {"Ref": "LongestWaitSeconds"}
     assert variables["SMALL_ACCOUNT"] == {"Fn::If": ["IsSmallAccount", "1", "0"]}

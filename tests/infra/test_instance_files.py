@@ -1,4 +1,4 @@
-"""User data, configuration files and README say the same as the units and scripts."""
+"""User data, configuration files and README agree with the units and scripts."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.infra.test_instance_units import COMFYUI, service
 README = (INSTANCE / "README.md").read_text()
 
 
-def test_comfyuis_directories_are_made_and_its_images_removed_after_a_day() -> None:
+def test_comfyuis_directories_are_created_and_its_images_deleted_after_a_day() -> None:
     lines = [line.split() for line in (INSTANCE / "tmpfiles.conf").read_text().splitlines()]
     ours = {line[1]: line[2:] for line in lines if line[0] == "d"}
     for path in " ".join(COMFYUI["ReadWritePaths"]).split():
@@ -22,7 +22,7 @@ def test_comfyuis_directories_are_made_and_its_images_removed_after_a_day() -> N
     assert ours["/var/lib/comfyui/models/checkpoints"] == ["0755", "root", "root"]
 
 
-def test_the_journal_is_bounded_and_outlives_a_power_off() -> None:
+def test_the_journal_has_a_size_limit_and_survives_a_power_off() -> None:
     lines = (INSTANCE / "journald.conf").read_text().splitlines()
     assert {"SystemMaxUse=200M", "Storage=persistent"} <= {*lines}
 
@@ -36,7 +36,9 @@ def test_each_unit_has_a_log_stream_for_each_instance(ready: Instance) -> None:
     assert [each["file_path"] for each in files] == [f"/var/log/darkroom/{it}.log" for it in units]
 
 
-def test_what_is_new_in_the_journal_is_copied_to_files(instance: Instance, tmp_path: Path) -> None:
+def test_new_lines_of_the_journal_are_copied_to_files_that_are_rotated(
+    instance: Instance, tmp_path: Path
+) -> None:
     journal, logs = tmp_path / "journal", tmp_path / "logs"
     journal.write_text("2026-01-01T00:00:00+00:00 started\n")
     logs.mkdir()
@@ -50,7 +52,9 @@ def test_what_is_new_in_the_journal_is_copied_to_files(instance: Instance, tmp_p
     assert (logs / "comfyui.log.1").stat().st_size == 5_000_001
 
 
-def test_a_unit_without_a_journal_hinders_no_other(instance: Instance, tmp_path: Path) -> None:
+def test_a_unit_whose_journal_cannot_be_read_does_not_affect_others(
+    instance: Instance, tmp_path: Path
+) -> None:
     (tmp_path / "journal").write_text("off\n")
     places = {"JOURNAL": str(tmp_path / "journal"), "LOGS_DIRECTORY": str(tmp_path)}
     instance.run("darkroom-logs", BROKEN="unit=comfyui", **places)
@@ -64,7 +68,7 @@ def test_the_user_data_has_the_two_placeholders_and_no_other_braces() -> None:
     assert len(text) < 8_192  # half of what EC2 takes
 
 
-def test_the_parameter_asked_for_is_that_of_the_stack(ready: Instance) -> None:
+def test_an_instance_reads_the_parameter_of_its_stack(ready: Instance) -> None:
     assert ready.called("ssm get-parameter --name /stack/instance ")
     assert "AWS_DEFAULT_REGION=eu-west-1" in (ready.root / "etc/darkroom/instance.env").read_text()
 
@@ -84,5 +88,5 @@ def test_the_readme_names_every_file_and_setting() -> None:
         assert f"`{name}`" in README, name
 
 
-def test_the_bundle_is_small_enough_to_cost_no_time() -> None:
+def test_the_bundle_is_smaller_than_50_kilobytes() -> None:
     assert len(bundle()[0]) < 50_000

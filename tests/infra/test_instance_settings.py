@@ -1,4 +1,4 @@
-"""Settings are data: what is not of its form is refused by name, and nothing is executed."""
+"""Settings are data: a malformed one is refused by name, and none is executed."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.infra.instance import INSTANCE, Instance
 
-GOOD = {
+VALID = {
     "BUCKET": "darkroom-images.eu-1",
     "BUNDLE_KEY": "instance/bundle.tar.gz",
     "BUNDLE_SHA256": "0f" * 32,
@@ -19,7 +19,7 @@ GOOD = {
     "SWITCH_MAX_UPTIME_SECONDS": "86400",
     "LOG_GROUP": "/darkroom/prod/instances",
 }
-RUBBISH = [
+MALFORMED = [
     "$(touch pwned)",
     "`touch pwned`",
     "; touch pwned",
@@ -34,7 +34,7 @@ RUBBISH = [
     "\\",
     "",
 ]
-NO_LOCATIONS = [
+INVALID_LOCATIONS = [
     "http://host.example/a.safetensors",
     "file:///etc/passwd",
     "s3://bucket",
@@ -49,7 +49,7 @@ NO_LOCATIONS = [
 
 
 def accepted(text: str, folder: Path) -> tuple[dict[str, str], str]:
-    """The settings that are let through, and what is said of the others."""
+    """Return the settings that are accepted, and the messages about the others."""
     done = subprocess.run(
         [INSTANCE / "darkroom-settings"],
         input=text,
@@ -62,22 +62,22 @@ def accepted(text: str, folder: Path) -> tuple[dict[str, str], str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines()), done.stderr
 
 
-def test_good_settings_are_let_through(tmp_path: Path) -> None:
-    text = "\n".join(f"{name}={value}" for name, value in GOOD.items())
-    assert accepted(f"# a comment\n\n{text}", tmp_path) == (GOOD, "")
+def test_valid_settings_are_accepted(tmp_path: Path) -> None:
+    text = "\n".join(f"{name}={value}" for name, value in VALID.items())
+    assert accepted(f"# a comment\n\n{text}", tmp_path) == (VALID, "")
 
 
-@pytest.mark.parametrize("value", RUBBISH)
-@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"CHECKPOINTS"}))
-def test_rubbish_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", MALFORMED)
+@pytest.mark.parametrize("name", sorted(VALID.keys() - {"CHECKPOINTS"}))
+def test_a_malformed_value_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
     settings, said = accepted(f"BUCKET=bucket\n{name}={value}\n", tmp_path)
     assert settings == {"BUCKET": "bucket"}
     assert f"{name} is refused" in said
     assert "\x1b" not in said
 
 
-@pytest.mark.parametrize("location", NO_LOCATIONS)
-def test_a_location_that_is_none_spoils_no_other(location: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("location", INVALID_LOCATIONS)
+def test_an_invalid_location_does_not_affect_others(location: str, tmp_path: Path) -> None:
     settings, said = accepted(f"CHECKPOINTS=s3://b/m.ckpt,{location},s3://b/n.ckpt\n", tmp_path)
     first, *_, last = settings["CHECKPOINTS"].split()
     assert (first, last) == ("s3://b/m.ckpt", "s3://b/n.ckpt")
@@ -86,7 +86,7 @@ def test_a_location_that_is_none_spoils_no_other(location: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("line", ["PATH=/tmp", "LD_PRELOAD=x", "touch pwned", "a=b", "=", "X"])
-def test_what_is_no_setting_is_told_and_left_out(line: str, tmp_path: Path) -> None:
+def test_an_unknown_setting_is_reported_and_left_out(line: str, tmp_path: Path) -> None:
     settings, said = accepted(line, tmp_path)
     assert settings == {}
     assert "Not a setting" in said
@@ -98,11 +98,11 @@ def test_lists_may_have_commas_or_spaces(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["80", "0", "65536", "99999", "08188", "8188.0", "-1"])
-def test_a_port_that_is_none_is_refused(port: str, tmp_path: Path) -> None:
+def test_an_invalid_port_is_refused(port: str, tmp_path: Path) -> None:
     assert accepted(f"COMFYUI_PORT={port}\n", tmp_path)[0] == {}
 
 
-def test_an_instance_with_rubbish_for_settings_starts_without_them(ready: Instance) -> None:
+def test_an_instance_with_malformed_settings_starts_without_them(ready: Instance) -> None:
     marker = ready.root / "pwned"
     ready.settings |= dict.fromkeys(
         ["COMFYUI_PORT", "COMFYUI_COMMIT", "BUNDLE_SHA256", "LOG_GROUP", "BUCKET", "BUNDLE_KEY"],

@@ -1,4 +1,4 @@
-"""Services have what they need, and no more."""
+"""Services have the privileges that they need, and no more."""
 
 import os
 import re
@@ -13,7 +13,6 @@ from infra.bundle import INSTANCE
 from tests.infra.instance import Instance
 from tests.infra.test_switch_units import complaints
 
-README = (INSTANCE / "README.md").read_text()
 SCRIPTS = [path for path in INSTANCE.iterdir() if path.read_bytes().startswith(b"#!")]
 SERVICES = sorted(INSTANCE.glob("*.service"))
 HARDENED = [
@@ -25,7 +24,7 @@ HARDENED = [
 
 
 def service(path: Path) -> dict[str, list[str]]:
-    """The values of [Service], of which some are there twice."""
+    """Return the values of [Service]; a name may have several."""
     text = path.read_text().replace("\\\n", "").partition("[Service]")[2].partition("\n[")[0]
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
@@ -55,7 +54,7 @@ def test_comfyui_has_the_gpu_and_no_other_device() -> None:
     assert "PrivateDevices" not in COMFYUI
 
 
-def test_comfyui_can_not_write_where_its_code_and_models_are() -> None:
+def test_comfyui_cannot_write_to_its_code_and_models() -> None:
     writable = " ".join(COMFYUI["ReadWritePaths"]).split()
     assert {path.removeprefix("/var/lib/comfyui/") for path in writable} == {
         *("input", "output", "temp", "user", "cache")
@@ -75,7 +74,7 @@ def test_images_keep_their_workflow_and_there_are_no_custom_nodes() -> None:
     assert "--disable-metadata" not in command
 
 
-def test_comfyui_is_started_again_and_not_for_ever() -> None:
+def test_comfyui_is_restarted_a_limited_number_of_times() -> None:
     parser = ConfigParser(interpolation=None, strict=False)
     parser.read(INSTANCE / "comfyui.service")
     assert COMFYUI["Restart"] == ["always"]
@@ -90,7 +89,7 @@ def test_shellcheck_finds_no_fault_in_any_script(ready: Instance) -> None:
     assert complaints(shellcheck, *SCRIPTS, started) == ""
 
 
-def test_every_script_may_be_executed() -> None:
+def test_every_script_is_executable() -> None:
     assert all(os.access(script, os.X_OK) for script in SCRIPTS)
 
 

@@ -1,4 +1,4 @@
-"""`make key`: keys as who deploys makes them."""
+"""`make key`: keys as an operator makes them."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from infra.keys import create, lines, sharing
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_key_alone_may_read_and_generate_for_an_owner_of_its_name(aws: None) -> None:
+def test_a_key_without_options_may_read_and_generate_for_an_owner_of_its_name(aws: None) -> None:
     key = ApiKey.get(parts(create("shop"))[0])
     assert (key.owner, list(key.scopes), key.expires_at) == ("shop", ["read", "generate"], None)
     assert (key.requests_per_minute, key.images_per_day) == (3000, 1000)
@@ -23,7 +23,7 @@ def test_no_two_keys_are_alike(aws: None) -> None:
     assert len({create("shop") for _ in range(20)}) == 20
 
 
-def test_a_second_key_of_a_name_would_share_the_first_ones_owner(aws: None) -> None:
+def test_a_second_key_for_an_owner_is_reported_with_the_first_key(aws: None) -> None:
     first, _ = parts(create("shop"))
     create("other", owner="team")
     assert first in str(sharing("shop"))
@@ -32,7 +32,7 @@ def test_a_second_key_of_a_name_would_share_the_first_ones_owner(aws: None) -> N
     assert sharing("other") is None
 
 
-def test_the_list_says_all_but_the_secret(aws: None) -> None:
+def test_the_list_shows_all_of_a_key_but_its_secret(aws: None) -> None:
     token = create("shop", owner="team", days=1, requests_per_minute=5, images_per_day=9)
     [line] = lines()
     for said in (

@@ -40,8 +40,8 @@ LAMBDAS = (
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
 )
-# Actions that know no resources (AWS service authorization reference), and Lambda's on addresses
-# that do not exist yet when the policy is written.
+# Actions without resource types (AWS service authorization reference), and Lambda's on network
+# interfaces that do not exist yet when the policy is written.
 EVERYWHERE = (
     "ec2:DescribeInstances",
     *(each for each in LAMBDAS if each.startswith("ec2:")),
@@ -99,14 +99,14 @@ def cancel(deployment: Deployment) -> None:
     for is_working in (False, True):
         job_id = deployment.accepted()
         if is_working:
-            begun(job_id, deployment.gpu)
+            abandon(job_id, deployment.gpu)
         deployment.call("POST", f"/api/images/jobs/{job_id}/cancel")
-        store(job_id)  # as a driver may that has not heard of it
-        deployment.work(job_id)  # whose message comes all the same
+        store(job_id)  # as a driver may that does not know of the cancellation
+        deployment.work(job_id)  # its message is delivered nevertheless
 
 
-def begun(job_id: str, gpu: str, attempt_id: str | None = None) -> None:
-    """Have a job look as if a driver had submitted it, stored its image, and died."""
+def abandon(job_id: str, gpu: str, attempt_id: str | None = None) -> None:
+    """Change a job as if a driver had submitted it, stored its image, and died."""
     store(job_id)
     InstanceRecord(gpu).acquire_slot(job_id, now=0)
     attempt = {"id": attempt_id or f"{job_id}-1", "instance_id": gpu, "started_at": 1}
@@ -119,7 +119,7 @@ def store(job_id: str) -> None:
 
 
 def start_from_off(deployment: Deployment) -> None:
-    """Each function that may has to start the GPU, and the reconciler to stop it."""
+    """Let each function that may start the instance do so, and the reconciler stop it."""
     waiting = deployment.accepted()
     for start in (
         lambda: deployment.call("POST", "/api/images/comfyui/start"),
@@ -130,19 +130,19 @@ def start_from_off(deployment: Deployment) -> None:
         deployment.ec2.modify_instance_attribute(
             InstanceId=deployment.gpu, InstanceType={"Value": "g4dn.xlarge"}
         )
-        # As if the last start were long ago.
+        # As if the last start had been long ago.
         InstanceRecord(":starts").delete()
         InstanceRecord(deployment.gpu).update([InstanceRecord.on_since.remove()])
         start()
     deployment.work(waiting)
 
 
-def rescue(deployment: Deployment) -> None:
+def recover(deployment: Deployment) -> None:
     [done] = deployment.call("GET", "/api/images/jobs?status=succeeded&limit=1").json_body
     lost, old, late = (deployment.accepted() for _ in range(3))
-    begun(lost, deployment.gpu)
-    begun(old, deployment.gpu)
-    begun(late, deployment.gpu, Job.find(done["id"]).attempts[-1].id)  # whose image is ready
+    abandon(lost, deployment.gpu)
+    abandon(old, deployment.gpu)
+    abandon(late, deployment.gpu, Job.find(done["id"]).attempts[-1].id)  # whose image is ready
     Job(old).update([Job.waits_until.set(1)])
     Job(late).update([Job.waits_until.set(time.time() - 5)])
     InstanceRecord("i-gone").note("stopped", now=1, is_on=False)
@@ -160,14 +160,16 @@ def run_out_of_budget(deployment: Deployment) -> None:
 
 @pytest.fixture
 def calls(deployment: Deployment) -> dict[str, Calls]:
-    for scenario in (serve_catalogs, serve_images, cancel, rescue, start_from_off):
+    for scenario in (serve_catalogs, serve_images, cancel, recover, start_from_off):
         scenario(deployment)
     run_out_of_budget(deployment)
     deployment.reclaim()
     return deployment.recorder.calls
 
 
-def test_every_function_may_do_what_it_does_and_nothing_else(calls: dict[str, Calls]) -> None:
+def test_every_role_allows_what_its_function_calls_and_nothing_else(
+    calls: dict[str, Calls],
+) -> None:
     found, wrong = {}, []
     for function, role in ROLES.items():
         may = {each for each in allowed(TEMPLATE, role) if not each[0].startswith(LAMBDAS)}
@@ -177,20 +179,20 @@ def test_every_function_may_do_what_it_does_and_nothing_else(calls: dict[str, Ca
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_function_has_the_role_that_is_looked_at() -> None:
+def test_every_function_has_the_role_that_is_tested_here() -> None:
     for function, role in ROLES.items():
         properties = TEMPLATE["Resources"][function]["Properties"]
         assert properties["Role"] == {"Fn::GetAtt": [role, "Arn"]}
 
 
 @pytest.mark.parametrize("role", [*ROLES.values(), "InstanceRole"])
-def test_no_role_allows_anything_of_anything(role: str) -> None:
+def test_no_role_allows_actions_by_wildcard_or_on_all_resources_without_need(role: str) -> None:
     for action, resource in allowed(TEMPLATE, role):
         assert "*" not in action
         assert resource != "*" or action.startswith(EVERYWHERE), action
 
 
-def test_gpus_are_started_changed_and_stopped_by_their_tag_only() -> None:
+def test_roles_may_change_only_instances_with_the_tag_of_the_fleet() -> None:
     tagged = {"StringEquals": {"aws:ResourceTag/darkroom:fleet": {"Ref": "AWS::StackName"}}}
     for role in ROLES.values():
         for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:

@@ -1,4 +1,4 @@
-"""Nothing is paid by the hour at rest, and nobody comes in but the functions."""
+"""The network costs nothing by the hour, and only the functions can connect to instances."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,13 +19,13 @@ def of(kind: str) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", ["AWS::EC2::NatGateway", "AWS::EC2::EIP"])
-def test_a_nat_gateway_is_there_only_where_it_is_asked_for(kind: str) -> None:
+def test_a_nat_gateway_is_created_only_on_request(kind: str) -> None:
     [(_, resource)] = of(kind)
     assert resource["Condition"] == "HasNat"
     assert RESOURCES["Parameters"]["NatGateway"]["Default"] == "no"
 
 
-def test_endpoints_are_gateways_which_are_free() -> None:
+def test_vpc_endpoints_are_gateway_endpoints_which_are_free() -> None:
     endpoints = [each["Properties"] for _, each in of("AWS::EC2::VPCEndpoint")]
     assert {each["VpcEndpointType"] for each in endpoints} == {"Gateway"}
     services = {each["ServiceName"]["Fn::Sub"].rpartition(".")[2] for each in endpoints}
@@ -34,7 +34,7 @@ def test_endpoints_are_gateways_which_are_free() -> None:
         assert each["RouteTableIds"] == [{"Ref": "FunctionRoutes"}, {"Ref": "PublicRoutes"}]
 
 
-def test_nobody_comes_in_but_the_functions_to_comfyui() -> None:
+def test_only_the_functions_can_connect_and_only_to_comfyui() -> None:
     assert not any(
         "SecurityGroupIngress" in it["Properties"] for _, it in of("AWS::EC2::SecurityGroup")
     )
@@ -45,13 +45,13 @@ def test_nobody_comes_in_but_the_functions_to_comfyui() -> None:
     assert rule["FromPort"] == rule["ToPort"] == {"Ref": "ComfyUIPort"}
 
 
-def test_every_group_says_what_may_go_out() -> None:
+def test_every_security_group_limits_its_outgoing_ports() -> None:
     for name, group in of("AWS::EC2::SecurityGroup"):
         ports = {rule["ToPort"] for rule in group["Properties"]["SecurityGroupEgress"]}
         assert ports <= {80, 443}, name
 
 
-def test_the_functions_that_talk_to_comfyui_are_in_the_network_and_no_others() -> None:
+def test_only_the_functions_that_call_comfyui_are_in_the_network() -> None:
     inside = {name for name, each in TEMPLATE.items() if "VpcConfig" in each.get("Properties", {})}
     assert inside == {*OF_COMFYUI}
     for name in OF_COMFYUI:
@@ -60,7 +60,7 @@ def test_the_functions_that_talk_to_comfyui_are_in_the_network_and_no_others() -
         assert "attach-to-network" in {each["PolicyName"] for each in policies}
 
 
-def test_functions_leave_on_ipv6_only_unless_there_is_a_nat_gateway() -> None:
+def test_functions_reach_the_internet_on_ipv6_only_unless_there_is_a_nat_gateway() -> None:
     routes = {
         name: each
         for name, each in of("AWS::EC2::Route")
@@ -71,7 +71,7 @@ def test_functions_leave_on_ipv6_only_unless_there_is_a_nat_gateway() -> None:
     assert routes["FunctionRouteIpv4"]["Condition"] == "HasNat"
 
 
-def test_an_instance_is_hardened_and_comes_back_from_a_power_off() -> None:
+def test_an_instance_is_hardened_and_a_power_off_does_not_terminate_it() -> None:
     data = TEMPLATE["GpuLaunch"]["Properties"]["LaunchTemplateData"]
     assert data["InstanceInitiatedShutdownBehavior"] == "stop"
     assert data["MetadataOptions"]["HttpTokens"] == "required"
@@ -81,6 +81,6 @@ def test_an_instance_is_hardened_and_comes_back_from_a_power_off() -> None:
     assert data["UserData"]["Fn::Base64"]["Fn::Sub"].startswith("#!/usr/bin/env bash")
 
 
-def test_logs_are_deleted_some_day() -> None:
+def test_logs_are_deleted_after_the_retention_days() -> None:
     for name, group in of("AWS::Logs::LogGroup"):
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name

@@ -1,4 +1,4 @@
-"""Today's prices, as AWS tells them."""
+"""Today's prices, as the Pricing API returns them."""
 
 import json
 from typing import Any
@@ -29,14 +29,14 @@ def _product(price: str) -> str:
     return json.dumps({"terms": {"OnDemand": {"x": term}, "Reserved": {}}})
 
 
-def test_todays_prices_are_a_value_of_the_configuration() -> None:
+def test_todays_prices_have_the_form_of_the_configuration() -> None:
     pricing = Pricing({"g5.xlarge": "1.1230000000", "g6.xlarge": "0.8900000000"})
     line = gpu_prices(["g5.xlarge", "g6.xlarge", "p3.2xlarge"], "eu-west-1", pricing)
     assert line == "g5.xlarge=1.123,g6.xlarge=0.89"
     assert read_prices(line) == {"g5.xlarge": 1.123, "g6.xlarge": 0.89}
 
 
-def test_the_price_asked_for_is_that_of_plain_linux_on_demand_in_the_region() -> None:
+def test_the_price_is_that_of_plain_linux_on_demand_in_the_region() -> None:
     pricing = Pricing({})
     assert gpu_prices(["g5.xlarge"], "eu-west-1", pricing) == ""
     [asked] = pricing.asked

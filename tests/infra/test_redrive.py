@@ -1,4 +1,4 @@
-"""Messages that failed go back to their queue, and people hear of them."""
+"""Failed messages can be sent back to their queue, and raise an alarm."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ BODIES = [f"job-{number}" for number in range(23)]
 
 
 class Cut(Exception):
-    """The end of a process in the middle of its work."""
+    """The process ends in the middle of its work."""
 
 
 class Sqs:
-    """SQS without long polls, which ends after so many writes."""
+    """SQS without long polls, which raises `Cut` after so many writes."""
 
     def __init__(self, sqs: Any, writes: int | None = None) -> None:
         self.sqs, self.writes = sqs, writes
@@ -44,7 +44,7 @@ class Sqs:
 
 
 class Stack:
-    """A deployment and its two queues; what was received from the dead one is there again."""
+    """A deployment and its two queues; a message received from the dead one stays visible."""
 
     def __init__(self) -> None:
         self.sqs = boto3.client("sqs")
@@ -65,7 +65,7 @@ class Stack:
         return redrive("darkroom", self, Sqs(self.sqs, writes))
 
     def bodies(self, url: str) -> list[str]:
-        """Take everything out of a queue."""
+        """Receive and delete all messages of a queue."""
         found: list[str] = []
         while received := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages"
@@ -83,13 +83,13 @@ def stack() -> Iterator[Stack]:
         yield Stack()
 
 
-def test_all_messages_go_back_once(stack: Stack) -> None:
+def test_all_failed_messages_are_sent_back_once(stack: Stack) -> None:
     assert stack.redrive() == len(BODIES)
     assert sorted(stack.bodies(stack.jobs)) == sorted(BODIES)
     assert stack.bodies(stack.dead) == []
 
 
-def test_where_nothing_failed_nothing_is_done(stack: Stack) -> None:
+def test_without_failed_messages_nothing_is_sent_back(stack: Stack) -> None:
     stack.redrive()
     stack.bodies(stack.jobs)
     assert stack.redrive() == 0
@@ -97,13 +97,13 @@ def test_where_nothing_failed_nothing_is_done(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 7, 20, 45])
-def test_no_message_is_lost_wherever_it_ends(stack: Stack, writes: int) -> None:
+def test_no_message_is_lost_wherever_a_redrive_is_interrupted(stack: Stack, writes: int) -> None:
     with pytest.raises(Cut):
         stack.redrive(writes)
     stack.redrive()
     counts = Counter(stack.bodies(stack.jobs))
     assert counts.keys() == {*BODIES}
-    # One that was sent and not yet deleted comes twice, which is harmless.
+    # A message that was sent and not yet deleted comes twice, which is harmless.
     assert counts.total() - len(BODIES) == writes % 2
     assert stack.bodies(stack.dead) == []
 
@@ -112,7 +112,7 @@ def properties(name: str) -> Any:
     return RESOURCES["Resources"][name]["Properties"]
 
 
-def test_messages_that_fail_go_to_the_queue_that_is_redriven() -> None:
+def test_messages_that_fail_are_moved_to_the_queue_that_is_redriven() -> None:
     policy = properties("JobsQueue")["RedrivePolicy"]
     assert policy["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
     outputs = {name: each["Value"] for name, each in RESOURCES["Outputs"].items()}
@@ -120,7 +120,7 @@ def test_messages_that_fail_go_to_the_queue_that_is_redriven() -> None:
     assert outputs["JobsQueueUrl"] == {"Ref": "JobsQueue"}
 
 
-def test_the_first_message_that_failed_raises_an_alarm() -> None:
+def test_the_first_failed_message_raises_an_alarm() -> None:
     alarm = properties("DeadLetterAlarm")
     assert (alarm["Namespace"], alarm["MetricName"]) == (
         "AWS/SQS",
@@ -136,5 +136,5 @@ def test_the_first_message_that_failed_raises_an_alarm() -> None:
     assert RESOURCES["Resources"][action["Ref"]]["Type"] == "AWS::SNS::Topic"
 
 
-def test_a_message_that_failed_is_kept_for_longer_than_a_week() -> None:
+def test_a_failed_message_is_kept_for_longer_than_a_week() -> None:
     assert properties("DeadLetterQueue")["MessageRetentionPeriod"] > 7 * 86_400

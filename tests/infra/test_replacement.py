@@ -1,4 +1,4 @@
-"""No parameter but those that a deployment keeps can have what is precious replaced."""
+"""Only parameters that a deployment keeps could replace a table, the bucket or an instance."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from tests.conftest import RESOURCES
 TEMPLATE = RESOURCES["Resources"]
 NAMES = sorted(name for name, each in TEMPLATE.items() if each.get("Type") in PRECIOUS)
 
-# Chosen at the first deployment, and passed again at each that follows.
+# Chosen at the first deployment, and passed again at each later one.
 KEPT = {"GpuZones", "FunctionZones"}
 
 
@@ -25,7 +25,7 @@ def _create_only(kind: str) -> set[str]:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """Yield what a value takes from elsewhere, in whatever way."""
+    """Yield the parameters and resources that a value refers to."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "Ref":
@@ -33,7 +33,7 @@ def _names(value: Any) -> Iterator[str]:
             elif key == "Fn::GetAtt":
                 yield inner[0]
             else:
-                assert key != "Fn::Sub", "not looked into"
+                assert key != "Fn::Sub", "Fn::Sub is not supported here"
                 yield from _names(inner)
     elif isinstance(value, list):
         for inner in value:
@@ -41,7 +41,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def replacers(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
-    """Return the parameters of which another value would replace a resource."""
+    """Return the parameters that replace a resource when their values change."""
     resource = TEMPLATE[name]
     found: set[str] = set()
     for key in _create_only(resource["Type"]) & resource.get("Properties", {}).keys():
@@ -54,28 +54,30 @@ def replacers(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_what_a_deployment_keeps_would_replace_it(name: str) -> None:
+def test_only_parameters_that_a_deployment_keeps_would_replace_a_precious_resource(
+    name: str,
+) -> None:
     assert replacers(name) <= KEPT
 
 
-def test_these_are_the_tables_the_bucket_and_the_instances() -> None:
+def test_precious_resources_include_the_tables_the_bucket_and_the_instances() -> None:
     assert {"CatalogTable", "JobsTable", "FleetTable", "ImagesBucket", "Gpu1", "Gpu4"} <= {*NAMES}
 
 
-def test_what_would_replace_is_found_through_other_resources() -> None:
+def test_a_replacing_parameter_is_found_through_other_resources() -> None:
     assert replacers("Gpu1") == {"GpuZones"}
     assert replacers("FunctionSubnet1") == {"FunctionZones"}
 
 
 @pytest.mark.parametrize("number", range(1, 5))
-def test_an_instance_is_of_the_first_version_of_its_launch_template_for_ever(number: int) -> None:
+def test_an_instance_always_has_the_first_version_of_its_launch_template(number: int) -> None:
     launch = {"LaunchTemplateId": {"Ref": "GpuLaunch"}, "Version": "1"}
     assert TEMPLATE[f"Gpu{number}"]["Properties"]["LaunchTemplate"] == launch
     own = TEMPLATE[f"Gpu{number}"]["Properties"].keys()
     assert own == {"LaunchTemplate", "SubnetId", "Tags"}
 
 
-def test_data_outlives_its_stack() -> None:
+def test_the_tables_and_the_bucket_outlive_their_stack() -> None:
     for name in NAMES:
         if not name.startswith("Gpu"):
             assert TEMPLATE[name]["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")

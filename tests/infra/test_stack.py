@@ -1,4 +1,4 @@
-"""A deployment ends in what was asked for, or says why not; it never costs what is there."""
+"""A deployment succeeds or says why not; it never loses data or instances without consent."""
 
 from collections.abc import Collection
 from typing import Any
@@ -25,27 +25,27 @@ def refused(*changes: Any, accept: Collection[str] = ()) -> str:
     return str(refusal.value)
 
 
-def test_the_first_deployment_creates() -> None:
+def test_the_first_deployment_creates_the_stack() -> None:
     cloudformation = CloudFormation()
     assert apply(cloudformation)
     assert (cloudformation.kind, cloudformation.calls) == ("CREATE", ["execute"])
 
 
-def test_the_next_one_updates() -> None:
+def test_the_next_deployment_updates_the_stack() -> None:
     states = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"]
     cloudformation = CloudFormation("CREATE_COMPLETE", states=states)
     assert apply(cloudformation)
     assert (cloudformation.kind, cloudformation.calls) == ("UPDATE", ["execute"])
 
 
-def test_one_that_was_only_planned_is_created() -> None:
+def test_a_stack_that_was_only_planned_is_created() -> None:
     cloudformation = CloudFormation("REVIEW_IN_PROGRESS", states=[])
     cloudformation.states = ["REVIEW_IN_PROGRESS"] * 3 + ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
     assert apply(cloudformation)
     assert cloudformation.kind == "CREATE"
 
 
-def test_one_whose_creation_failed_is_deleted_and_created_anew() -> None:
+def test_a_stack_whose_creation_failed_is_deleted_and_created_again() -> None:
     states = ["DELETE_IN_PROGRESS", "GONE", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
     cloudformation = CloudFormation("ROLLBACK_COMPLETE", states=states)
     assert apply(cloudformation)
@@ -53,7 +53,7 @@ def test_one_whose_creation_failed_is_deleted_and_created_anew() -> None:
     assert cloudformation.calls == ["unprotect", "delete", "execute"]
 
 
-def test_one_that_somebody_changes_is_left_alone() -> None:
+def test_a_stack_that_another_deployment_changes_is_left_alone() -> None:
     with pytest.raises(DeploymentFailed, match=r"under way \(UPDATE_IN_PROGRESS\)"):
         apply(CloudFormation("UPDATE_IN_PROGRESS", states=["UPDATE_IN_PROGRESS"] * 3))
 
@@ -68,24 +68,24 @@ def test_without_changes_nothing_is_done(reason: str) -> None:
     assert cloudformation.calls == ["forget"]
 
 
-def test_a_template_that_is_refused_is_told() -> None:
+def test_the_reason_why_a_template_is_refused_is_shown() -> None:
     with pytest.raises(DeploymentFailed, match="refuses the template: Invalid template"):
         apply(CloudFormation("CREATE_COMPLETE", reason="Invalid template"))
 
 
-def test_what_would_replace_a_table_is_refused() -> None:
+def test_a_change_that_would_replace_a_table_is_refused() -> None:
     said = refused(change("JobsTable", TABLE, Replacement="True", by=["KeySchema"]))
     assert "JobsTable would be replaced: changed KeySchema" in said
     assert "ACCEPT=JobsTable" in said
 
 
-def test_what_might_replace_an_instance_is_refused() -> None:
+def test_a_change_that_might_replace_an_instance_is_refused() -> None:
     said = refused(change("Gpu1", INSTANCE, Replacement="Conditional", by=["SubnetId", "Tags"]))
     assert "Gpu1 might be replaced: changed SubnetId, Tags" in said
 
 
 @pytest.mark.parametrize("action", ["Remove", "Dynamic"])
-def test_what_would_remove_the_bucket_is_refused(action: str) -> None:
+def test_a_change_that_would_remove_the_bucket_is_refused(action: str) -> None:
     assert "ImagesBucket would be removed" in refused(
         change("ImagesBucket", "AWS::S3::Bucket", action)
     )
@@ -98,7 +98,7 @@ def test_a_loss_is_found_on_any_page_of_changes() -> None:
     assert "Reconciler" not in said
 
 
-def test_to_accept_one_loss_is_not_to_accept_another() -> None:
+def test_accepting_one_loss_does_not_accept_another() -> None:
     lost = [change(name, INSTANCE, "Remove") for name in ("Gpu1", "Gpu2")]
     assert "ACCEPT=Gpu2" in refused(*lost, accept=["Gpu1"])
     cloudformation = CloudFormation("CREATE_COMPLETE", changes=lost)
@@ -115,12 +115,12 @@ def test_to_accept_one_loss_is_not_to_accept_another() -> None:
         {"Type": "Hook"},
     ],
 )
-def test_all_else_is_changed_without_a_question(harmless: Any) -> None:
+def test_changes_that_lose_nothing_need_no_acceptance(harmless: Any) -> None:
     states = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
     assert apply(CloudFormation("CREATE_COMPLETE", changes=[harmless], states=states))
 
 
-def test_a_deployment_that_failed_tells_the_causes_in_order() -> None:
+def test_a_failed_deployment_lists_its_causes_in_order() -> None:
     events = [
         event("s", STACK, "ROLLBACK_COMPLETE"),
         event("Gpu2", INSTANCE, "CREATE_FAILED", "Resource creation cancelled"),

@@ -25,8 +25,8 @@ def switch(tmp_path: Path, comfyui: ComfyUI) -> Switch:
 
 
 @pytest.fixture
-def deaf(tmp_path: Path) -> Switch:
-    """An instance whose ComfyUI listens nowhere."""
+def silent(tmp_path: Path) -> Switch:
+    """An instance whose ComfyUI does not listen."""
     return Switch(tmp_path, 1)
 
 
@@ -53,14 +53,14 @@ def test_idle_time_counts_from_the_last_work_seen(switch: Switch, comfyui: Comfy
         comfyui.post("/queue", {"clear": True})
         comfyui.interrupt(prompt_id)
         listener.until_end(prompt_id)
-    switch.look(2 * IDLE)  # What ended in between is work too.
+    switch.look(2 * IDLE)  # The prompt that ended in between is work too.
     switch.look(3 * IDLE - 1)
     assert not switch.is_off
     switch.look(3 * IDLE)
     assert switch.is_off
 
 
-def test_work_that_came_and_went_between_two_looks_is_noticed(
+def test_work_that_began_and_ended_between_two_looks_counts(
     switch: Switch, comfyui: ComfyUI
 ) -> None:
     for uptime in range(START, START + 4 * IDLE, IDLE - 1):
@@ -71,7 +71,7 @@ def test_work_that_came_and_went_between_two_looks_is_noticed(
     assert switch.is_off
 
 
-def test_a_graph_with_a_large_body_is_noticed(switch: Switch, comfyui: ComfyUI) -> None:
+def test_a_graph_with_a_large_body_counts_as_work(switch: Switch, comfyui: ComfyUI) -> None:
     switch.look(START)
     graph = picture(CHECKPOINT)
     graph["6"]["inputs"]["text"] = "lake " * 200_000
@@ -80,22 +80,24 @@ def test_a_graph_with_a_large_body_is_noticed(switch: Switch, comfyui: ComfyUI) 
     assert switch.look(START + 2 * IDLE) == f"Powering off: no work for {IDLE} s\n"
 
 
-def test_a_comfyui_that_is_silent_for_long_is_powered_off(deaf: Switch) -> None:
-    assert deaf.look(START) == ""
-    assert deaf.look(START + SILENT - 1) == ""
-    assert not deaf.is_off
+def test_an_instance_whose_comfyui_is_silent_for_long_is_powered_off(silent: Switch) -> None:
+    assert silent.look(START) == ""
+    assert silent.look(START + SILENT - 1) == ""
+    assert not silent.is_off
     reason = f"no answer from ComfyUI for {SILENT} s"
-    assert deaf.look(START + SILENT) == f"Powering off: {reason}\n"
-    assert deaf.is_off
+    assert silent.look(START + SILENT) == f"Powering off: {reason}\n"
+    assert silent.is_off
 
 
-def test_a_comfyui_that_is_silent_briefly_stays_on(deaf: Switch, tmp_path: Path) -> None:
+def test_an_instance_whose_comfyui_is_silent_briefly_stays_on(
+    silent: Switch, tmp_path: Path
+) -> None:
     for uptime in (START, START + SILENT - 1, START + 2 * SILENT - 2):
         with server(tmp_path / "comfyui") as comfyui:
             comfyui.run(flat())
-            deaf.look(uptime, COMFYUI_PORT=comfyui.url.rpartition(":")[2])
-        deaf.look(uptime + 60)
-    assert not deaf.is_off
+            silent.look(uptime, COMFYUI_PORT=comfyui.url.rpartition(":")[2])
+        silent.look(uptime + 60)
+    assert not silent.is_off
 
 
 def test_a_slow_start_of_comfyui_does_not_use_up_the_idle_time(
@@ -107,7 +109,7 @@ def test_a_slow_start_of_comfyui_does_not_use_up_the_idle_time(
     assert not switch.is_off
 
 
-def test_a_comfyui_that_is_killed_at_work_is_silent(tmp_path: Path) -> None:
+def test_an_instance_whose_comfyui_was_killed_at_work_is_powered_off(tmp_path: Path) -> None:
     with process(tmp_path / "comfyui") as (comfyui, started):
         switch = Switch(tmp_path, comfyui.url.rpartition(":")[2])
         comfyui.submit(picture(CHECKPOINT, MANY_STEPS))
@@ -120,7 +122,9 @@ def test_a_comfyui_that_is_killed_at_work_is_silent(tmp_path: Path) -> None:
     assert switch.is_off
 
 
-def test_the_longest_uptime_ends_even_what_works(switch: Switch, comfyui: ComfyUI) -> None:
+def test_an_instance_that_works_is_powered_off_at_the_longest_uptime(
+    switch: Switch, comfyui: ComfyUI
+) -> None:
     with comfyui.listener() as listener:
         sampling(comfyui, listener)
         switch.look(LONGEST - 1)
@@ -130,7 +134,7 @@ def test_the_longest_uptime_ends_even_what_works(switch: Switch, comfyui: ComfyU
     assert switch.is_off
 
 
-def test_a_reboot_starts_anew(switch: Switch) -> None:
+def test_a_reboot_restarts_the_idle_time(switch: Switch) -> None:
     switch.look(5 * IDLE)
     switch.look(START)
     switch.look(START + IDLE - 1)

@@ -1,4 +1,4 @@
-"""Rubbish of every kind neither ends the switch nor passes for idleness."""
+"""Malformed answers and states neither break the switch nor count as idleness."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.infra.switch import (
 )
 
 START = 60
-RUBBISH = {
+MALFORMED = {
     "nothing": b"",
     "no HTTP": b"\x00\xff\xfe" * 99,
     "an empty body": http(b""),
@@ -35,7 +35,7 @@ RUBBISH = {
 COUNTS = ["-1", "null", '"0"', "1e9", "0.5", "99999999999999999999", "08", "a[0]", "{}"]
 
 
-def lives_as_if_silent(switch: Switch) -> bool:
+def is_off_when_silent_for_long(switch: Switch) -> bool:
     switch.look(START)
     switch.look(START + SILENT - 1)
     early = switch.is_off
@@ -43,47 +43,47 @@ def lives_as_if_silent(switch: Switch) -> bool:
     return switch.is_off and not early
 
 
-@pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
-def test_a_rubbish_queue_is_silence(rubbish: bytes, tmp_path: Path) -> None:
-    with Answers(prompt=rubbish).serve() as port:
-        assert lives_as_if_silent(Switch(tmp_path, port))
+@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_queue_counts_as_silence(answer: bytes, tmp_path: Path) -> None:
+    with Answers(prompt=answer).serve() as port:
+        assert is_off_when_silent_for_long(Switch(tmp_path, port))
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_an_absurd_count_is_silence(count: str, tmp_path: Path) -> None:
+def test_an_invalid_queue_length_counts_as_silence(count: str, tmp_path: Path) -> None:
     body = f'{{"exec_info": {{"queue_remaining": {count}}}}}'
     with Answers(prompt=http(body.encode())).serve() as port:
-        assert lives_as_if_silent(Switch(tmp_path, port))
+        assert is_off_when_silent_for_long(Switch(tmp_path, port))
 
 
-@pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
-def test_a_rubbish_history_is_silence_unless_there_is_a_queue(
-    rubbish: bytes, tmp_path: Path
+@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_history_counts_as_silence_unless_prompts_are_queued(
+    answer: bytes, tmp_path: Path
 ) -> None:
-    answers = Answers(history=rubbish)
+    answers = Answers(history=answer)
     with answers.serve() as port:
-        assert lives_as_if_silent(Switch(tmp_path, port))
+        assert is_off_when_silent_for_long(Switch(tmp_path, port))
         (tmp_path / "off").unlink()
         answers.prompt = BUSY
         Switch(tmp_path, port).look(START + 2 * SILENT)
     assert not Switch(tmp_path, port).is_off
 
 
-def test_a_comfyui_that_hangs_is_silence(tmp_path: Path) -> None:
+def test_a_comfyui_that_hangs_counts_as_silent(tmp_path: Path) -> None:
     answers = Answers()
     with answers.serve() as port:
         answers.hang.clear()
         switch = Switch(tmp_path, port)
         switch.environment["SWITCH_PATIENCE_SECONDS"] = "1"
-        assert lives_as_if_silent(switch)
+        assert is_off_when_silent_for_long(switch)
 
 
-def test_rubbish_between_good_answers_changes_nothing(tmp_path: Path) -> None:
+def test_a_malformed_answer_between_good_ones_does_not_change_the_idle_time(tmp_path: Path) -> None:
     answers = Answers(EMPTY, NO_HISTORY)
     with answers.serve() as port:
         switch = Switch(tmp_path, port)
         switch.look(START)
-        answers.prompt = answers.history = b"rubbish"
+        answers.prompt = answers.history = b"malformed"
         switch.look(START + IDLE)
         assert not switch.is_off
         answers.prompt, answers.history = EMPTY, NO_HISTORY
@@ -94,7 +94,7 @@ def test_rubbish_between_good_answers_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "state", [b"", b"\x00\xff", b"1 2\n", b"a[$(touch x)] 1 none", b"-9 0 none"]
 )
-def test_a_corrupt_state_starts_anew(state: bytes, tmp_path: Path) -> None:
+def test_a_corrupt_state_restarts_the_idle_time(state: bytes, tmp_path: Path) -> None:
     with Answers().serve() as port:
         switch = Switch(tmp_path, port)
         switch.state.parent.mkdir()
@@ -116,7 +116,7 @@ def no_file(switch: Switch) -> None:
 
 
 @pytest.mark.parametrize("obstacle", [no_folder, no_file])
-def test_without_a_memory_idle_time_counts_from_boot(
+def test_without_a_state_file_idle_time_counts_from_boot(
     obstacle: Callable[[Switch], None], tmp_path: Path
 ) -> None:
     with Answers().serve() as port:
@@ -128,7 +128,7 @@ def test_without_a_memory_idle_time_counts_from_boot(
         assert switch.is_off
 
 
-def test_without_a_memory_work_is_not_ended(tmp_path: Path) -> None:
+def test_without_a_state_file_an_instance_that_works_stays_on(tmp_path: Path) -> None:
     with Answers(prompt=BUSY).serve() as port:
         switch = Switch(tmp_path, port)
         no_folder(switch)

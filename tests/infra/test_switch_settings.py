@@ -1,4 +1,4 @@
-"""An instance may be kept on, and a wrong setting does not make it go off early or never."""
+"""An instance can be kept on, and an invalid limit powers it off neither early nor never."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,12 +38,12 @@ def test_a_keep_file_keeps_a_silent_instance_on(switch: Switch) -> None:
 
 
 @pytest.mark.parametrize(("setting", "is_off"), [("1", False), ("0", True), ("", True)])
-def test_a_setting_keeps_an_instance_on(switch: Switch, setting: str, is_off: bool) -> None:  # noqa: FBT001
+def test_the_keep_setting_keeps_an_instance_on(switch: Switch, setting: str, is_off: bool) -> None:  # noqa: FBT001
     switch.look(LONGEST, SWITCH_KEEP=setting)
     assert switch.is_off == is_off
 
 
-def test_a_limit_may_be_set(switch: Switch) -> None:
+def test_the_idle_limit_can_be_set(switch: Switch) -> None:
     switch.look(START, SWITCH_IDLE_SECONDS="7")
     switch.look(START + 6, SWITCH_IDLE_SECONDS="7")
     assert not switch.is_off
@@ -51,14 +51,14 @@ def test_a_limit_may_be_set(switch: Switch) -> None:
     assert switch.is_off
 
 
-def test_a_power_off_that_fails_is_tried_again_by_the_next_look(switch: Switch) -> None:
+def test_a_power_off_that_fails_is_retried_at_the_next_look(switch: Switch) -> None:
     assert switch.run(LONGEST, POWEROFF="false").returncode == 1
     switch.look(LONGEST + 60)
     assert switch.is_off
 
 
 @pytest.mark.parametrize("setting", ["soon", "0", "-5", "1.5", "", "9" * 30, "idle_limit"])
-def test_an_absurd_limit_is_the_default(setting: str, tmp_path: Path) -> None:
+def test_an_invalid_idle_limit_is_replaced_by_the_default(setting: str, tmp_path: Path) -> None:
     with Answers().serve() as port:
         switch = Switch(tmp_path, port)
         switch.look(START, SWITCH_IDLE_SECONDS=setting)

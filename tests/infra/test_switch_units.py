@@ -29,28 +29,28 @@ def test_the_service_runs_the_script_where_the_readme_installs_it() -> None:
     assert INSTALLED in (INSTANCE / "README.md").read_text()
 
 
-def test_the_service_reads_settings_where_there_are_any() -> None:
+def test_the_service_reads_the_settings_file_if_it_exists() -> None:
     assert unit(SERVICE)["Service"]["EnvironmentFile"] == "-/etc/darkroom/switch.env"
 
 
-def test_the_state_is_kept_between_looks_and_not_over_a_reboot() -> None:
+def test_the_state_is_kept_between_looks_and_not_across_a_reboot() -> None:
     service = unit(SERVICE)["Service"]
     assert (service["RuntimeDirectory"], service["RuntimeDirectoryPreserve"]) == ("darkroom", "yes")
     assert "/run/darkroom" in SCRIPT.read_text()
 
 
-def test_a_look_ends_before_the_next_one() -> None:
+def test_a_look_times_out_before_the_next_one() -> None:
     assert int(unit(SERVICE)["Service"]["TimeoutStartSec"]) < 60
 
 
-def test_the_timer_is_minutely_by_the_monotonic_clock() -> None:
+def test_the_timer_runs_every_minute_by_the_monotonic_clock() -> None:
     timer = unit(TIMER)
     assert (timer["Timer"]["OnBootSec"], timer["Timer"]["OnUnitActiveSec"]) == ("1min", "1min")
     assert "OnCalendar" not in timer["Timer"]
     assert timer["Install"]["WantedBy"] == "timers.target"
 
 
-def test_the_script_may_be_executed() -> None:
+def test_the_script_is_executable() -> None:
     assert os.access(SCRIPT, os.X_OK)
 
 

@@ -1,4 +1,4 @@
-"""Who deploys gives functions their environment: tools must not read it as their own."""
+"""Tools do not read the configuration of the functions, whose variables may be set for them."""
 
 import subprocess
 import sys

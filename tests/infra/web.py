@@ -1,4 +1,4 @@
-"""A web server with TLS, ranges, and a connection that breaks when it is told to."""
+"""A web server with TLS, ranges, and connections that can break off."""
 
 import ssl
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Web(ThreadingHTTPServer):
-    """Its files, what it was asked for, and how many bytes it sends before it breaks off."""
+    """The server's files, its requests, and how many bytes it sends before it breaks off."""
 
     daemon_threads = True
 

@@ -1,4 +1,4 @@
-"""What concerns everyone on a server, and so is not asked of a real ComfyUI."""
+"""What affects all clients of a server, and is therefore not tested on a real ComfyUI."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -20,7 +20,7 @@ def test_an_interrupt_without_an_id_stops_whatever_runs(comfyui: ComfyUI, conten
     assert comfyui.entry(prompt_id)["status"]["messages"][-1][0] == "execution_interrupted"
 
 
-def test_an_interrupt_of_nothing_does_not_hit_the_next_prompt(comfyui: ComfyUI) -> None:
+def test_an_interrupt_while_nothing_runs_does_not_stop_the_next_prompt(comfyui: ComfyUI) -> None:
     comfyui.post("/interrupt", {})
     assert comfyui.run(flat()).entry["status"]["status_str"] == "success"
 
@@ -42,7 +42,9 @@ def test_a_cleared_history_is_empty(comfyui: ComfyUI) -> None:
     assert comfyui.get("/history").json() == {}
 
 
-def test_the_same_id_and_number_twice_is_an_error_and_yet_queued(comfyui: ComfyUI) -> None:
+def test_a_prompt_with_the_id_and_number_of_another_is_an_error_and_yet_queued(
+    comfyui: ComfyUI,
+) -> None:
     prompt_id = f"{uuid4()}"
     bodies = [{"prompt": flat(), "prompt_id": prompt_id, "number": 7} for _ in range(2)]
     with comfyui.listener() as listener:
@@ -53,7 +55,7 @@ def test_the_same_id_and_number_twice_is_an_error_and_yet_queued(comfyui: ComfyU
     assert [item[1] for item in pending] == [prompt_id, prompt_id]
 
 
-def test_closing_an_old_socket_cuts_the_new_one_off(comfyui: ComfyUI) -> None:
+def test_closing_the_old_socket_of_a_client_silences_its_new_one(comfyui: ComfyUI) -> None:
     with comfyui.listener("twice") as old, comfyui.listener("twice") as new:
         old.socket.close()
         run = comfyui.run(flat())
@@ -65,7 +67,7 @@ def test_closing_an_old_socket_cuts_the_new_one_off(comfyui: ComfyUI) -> None:
     assert run.entry["status"]["completed"]
 
 
-def test_a_run_without_a_client_shows_its_progress_to_all(comfyui: ComfyUI) -> None:
+def test_a_prompt_without_a_client_sends_its_progress_to_all(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
         anonymous = comfyui.submit(picture(CHECKPOINT))
         listener.until_end(comfyui.submit(flat(), client_id=listener.client_id))
@@ -73,7 +75,9 @@ def test_a_run_without_a_client_shows_its_progress_to_all(comfyui: ComfyUI) -> N
     assert heard == {"progress_state", "progress"}
 
 
-def test_an_image_that_was_collected_is_not_made_again(comfyui: ComfyUI, tmp_path: Path) -> None:
+def test_an_image_whose_file_was_deleted_is_not_generated_again(
+    comfyui: ComfyUI, tmp_path: Path
+) -> None:
     graph = flat()
     image = comfyui.run(graph).images[0]
     (tmp_path / "output" / image["filename"]).unlink()
@@ -82,7 +86,7 @@ def test_an_image_that_was_collected_is_not_made_again(comfyui: ComfyUI, tmp_pat
     assert comfyui.view(image).status_code == 404
 
 
-def test_a_checkpoint_takes_its_time_once(tmp_path: Path) -> None:
+def test_a_checkpoint_takes_its_loading_time_once(tmp_path: Path) -> None:
     with server(tmp_path, step_seconds=0, load_seconds=0.2) as comfyui:
         first, second = (comfyui.run(picture(CHECKPOINT)) for _ in range(2))
         comfyui.run(flat())
@@ -98,7 +102,7 @@ def duration_ms(run: Run) -> int:
     return int(ended["timestamp"] - started["timestamp"])
 
 
-def test_every_status_of_a_run_is_told(comfyui: ComfyUI) -> None:
+def test_every_change_of_the_queue_is_sent_as_a_status(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
         listener.until_end(comfyui.submit(flat(), client_id=listener.client_id))
     statuses = [message.data["status"] for message in listener.heard if message.type == "status"]

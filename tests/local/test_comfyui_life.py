@@ -1,4 +1,4 @@
-"""How the stand-in breaks, ends and starts again; too much to ask of a real ComfyUI."""
+"""How the stand-in breaks, ends and restarts; not tested on a real ComfyUI."""
 
 import signal
 from pathlib import Path
@@ -21,7 +21,7 @@ LETHAL: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", LETHAL, ids=["extra_data", "unused", "dropped", "dangling"])
-def test_some_prompts_kill_the_worker_and_not_the_server(
+def test_a_prompt_that_kills_the_worker_does_not_end_the_server(
     comfyui: ComfyUI, body: dict[str, Any]
 ) -> None:
     with comfyui.listener() as listener:
@@ -40,7 +40,7 @@ def test_a_client_id_that_is_a_list_ends_the_server(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
         comfyui.submit(flat(), client_id=[])
         with pytest.raises((OSError, ValueError, websocket.WebSocketException)):
-            listener.until("the end of time")
+            listener.until("a message that never comes")
     with pytest.raises(requests.ConnectionError):
         comfyui.get("/system_stats")
 
@@ -51,7 +51,7 @@ def test_a_client_id_that_is_a_list_ends_the_process(tmp_path: Path) -> None:
         assert started.wait(timeout=10) != 0
 
 
-def test_a_process_told_to_end_does_so_at_once(tmp_path: Path) -> None:
+def test_a_process_that_is_terminated_ends_at_once(tmp_path: Path) -> None:
     with process(tmp_path) as (comfyui, started), comfyui.listener() as listener:
         sampling(comfyui, listener)
         started.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The demo's GPU: its ComfyUI is there while its instance runs, and only then."""
+"""The demo's GPU: its ComfyUI runs while its instance runs, and only then."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 20
 
 
 class Ec2:
-    """Knows one instance, obeys at once, and remembers tags."""
+    """An EC2 with one instance, which changes its state at once and has tags."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
@@ -57,18 +57,18 @@ def answers(gpu: Gpu) -> bool:
         return False
 
 
-def has_forgotten(gpu: Gpu) -> bool:
+def has_no_history(gpu: Gpu) -> bool:
     try:
         return bool(requests.get(f"{gpu.url}/history", timeout=1).json() == {})
     except requests.RequestException:
         return False
 
 
-def is_on(gpu: Gpu) -> None:
+def wait_until_on(gpu: Gpu) -> None:
     wait_until(lambda: answers(gpu), "ComfyUI's start", seconds=PATIENCE_SECONDS)
 
 
-def is_off(gpu: Gpu) -> None:
+def wait_until_off(gpu: Gpu) -> None:
     wait_until(lambda: not answers(gpu), "ComfyUI's end", seconds=PATIENCE_SECONDS)
 
 
@@ -77,11 +77,11 @@ def test_comfyui_follows_the_state_of_its_instance(tmp_path: Path) -> None:
     with gpu_of(ec2, tmp_path) as gpu:
         for _ in ("first", "again"):
             ec2.states[gpu.id] = "running"
-            is_on(gpu)
+            wait_until_on(gpu)
             ec2.states[gpu.id] = "stopping"
-            is_off(gpu)
+            wait_until_off(gpu)
         ec2.states[gpu.id] = "running"
-        is_on(gpu)
+        wait_until_on(gpu)
     assert not answers(gpu)
     assert ec2.states[gpu.id] == "stopped"
 
@@ -90,11 +90,11 @@ def test_a_comfyui_that_dies_is_started_again(tmp_path: Path) -> None:
     ec2 = Ec2()
     with gpu_of(ec2, tmp_path) as gpu:
         ec2.states[gpu.id] = "running"
-        is_on(gpu)
+        wait_until_on(gpu)
         comfyui = ComfyUI(gpu.url, CHECKPOINT)
         comfyui.run(flat())
-        comfyui.submit(flat(), client_id=[])  # which it does not survive
-        wait_until(lambda: has_forgotten(gpu), "the next start", seconds=PATIENCE_SECONDS)
+        comfyui.submit(flat(), client_id=[])  # which ends ComfyUI
+        wait_until(lambda: has_no_history(gpu), "the next start", seconds=PATIENCE_SECONDS)
         assert answers(gpu)
 
 
@@ -102,7 +102,7 @@ def test_comfyui_offers_the_checkpoint_and_keeps_its_images(tmp_path: Path) -> N
     ec2 = Ec2()
     with gpu_of(ec2, tmp_path) as gpu:
         ec2.states[gpu.id] = "running"
-        is_on(gpu)
+        wait_until_on(gpu)
         offered = requests.get(f"{gpu.url}/models/checkpoints", timeout=5).json()
     assert offered == [CHECKPOINT]
     assert (tmp_path / "output").is_dir()
@@ -116,7 +116,7 @@ def test_a_new_instance_is_off_and_tagged_with_its_fleet_and_address(tmp_path: P
     assert ec2.tags[gpu.id]["darkroom:endpoint"] == gpu.url
 
 
-def test_an_instance_that_is_there_is_used_again_and_is_off(tmp_path: Path) -> None:
+def test_an_instance_that_exists_is_used_again_and_is_off(tmp_path: Path) -> None:
     ec2 = Ec2()
     ec2.states["i-old"] = "running"
     gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path)

@@ -39,7 +39,7 @@ def test_the_same_scene_gives_the_same_pixels() -> None:
         {"denoise": 0.5},
     ],
 )
-def test_every_setting_shows(change: dict[str, str | float]) -> None:
+def test_every_parameter_changes_the_picture(change: dict[str, str | float]) -> None:
     changed = Scene(**{**vars(SCENE), **change})
     assert paint(changed, SIZE, 0).tobytes() != paint(SCENE, SIZE, 0).tobytes()
 
@@ -61,7 +61,7 @@ def test_a_prompt_of_any_text_can_be_painted() -> None:
         assert paint(replace(SCENE, positive=text), SIZE, 0).size == SIZE
 
 
-def test_every_mood_has_its_words() -> None:
+def test_every_palette_has_words_of_its_own() -> None:
     assert PALETTES.keys() == WORDS.keys()
     words = " ".join(WORDS.values()).split()
     assert len(words) == len(set(words))

@@ -1,4 +1,4 @@
-"""What runs on a tether ends with who started it, however that one ends."""
+"""A command on a tether ends with its parent, however the parent ends."""
 
 import signal
 import socket
@@ -15,11 +15,11 @@ from tests.local.stand_in import ROOT
 
 PATIENCE_SECONDS = 20
 
-# Calls the port and stays on the line: a line that goes dead is a process that has ended.
-CALLER = """
+# Stays connected to the port: the connection closes when the process ends.
+CHILD = """
 import socket, sys
-line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-line.recv(1)
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+connection.recv(1)
 """
 
 PARENT = """
@@ -32,59 +32,59 @@ time.sleep(60)
 
 
 @pytest.fixture
-def switchboard() -> Iterator[socket.socket]:
-    """Takes the calls of the processes."""
-    with socket.create_server((LOOPBACK, 0)) as switchboard:
-        switchboard.settimeout(PATIENCE_SECONDS)
-        yield switchboard
+def listener() -> Iterator[socket.socket]:
+    """A server that the processes connect to."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        listener.settimeout(PATIENCE_SECONDS)
+        yield listener
 
 
 @contextmanager
-def call(switchboard: socket.socket) -> Iterator[socket.socket]:
-    line, _ = switchboard.accept()
-    line.settimeout(PATIENCE_SECONDS)
-    with line:
-        yield line
+def accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    connection, _ = listener.accept()
+    connection.settimeout(PATIENCE_SECONDS)
+    with connection:
+        yield connection
 
 
-def is_dead(line: socket.socket) -> bool:
-    """Wait until nobody is there any more; raise TimeoutError when somebody stays."""
-    return line.recv(1) == b""
+def has_ended(connection: socket.socket) -> bool:
+    """Wait until the process has ended; raise TimeoutError if it does not end."""
+    return connection.recv(1) == b""
 
 
-def caller(switchboard: socket.socket) -> list[str]:
-    return [sys.executable, "-c", CALLER, str(switchboard.getsockname()[1])]
+def child(listener: socket.socket) -> list[str]:
+    return [sys.executable, "-c", CHILD, str(listener.getsockname()[1])]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_commands_end_when_their_parent_is_killed(
-    switchboard: socket.socket, tmp_path: Path, how: signal.Signals
+    listener: socket.socket, tmp_path: Path, how: signal.Signals
 ) -> None:
-    command = [sys.executable, "-c", PARENT, str(tmp_path / "log.txt"), *caller(switchboard)]
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "log.txt"), *child(listener)]
     with subprocess.Popen(command, cwd=ROOT) as parent:
-        with call(switchboard) as first, call(switchboard) as second:
+        with accepted(listener) as first, accepted(listener) as second:
             parent.send_signal(how)
-            assert is_dead(first)
-            assert is_dead(second)
+            assert has_ended(first)
+            assert has_ended(second)
         assert parent.wait() == -how
 
 
-def test_a_command_runs_until_it_is_stopped(switchboard: socket.socket, tmp_path: Path) -> None:
-    process = Process(caller(switchboard), tmp_path / "log.txt")
-    with call(switchboard) as line:
+def test_a_command_runs_until_it_is_stopped(listener: socket.socket, tmp_path: Path) -> None:
+    process = Process(child(listener), tmp_path / "log.txt")
+    with accepted(listener) as connection:
         assert process.is_alive
         process.stop()
-        assert is_dead(line)
+        assert has_ended(connection)
     assert not process.is_alive
 
 
 def test_a_command_that_ends_by_itself_ends_its_tether(
-    switchboard: socket.socket, tmp_path: Path
+    listener: socket.socket, tmp_path: Path
 ) -> None:
-    process = Process(caller(switchboard), tmp_path / "log.txt")
-    with call(switchboard) as line:
-        line.send(b"!")
-        assert is_dead(line)
+    process = Process(child(listener), tmp_path / "log.txt")
+    with accepted(listener) as connection:
+        connection.send(b"!")
+        assert has_ended(connection)
     process.stop()
     assert not process.is_alive
 
@@ -97,7 +97,7 @@ def test_a_tether_has_the_exit_code_of_its_command(code: int) -> None:
         assert started.wait(PATIENCE_SECONDS) == code
 
 
-def test_what_a_command_says_is_added_to_its_log(tmp_path: Path) -> None:
+def test_the_output_of_a_command_is_appended_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "new folder" / "log.txt"
     code = "import os, sys; print(os.environ['WORD']); print('oh', file=sys.stderr)"
     for word in ("first", "second"):

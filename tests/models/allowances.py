@@ -1,4 +1,4 @@
-"""Allowances of keys that are limited by their images, and what was counted of them."""
+"""Allowances of keys, and how many images were counted against them."""
 
 from chalicelib.models.keys.allowance import MEGA, Allowance, DailyWork, Work
 
@@ -6,7 +6,7 @@ PLENTY = 10**6
 
 
 def allowance_of(key_id: str, images: int, megapixel_steps: float = PLENTY) -> Allowance:
-    """Return the allowance of a key."""
+    """Return a key's allowance, with ample megapixel-steps unless a number is given."""
     return Allowance(key_id, Work(images, round(megapixel_steps * MEGA)))
 
 

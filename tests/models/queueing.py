@@ -1,4 +1,4 @@
-"""Jobs that come to the queue, and leave it from the front."""
+"""Puts jobs into the queue, and takes them from its head."""
 
 import itertools
 from collections import Counter
@@ -12,9 +12,9 @@ from chalicelib.models.jobs.job import Job
 _numbers = itertools.count(1)
 
 
-def come(caller: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
-    """Have a caller's jobs line up; return them in their order."""
-    known = {"owner": caller, "parameters": {}, "due_at": now + 300, "queue": QUEUE}
+def enqueue(owner: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
+    """Put jobs of an owner into the queue; return them in their order."""
+    known = {"owner": owner, "parameters": {}, "due_at": now + 300, "queue": QUEUE}
     jobs = [Job.new(f"{next(_numbers):026d}", now=now, **known) for _ in range(count)]
     for job, sort_key in zip(jobs, queue.sort_keys(jobs, now=now), strict=True):
         job.sort_key = sort_key
@@ -24,8 +24,8 @@ def come(caller: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
     return jobs
 
 
-def come_back(*, created_at: float) -> Job:
-    """Make a job that got a slot at once and lost it, but is not in the queue yet."""
+def job_without_slot(*, created_at: float) -> Job:
+    """Return a job that got a slot at once and lost it, and is not in the queue yet."""
     job = Job.new(f"{next(_numbers):026d}", now=created_at, parameters={}, due_at=created_at)
     job.save()
     job.claim("driver", now=created_at, until=created_at + 60)
@@ -34,8 +34,8 @@ def come_back(*, created_at: float) -> Job:
     return job
 
 
-def go() -> str | None:
-    """Have the head leave; return its id."""
+def dequeue() -> str | None:
+    """Delete the head of the queue; return its id."""
     head = next(iter(queue.first(None, 1)), None)
     if head is None:
         return None
@@ -44,16 +44,15 @@ def go() -> str | None:
 
 
 def order() -> list[str]:
-    """Return the ids of all that stand in the queue, the first one first."""
-    return standing(queue.first(None, 1000))
+    """Return the ids of the jobs in the queue, the head first."""
+    return ids_of(queue.first(None, 1000))
 
 
-def standing(jobs: list[Job]) -> list[str]:
-    """Return the ids of jobs."""
+def ids_of(jobs: list[Job]) -> list[str]:
     return [str(job.id) for job in jobs]
 
 
 def served_between(story: Any, begin: int, end: int) -> Counter[str]:
-    """Count the jobs of each caller that left the queue between two moments."""
-    gone = (job_id for job_id, moment in story.gone_at.items() if begin < moment < end)
-    return Counter(story.caller[job_id] for job_id in gone)
+    """Count the jobs of each owner that left the queue between two moments."""
+    left = (job_id for job_id, moment in story.left_at.items() if begin < moment < end)
+    return Counter(story.owner_of[job_id] for job_id in left)

@@ -1,4 +1,4 @@
-"""Catalogs under races, which no single caller of the API can show."""
+"""Catalogs under concurrent changes, which tests of the API cannot produce."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +13,8 @@ Fields = dict[str, Any]
 FIRST: dict[str, list[Fields]] = {each.name: [{"name": "first"}] for each in CATALOGS}
 
 
-class Slow(NamedCatalog, frozen=True):
-    """Settings whose next read is followed by what somebody else does meanwhile."""
+class Interrupted(NamedCatalog, frozen=True):
+    """Settings that other processes change after each of the first reads."""
 
     meanwhile: tuple[Callable[[], object], ...] = ()
     reads: list[int] = []
@@ -27,8 +27,8 @@ class Slow(NamedCatalog, frozen=True):
         return fields
 
 
-def slow(*meanwhile: Callable[[], object]) -> Slow:
-    return Slow(SETTINGS.name, SETTINGS.noun, meanwhile)
+def interrupted_by(*meanwhile: Callable[[], object]) -> Interrupted:
+    return Interrupted(SETTINGS.name, SETTINGS.noun, meanwhile)
 
 
 def named(name: str, value: str = "1") -> Fields:
@@ -40,7 +40,7 @@ def names() -> list[str]:
 
 
 def is_free(name: str) -> bool:
-    """Try to use a name, and give it back."""
+    """Return whether a name is free, by using it and freeing it again."""
     try:
         SETTINGS.delete(SETTINGS.create(named(name)))
     except InvalidRequest:
@@ -48,77 +48,79 @@ def is_free(name: str) -> bool:
     return True
 
 
-def test_of_two_renames_of_one_setting_the_later_stays_and_no_name_is_lost(aws: None) -> None:
+def test_the_later_of_two_concurrent_renames_wins_and_frees_the_other_names(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
-    slow(lambda: SETTINGS.replace(item_id, named("b"))).replace(item_id, named("c"))
+    interrupted_by(lambda: SETTINGS.replace(item_id, named("b"))).replace(item_id, named("c"))
     assert names() == ["c"]
     assert [is_free(name) for name in "abc"] == [True, True, False]
 
 
-def test_of_two_renames_onto_one_name_one_is_refused(aws: None) -> None:
+def test_one_of_two_concurrent_renames_to_the_same_name_is_refused(aws: None) -> None:
     first, second = SETTINGS.create(named("a")), SETTINGS.create(named("b"))
     with pytest.raises(InvalidRequest) as refused:
-        slow(lambda: SETTINGS.replace(first, named("c"))).replace(second, named("c"))
+        interrupted_by(lambda: SETTINGS.replace(first, named("c"))).replace(second, named("c"))
     assert refused.value.field == "name"
     assert names() == ["c", "b"]
     assert [is_free(name) for name in "abc"] == [True, False, False]
 
 
-def test_a_rename_that_is_sent_twice_at_once_succeeds_twice(aws: None) -> None:
+def test_two_concurrent_renames_of_one_setting_to_the_same_name_both_succeed(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
-    slow(lambda: SETTINGS.replace(item_id, named("b"))).replace(item_id, named("b", "2"))
+    interrupted_by(lambda: SETTINGS.replace(item_id, named("b"))).replace(item_id, named("b", "2"))
     assert SETTINGS.get(item_id) == named("b", "2")
     assert [is_free(name) for name in "ab"] == [True, False]
 
 
-def test_a_setting_that_is_deleted_while_it_is_renamed_is_gone(aws: None) -> None:
+def test_a_setting_that_is_deleted_while_it_is_renamed_stays_deleted(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
     with pytest.raises(NotFound):
-        slow(lambda: SETTINGS.delete(item_id)).replace(item_id, named("b"))
+        interrupted_by(lambda: SETTINGS.delete(item_id)).replace(item_id, named("b"))
     assert names() == []
     assert [is_free(name) for name in "ab"] == [True, True]
 
 
-def test_a_setting_that_is_renamed_while_it_is_deleted_leaves_no_name_behind(aws: None) -> None:
+def test_a_setting_that_is_renamed_while_it_is_deleted_frees_both_names(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
-    slow(lambda: SETTINGS.replace(item_id, named("b"))).delete(item_id)
+    interrupted_by(lambda: SETTINGS.replace(item_id, named("b"))).delete(item_id)
     assert names() == []
     assert [is_free(name) for name in "ab"] == [True, True]
 
 
-def test_a_late_deletion_does_not_free_the_name_of_another(aws: None) -> None:
+def test_a_deletion_does_not_free_a_name_that_another_setting_took_meanwhile(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
 
     def meanwhile() -> None:
         SETTINGS.replace(item_id, named("b"))
         SETTINGS.create(named("a"))
 
-    slow(meanwhile).delete(item_id)
+    interrupted_by(meanwhile).delete(item_id)
     assert names() == ["a"]
     assert not is_free("a")
 
 
-def test_a_value_that_is_changed_meanwhile_is_changed_again(aws: None) -> None:
+def test_the_later_of_two_concurrent_changes_of_a_value_wins(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
-    slow(lambda: SETTINGS.replace(item_id, named("a", "2"))).replace(item_id, named("a", "3"))
+    interrupted_by(lambda: SETTINGS.replace(item_id, named("a", "2"))).replace(
+        item_id, named("a", "3")
+    )
     assert SETTINGS.get(item_id) == named("a", "3")
 
 
-def test_an_update_that_keeps_its_name_takes_it_back_from_a_rename(aws: None) -> None:
+def test_an_update_with_the_old_name_undoes_a_concurrent_rename(aws: None) -> None:
     item_id = SETTINGS.create(named("a"))
-    slow(lambda: SETTINGS.replace(item_id, named("b"))).replace(item_id, named("a", "2"))
+    interrupted_by(lambda: SETTINGS.replace(item_id, named("b"))).replace(item_id, named("a", "2"))
     assert SETTINGS.get(item_id) == named("a", "2")
     assert [is_free(name) for name in "ab"] == [False, True]
 
 
-def test_a_rename_gives_up_when_others_are_always_faster(aws: None) -> None:
+def test_a_rename_fails_after_too_many_concurrent_renames(aws: None) -> None:
     item_id = SETTINGS.create(named("0"))
     others = [
         lambda number=number: SETTINGS.replace(item_id, named(str(number)))
         for number in range(1, 60)
     ]
     with pytest.raises(DarkroomError, match="changed by others"):
-        slow(*others).replace(item_id, named("mine"))
+        interrupted_by(*others).replace(item_id, named("mine"))
     assert is_free("mine")
     assert len(names()) == 1
 
@@ -132,14 +134,14 @@ def test_a_refused_item_leaves_a_gap_in_the_ids_and_nothing_else(aws: None) -> N
     assert second > first
 
 
-def test_ids_are_in_order_of_number_beyond_any_count_of_digits(aws: None) -> None:
+def test_items_are_listed_in_the_numeric_order_of_their_ids(aws: None) -> None:
     begin_with({**FIRST, "styles": []}, now=1.0)
     ids = [STYLES.create({"name": str(number)}) for number in range(101)]
     assert [item_id for item_id, _ in STYLES.items()] == ids == list(range(1, 102))
     assert [item_id for item_id, _ in STYLES.items(after=99)] == [100, 101]
 
 
-def test_of_two_processes_that_begin_at_once_one_writes(aws: None) -> None:
+def test_only_one_of_two_processes_stores_the_first_items(aws: None) -> None:
     assert is_new()
     begin_with(FIRST, now=1.0)
     begin_with({name: [{"name": "second"}, {"name": "third"}] for name in FIRST}, now=1.0)

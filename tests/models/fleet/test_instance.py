@@ -1,4 +1,4 @@
-"""What is remembered of an instance: its slots, its pace, and since when it does what it does."""
+"""The record of an instance: its slots, its execution time, and when it entered its state."""
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ def slot_holders() -> set[str]:
     return InstanceRecord.read("i-1").slot_holders
 
 
-def runs(*seconds: float) -> float | None:
+def execution_time_after(*seconds: float) -> float | None:
     for each in seconds:
         InstanceRecord.read("i-1").release_slot("job", execution_seconds=each)
     found = InstanceRecord.read("i-1").execution_seconds
@@ -32,7 +32,7 @@ changes = st.lists(st.tuples(st.sampled_from(["slot", "release_slot"]), st.sampl
 
 @settings(max_examples=30)
 @given(changes=changes)
-def test_no_order_of_comers_and_leavers_takes_more_slots_than_there_are(
+def test_jobs_in_any_order_never_hold_more_slots_than_an_instance_has(
     changes: list[tuple[str, str]],
 ) -> None:
     for job_id in IDS:
@@ -44,7 +44,7 @@ def test_no_order_of_comers_and_leavers_takes_more_slots_than_there_are(
             expected.discard(job_id)
             continue
         is_free = job_id in expected or len(expected) < config.slots_per_gpu
-        # A record that was read before others came knows less than the table.
+        # The record may be out of date: the table decides.
         assert acquire_slot(job_id) is is_free
         if is_free:
             expected.add(job_id)
@@ -52,20 +52,20 @@ def test_no_order_of_comers_and_leavers_takes_more_slots_than_there_are(
     assert len(expected) <= config.slots_per_gpu
 
 
-def test_who_has_a_slot_keeps_it_though_all_are_taken() -> None:
+def test_a_job_with_a_slot_can_acquire_it_again_when_all_are_taken() -> None:
     assert all(acquire_slot(job_id) for job_id in IDS[: config.slots_per_gpu])
     assert acquire_slot(IDS[0])
     assert not acquire_slot(IDS[-1])
     assert slot_holders() == {*IDS[: config.slots_per_gpu]}
 
 
-def test_slots_of_one_instance_are_not_those_of_another() -> None:
+def test_instances_do_not_share_slots() -> None:
     for name in ("i-1", "i-2"):
         assert all(acquire_slot(job_id, name) for job_id in IDS[: config.slots_per_gpu])
     assert not acquire_slot(IDS[-1], "i-2")
 
 
-def test_who_has_no_slot_may_leave() -> None:
+def test_releasing_a_slot_that_a_job_does_not_hold_is_harmless() -> None:
     InstanceRecord("i-1").release_slot("never had one")
     acquire_slot("job")
     for _ in range(2):
@@ -75,27 +75,27 @@ def test_who_has_no_slot_may_leave() -> None:
     assert acquire_slot("job")
 
 
-def test_nothing_is_known_of_the_pace_before_the_first_run() -> None:
-    InstanceRecord("i-1").release_slot("a run that failed")
-    assert runs() is None
-    assert runs(8.0) == 8.0
+def test_the_execution_time_is_unknown_before_the_first_execution() -> None:
+    InstanceRecord("i-1").release_slot("a job that failed")
+    assert execution_time_after() is None
+    assert execution_time_after(8.0) == 8.0
 
 
-def test_the_pace_follows_the_recent_runs_and_no_single_one() -> None:
-    assert runs(10, 20) == 12
-    assert runs(12) == 12
-    assert runs(*[30] * 30) == pytest.approx(30, abs=0.1)
+def test_the_execution_time_follows_recent_executions_and_no_single_one() -> None:
+    assert execution_time_after(10, 20) == 12
+    assert execution_time_after(12) == 12
+    assert execution_time_after(*[30] * 30) == pytest.approx(30, abs=0.1)
 
 
-def test_a_run_of_no_time_is_a_run() -> None:
-    assert runs(10, 0) == 8
+def test_an_execution_of_zero_seconds_counts() -> None:
+    assert execution_time_after(10, 0) == 8
 
 
-def test_what_an_instance_does_is_noted_beside_its_slots() -> None:
+def test_noting_a_state_keeps_the_slots_and_other_fields() -> None:
     record = InstanceRecord.read("i-1")
     acquire_slot("job")
     InstanceRecord("i-1").mark_unhealthy_by("job-1", now=100)
-    runs(5)
+    execution_time_after(5)
     record.note("busy", now=100.0, is_on=True)
     found = InstanceRecord.read("i-1")
     assert (found.state, found.since, found.unhealthy_attempt, found.execution_seconds) == (
@@ -109,7 +109,7 @@ def test_what_an_instance_does_is_noted_beside_its_slots() -> None:
     assert slot_holders() == {"job"}
 
 
-def test_since_when_is_without_a_break() -> None:
+def test_since_is_when_the_instance_entered_its_state() -> None:
     record = InstanceRecord.read("i-1")
     noted = [record.note(doing, now=now, is_on=True) for doing, now in (("idle", 0), ("idle", 60))]
     assert noted == [0, 0]
@@ -123,7 +123,7 @@ def test_all_instances_are_listed() -> None:
     assert {record.id for record in InstanceRecord.all()} == {"i-1", "i-2"}
 
 
-def test_an_instance_that_is_about_to_stop_has_no_slots() -> None:
+def test_a_draining_instance_gives_no_slots_until_the_drain_ends() -> None:
     assert InstanceRecord("i-1").drain_if_empty(until=130.0)
     assert not acquire_slot("job", now=129.9)
     assert slot_holders() == set()
@@ -131,7 +131,7 @@ def test_an_instance_that_is_about_to_stop_has_no_slots() -> None:
     assert acquire_slot("job", "i-2", now=100.0)
 
 
-def test_an_instance_with_a_job_is_not_about_to_stop() -> None:
+def test_an_instance_with_a_job_is_not_drained() -> None:
     acquire_slot("job")
     assert not InstanceRecord("i-1").drain_if_empty(until=130.0)
     assert acquire_slot("another")
@@ -140,7 +140,7 @@ def test_an_instance_with_a_job_is_not_about_to_stop() -> None:
     assert InstanceRecord("i-1").drain_if_empty(until=130.0)
 
 
-def test_a_suspicion_can_be_forgotten() -> None:
+def test_an_unhealthy_instance_can_be_marked_healthy() -> None:
     InstanceRecord("i-1").mark_unhealthy_by("job-1", now=100)
     InstanceRecord.read("i-1").mark_healthy()
     assert InstanceRecord.read("i-1").unhealthy_attempt is None

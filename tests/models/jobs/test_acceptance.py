@@ -1,4 +1,4 @@
-"""The write that accepts a request: all or nothing, and one winner for each key."""
+"""The write that accepts a request stores all of its jobs or none, and once for each key."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from chalicelib.errors import IdempotencyConflict
 from chalicelib.models.jobs.acceptance import accept, replay
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
-from tests.models.unheard import unheard
+from tests.models.failing_dynamodb import lost_answer
 
 
 def jobs(*ids: str) -> list[Job]:
@@ -18,30 +18,30 @@ def test_all_jobs_of_a_request_are_stored(aws: None) -> None:
     assert [*newest(10)] == ["c", "b", "a"]
 
 
-def test_of_two_requests_that_race_with_one_key_one_is_stored(aws: None) -> None:
+def test_only_one_of_two_concurrent_requests_with_the_same_key_is_stored(aws: None) -> None:
     accept(jobs("a"), "key", "f", now=1.0)
-    # The second looked for the key before the first had written it.
+    # The second request looked for the key before the first had written it.
     assert [job.id for job in accept(jobs("b"), "key", "f", now=1.0)] == ["a"]
     assert [*newest(10)] == ["a"]
 
 
-def test_a_race_with_another_body_is_a_conflict_and_stores_nothing(aws: None) -> None:
+def test_a_concurrent_request_with_the_same_key_and_another_body_is_a_conflict(aws: None) -> None:
     accept(jobs("a"), "key", "f", now=1.0)
     with pytest.raises(IdempotencyConflict):
         accept(jobs("b"), "key", "g", now=1.0)
     assert [*newest(10)] == ["a"]
 
 
-def test_a_key_that_was_never_used_is_no_replay(aws: None) -> None:
+def test_a_request_with_a_new_key_is_not_a_replay(aws: None) -> None:
     assert replay("nobody", "key", "f", now=1.0) is None
 
 
-def test_keys_are_no_jobs(aws: None) -> None:
+def test_idempotency_keys_are_not_listed_as_jobs(aws: None) -> None:
     accept(jobs("a"), "key", "f", now=1.0)
     assert len([*newest(10)]) == 1
 
 
-def test_a_job_that_was_finished_before_its_creation_is_repeated_stays_finished(aws: None) -> None:
+def test_a_retried_creation_does_not_reopen_a_job_that_has_ended(aws: None) -> None:
     [job] = jobs("a")
 
     def finish() -> None:
@@ -49,27 +49,29 @@ def test_a_job_that_was_finished_before_its_creation_is_repeated_stays_finished(
         other.claim("driver", now=1.0, until=60.0)
         other.succeed([], now=2.0)
 
-    with unheard("status_shard", meanwhile=finish) as client:
+    with lost_answer("status_shard", meanwhile=finish) as client:
         assert accept([job], None, "f", now=1.0) == [job]
-    assert client.calls.count("PutItem") == 2, "of parameters and job; the third is botocore's"
+    assert client.calls.count("PutItem") == 2, (
+        "one of the parameters, one of the job; the retry is botocore's"
+    )
     assert Job.find("a").status == "succeeded"
 
 
-def test_several_jobs_whose_creation_is_repeated_are_what_was_created(aws: None) -> None:
+def test_a_retried_creation_of_several_jobs_does_not_overwrite_them(aws: None) -> None:
     made = jobs("a", "b")
-    with unheard("TransactWriteItems", meanwhile=lambda: Job.find("a").cancel({}, now=2.0)):
+    with lost_answer("TransactWriteItems", meanwhile=lambda: Job.find("a").cancel({}, now=2.0)):
         assert accept(made, None, "f", now=1.0) is made
     assert [Job.find(each.id).status for each in made] == ["canceled", "queued"]
 
 
-def test_a_request_with_a_key_is_not_taken_for_its_own_twin(aws: None) -> None:
+def test_a_retried_creation_is_not_taken_for_another_request_with_the_same_key(aws: None) -> None:
     made = jobs("a")
-    with unheard("TransactWriteItems"):
+    with lost_answer("TransactWriteItems"):
         assert accept(made, "key", "f", now=1.0) is made
     assert [job.id for job in replay("nobody", "key", "f", now=1.0) or ()] == ["a"]
 
 
-def test_a_key_is_free_again_when_its_jobs_have_expired(aws: None) -> None:
+def test_an_idempotency_key_is_free_again_when_its_jobs_have_expired(aws: None) -> None:
     [old] = accept(jobs("a"), "key", "f", now=1.0)
     later = float(old.expires_at)
     assert replay("nobody", "key", "another", now=later) is None

@@ -1,4 +1,4 @@
-"""What may happen to a job, and to whom it belongs meanwhile."""
+"""The changes of a job, and which driver may make them."""
 
 import pytest
 
@@ -16,12 +16,12 @@ ERROR = {"code": "no_image", "message": "ComfyUI finished without an image"}
 
 @pytest.fixture
 def accepted(aws: None) -> None:
-    """A job that is due at 100 and that nobody drives."""
+    """A job that is due at 100 and has no driver."""
     Job.new(ID, now=100.0, due_at=100.0, parameters={"seed": 1}).save()
 
 
 def driver(lease: str, *, now: float = 100.0, until: float = 110.0) -> Job:
-    """Return the job as a driver that has claimed it sees it."""
+    """Claim the job, and return it as its driver sees it."""
     job = Job.find(ID)
     job.claim(lease, now=now, until=until)
     return job
@@ -31,14 +31,14 @@ def attempt(number: int) -> Attempt:
     return Attempt(id=f"{ID}-{number}", instance_id="i-1", started_at=101.0, reason="first")
 
 
-def test_a_claimed_job_belongs_to_one_driver(accepted: None) -> None:
+def test_a_job_with_a_lease_cannot_be_claimed_by_another_driver(accepted: None) -> None:
     driver("a")
     with pytest.raises(JobBusy):
         Job.find(ID).claim("b", now=109.9, until=200.0)
     assert Job.find(ID).lease == "a"
 
 
-def test_a_driver_may_claim_its_job_again(accepted: None) -> None:
+def test_a_driver_can_extend_its_lease(accepted: None) -> None:
     job = driver("a", until=110.0)
     job.claim("a", now=105.0, until=150.0)
     assert Job.find(ID).due_at == 150.0
@@ -50,7 +50,7 @@ def test_a_lease_that_has_expired_can_be_taken_over(accepted: None) -> None:
     assert Job.find(ID).lease == "b"
 
 
-def test_a_driver_that_was_replaced_can_change_nothing(accepted: None) -> None:
+def test_a_driver_whose_lease_was_taken_over_can_change_nothing(accepted: None) -> None:
     late = driver("a", until=110.0)
     driver("b", now=111.0, until=120.0)
     before = Job.find(ID).serialize()
@@ -66,27 +66,29 @@ def test_a_driver_that_was_replaced_can_change_nothing(accepted: None) -> None:
         assert Job.find(ID).serialize() == before
 
 
-def test_a_driver_whose_lease_expired_goes_on_while_nobody_takes_over(accepted: None) -> None:
+def test_a_driver_whose_lease_expired_can_write_until_another_driver_takes_over(
+    accepted: None,
+) -> None:
     late = driver("a", until=110.0)
     late.succeed(IMAGES, now=500.0)
     assert Job.find(ID).status == SUCCEEDED
 
 
-def test_a_job_that_is_not_due_is_busy(accepted: None) -> None:
+def test_a_job_that_is_not_due_cannot_be_claimed(accepted: None) -> None:
     driver("a").put_back(STARTING, "the GPU instance is booting", due_at=130.0)
     with pytest.raises(JobBusy):
         Job.find(ID).claim("b", now=128.0, until=200.0)
     assert Job.find(ID).lease is None
 
 
-def test_a_job_that_was_put_back_is_claimed_when_it_is_due(accepted: None) -> None:
+def test_a_job_that_was_put_back_can_be_claimed_when_it_is_due(accepted: None) -> None:
     driver("a").put_back(STARTING, "the GPU instance is booting", due_at=130.0)
     waiting = Job.find(ID)
     assert (waiting.status, waiting.status_reason) == (STARTING, "the GPU instance is booting")
     assert driver("b", now=130.0, until=150.0).due_at == 150.0
 
 
-def test_a_driver_that_has_put_a_job_back_can_change_nothing(accepted: None) -> None:
+def test_a_driver_that_has_put_a_job_back_can_no_longer_change_it(accepted: None) -> None:
     done = driver("a")
     stale = Job.find(ID)
     done.put_back(QUEUED, None, due_at=130.0)
@@ -96,7 +98,7 @@ def test_a_driver_that_has_put_a_job_back_can_change_nothing(accepted: None) -> 
 
 
 @pytest.mark.parametrize("ending", [SUCCEEDED, FAILED])
-def test_a_finished_job_stays_as_it_ended(accepted: None, ending: str) -> None:
+def test_a_job_that_has_ended_never_changes(accepted: None, ending: str) -> None:
     job, twin = driver("a"), Job.find(ID)
     if ending == SUCCEEDED:
         job.succeed(IMAGES, now=105.0)
@@ -121,7 +123,9 @@ def test_a_finished_job_stays_as_it_ended(accepted: None, ending: str) -> None:
     assert not Job.find(ID).is_open
 
 
-def test_a_finished_job_has_what_its_caller_reads_and_nothing_of_the_way(accepted: None) -> None:
+def test_a_job_that_has_ended_keeps_its_images_and_drops_its_progress_and_lease(
+    accepted: None,
+) -> None:
     job = driver("a")
     job.begin_attempt(attempt(1), queue_position=2)
     job.report({"value": 1, "max": 2, "node": "KSampler"}, queue_position=0, now=103.0, until=110.0)
@@ -132,7 +136,7 @@ def test_a_finished_job_has_what_its_caller_reads_and_nothing_of_the_way(accepte
     assert (found.lease, found.error) == (None, None)
 
 
-def test_attempts_are_written_down_one_after_another(accepted: None) -> None:
+def test_attempts_are_stored_in_order_and_only_by_the_current_driver(accepted: None) -> None:
     job, twin = driver("a"), Job.find(ID)
     job.begin_attempt(attempt(1), queue_position=1)
     assert Job.find(ID).status == QUEUED
@@ -145,7 +149,7 @@ def test_attempts_are_written_down_one_after_another(accepted: None) -> None:
     assert found.started_at == 101.0
 
 
-def test_a_job_that_is_rearmed_is_due_and_takes_its_driver_the_lease(accepted: None) -> None:
+def test_making_a_job_due_ends_the_lease_of_its_driver(accepted: None) -> None:
     late = driver("a", until=110.0)
     Job.find(ID).make_due(now=200.0)
     with pytest.raises(LeaseLost):
@@ -153,7 +157,7 @@ def test_a_job_that_is_rearmed_is_due_and_takes_its_driver_the_lease(accepted: N
     assert driver("b", now=200.0, until=220.0).lease == "b"
 
 
-def test_a_job_that_somebody_drives_after_all_is_not_rearmed(accepted: None) -> None:
+def test_a_job_that_was_claimed_meanwhile_is_not_made_due(accepted: None) -> None:
     seen = Job.find(ID)
     driver("a", now=200.0, until=220.0)
     with pytest.raises(LeaseLost):
@@ -161,7 +165,7 @@ def test_a_job_that_somebody_drives_after_all_is_not_rearmed(accepted: None) -> 
     assert Job.find(ID).lease == "a"
 
 
-def test_a_job_is_listed_under_the_status_it_has(accepted: None) -> None:
+def test_a_job_is_listed_only_under_its_current_status(accepted: None) -> None:
     job = driver("a")
     for change, status in (
         (lambda: job.begin_attempt(attempt(1), queue_position=3), QUEUED),

@@ -1,4 +1,4 @@
-"""The line for the GPUs: who stands where, and for how long at most."""
+"""The order of the queue, and how many jobs may overtake another one."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.models.jobs import queue
-from tests.models.queueing import come, come_back, go, order, served_between
+from tests.models.queueing import dequeue, enqueue, job_without_slot, order, served_between
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -16,136 +16,137 @@ _stories = itertools.count(1)
 
 
 class Story:
-    """Callers who come and a head that goes, each event a second after the one before."""
+    """Events, one a second: jobs of an owner join the queue, or its head leaves it."""
 
     def __init__(self) -> None:
-        number = next(_stories)  # all stories share a table; each has callers of its own
+        number = next(_stories)  # all stories share a table; each has owners of its own
         self.now, self.name = number * 1_000_000.0, f"story {number}"
-        self.come_at: dict[str, int] = {}
-        self.gone_at: dict[str, int] = {}
-        self.caller: dict[str, str] = {}
-        self.lonely: set[str] = set()  # those whose caller had no other in the queue
+        self.joined_at: dict[str, int] = {}
+        self.left_at: dict[str, int] = {}
+        self.owner_of: dict[str, str] = {}
+        # Jobs that joined when their owner had no other in the queue:
+        self.first_waiting: set[str] = set()
         self.moments = itertools.count()
 
-    def come(self, caller: str, count: int) -> None:
+    def enqueue(self, owner: str, count: int) -> None:
         self.now += 1
-        waiting = {self.caller[job_id] for job_id in self.come_at.keys() - self.gone_at.keys()}
-        for index, job in enumerate(come(f"{self.name} {caller}", count, now=self.now)):
-            self.come_at[job.id], self.caller[job.id] = next(self.moments), caller
-            if caller not in waiting and index == 0:
-                self.lonely.add(job.id)
+        waiting = {self.owner_of[job_id] for job_id in self.joined_at.keys() - self.left_at.keys()}
+        for index, job in enumerate(enqueue(f"{self.name} {owner}", count, now=self.now)):
+            self.joined_at[job.id], self.owner_of[job.id] = next(self.moments), owner
+            if owner not in waiting and index == 0:
+                self.first_waiting.add(job.id)
 
-    def go(self) -> None:
+    def dequeue(self) -> None:
         self.now += 1
-        if job_id := go():
-            self.gone_at[job_id] = next(self.moments)
+        if job_id := dequeue():
+            self.left_at[job_id] = next(self.moments)
 
-    def end(self) -> None:
-        while len(self.gone_at) < len(self.come_at):
-            self.go()
+    def empty(self) -> None:
+        while len(self.left_at) < len(self.joined_at):
+            self.dequeue()
 
-    def of(self, caller: str) -> Iterator[str]:
-        """Yield a caller's jobs in the order in which they came."""
-        return (each for each in self.come_at if self.caller[each] == caller)
+    def jobs_of(self, owner: str) -> Iterator[str]:
+        """Yield an owner's jobs in the order in which they joined."""
+        return (each for each in self.joined_at if self.owner_of[each] == owner)
 
 
 arrivals = st.tuples(st.sampled_from("abc"), st.integers(1, 4))
 stories = st.lists(arrivals | st.none(), min_size=3, max_size=14)
 
 
-def told(events: list[tuple[str, int] | None]) -> Story:
+def play(events: list[tuple[str, int] | None]) -> Story:
     story = Story()
     for event in events:
-        story.come(*event) if event else story.go()
-    story.end()
+        story.enqueue(*event) if event else story.dequeue()
+    story.empty()
     return story
 
 
 @settings(max_examples=25)
 @given(events=stories)
-def test_nobody_is_overtaken_by_more_than_two_images_of_each_other_caller(
+def test_a_job_is_overtaken_by_at_most_two_jobs_of_each_other_owner(
     events: list[tuple[str, int] | None],
 ) -> None:
-    story = told(events)
-    assert story.gone_at.keys() == story.come_at.keys()
-    for caller in "abc":
-        ids = list(story.of(caller))
-        assert [each for each in story.gone_at if each in ids] == ids  # first come, first served
+    story = play(events)
+    assert story.left_at.keys() == story.joined_at.keys()
+    for owner in "abc":
+        ids = list(story.jobs_of(owner))
+        assert [each for each in story.left_at if each in ids] == ids  # first come, first served
         for first, second in itertools.pairwise(ids):
-            # Between two images of a caller who waits all the time:
-            if story.come_at[second] < story.gone_at[first]:
-                between = served_between(story, story.gone_at[first], story.gone_at[second])
+            # Between two jobs of an owner that wait at the same time:
+            if story.joined_at[second] < story.left_at[first]:
+                between = served_between(story, story.left_at[first], story.left_at[second])
                 assert max(between.values(), default=0) <= 2
-    for job_id in story.lonely:
-        # Before the first image of a caller who waits for no other:
-        before = served_between(story, story.come_at[job_id], story.gone_at[job_id])
+    for job_id in story.first_waiting:
+        # Before a job whose owner had no other in the queue:
+        before = served_between(story, story.joined_at[job_id], story.left_at[job_id])
         assert max(before.values(), default=0) <= 2
 
 
-def test_images_of_one_caller_are_made_in_their_order() -> None:
-    ids = [job.id for count in (1, 3, 2) for job in come("a", count)]
+def test_jobs_of_one_owner_keep_their_order() -> None:
+    ids = [job.id for count in (1, 3, 2) for job in enqueue("a", count)]
     assert order() == ids
 
 
-def test_callers_take_turns() -> None:
-    a, b, c = ([job.id for job in come(caller, 3)] for caller in "abc")
+def test_owners_alternate_in_the_queue() -> None:
+    a, b, c = ([job.id for job in enqueue(owner, 3)] for owner in "abc")
     assert order() == [a[0], b[0], c[0], a[1], b[1], c[1], a[2], b[2], c[2]]
 
 
-def test_a_single_image_stands_behind_the_head_of_a_burst() -> None:
-    burst = [job.id for job in come("a", 200, now=1000)]
+def test_a_single_job_is_second_behind_another_owners_burst() -> None:
+    burst = [job.id for job in enqueue("a", 200, now=1000)]
     for _ in range(5):
-        go()
-    [single] = come("b", now=1010)
+        dequeue()
+    [single] = enqueue("b", now=1010)
     assert order()[:3] == [burst[5], single.id, burst[6]]
     assert queue.first(single.sort_key, 10)[0].id == burst[5]
     assert queue.Ranks().of([str(single.sort_key)]) == [1]
 
 
-def test_turns_of_the_past_are_no_punishment() -> None:
-    come("a", 200, now=1000)
-    while go():
+def test_jobs_that_left_the_queue_do_not_delay_their_owners_next_job() -> None:
+    enqueue("a", 200, now=1000)
+    while dequeue():
         pass
-    [other] = come("b", 2, now=2000)[1:]
-    [again] = come("a", now=2001)
+    [other] = enqueue("b", 2, now=2000)[1:]
+    [again] = enqueue("a", now=2001)
     assert order().index(again.id) == 1
     assert again.sort_key < other.sort_key
 
 
-def test_turns_of_the_past_are_no_advantage() -> None:
-    burst = come("a", 3, now=1000)
-    go()
-    [newcomer] = come("b", now=1001)
-    [more] = come("a", now=1002)
+def test_jobs_that_left_the_queue_do_not_advance_their_owners_next_job() -> None:
+    burst = enqueue("a", 3, now=1000)
+    dequeue()
+    [newcomer] = enqueue("b", now=1001)
+    [more] = enqueue("a", now=1002)
     assert order() == [burst[1].id, newcomer.id, burst[2].id, more.id]
 
 
-def test_turns_that_were_canceled_are_no_punishment() -> None:
-    come("b", 20, now=1000)
-    for job in come("a", 20, now=1001):
+def test_canceled_jobs_do_not_delay_their_owners_next_job() -> None:
+    enqueue("b", 20, now=1000)
+    for job in enqueue("a", 20, now=1001):
         job.cancel({"code": "canceled"}, now=1002)
         queue.give_back([job])
-    [again] = come("a", now=1003)
+    [again] = enqueue("a", now=1003)
     assert order().index(again.id) <= 2
 
 
-def test_a_job_that_had_its_turn_comes_back_before_those_who_had_none() -> None:
-    tried = come_back(created_at=1000)
-    waiting = come("a", 2, now=1001)
+def test_a_job_that_lost_its_slot_returns_to_the_head_of_the_queue() -> None:
+    tried = job_without_slot(created_at=1000)
+    waiting = enqueue("a", 2, now=1001)
     tried.put_back("queued", None, due_at=2000, sort_key=queue.sort_key(tried, now=1100))
     assert order() == [tried.id, *(job.id for job in waiting)]
 
 
-def test_a_job_that_came_back_is_no_reason_to_overtake_others() -> None:
-    tried = come_back(created_at=1000)
-    [waiting] = come("a", now=1010)
+def test_a_job_that_lost_its_slot_lets_no_new_job_overtake_waiting_ones() -> None:
+    tried = job_without_slot(created_at=1000)
+    [waiting] = enqueue("a", now=1010)
     tried.put_back("queued", None, due_at=2000, sort_key=queue.sort_key(tried, now=1020))
-    burst = come("b", 100, now=1021)
+    burst = enqueue("b", 100, now=1021)
     assert order()[:3] == [tried.id, waiting.id, burst[0].id]
 
 
-def test_a_job_that_came_late_to_a_long_line_comes_back_before_it() -> None:
-    waiting = come("a", 5, now=1000)
-    tried = come_back(created_at=1600)
+def test_a_job_that_lost_its_slot_returns_to_the_head_even_before_older_jobs() -> None:
+    waiting = enqueue("a", 5, now=1000)
+    tried = job_without_slot(created_at=1600)
     tried.put_back("queued", None, due_at=2000, sort_key=queue.sort_key(tried, now=1700))
     assert order() == [tried.id, *(job.id for job in waiting)]

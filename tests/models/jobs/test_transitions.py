@@ -1,4 +1,4 @@
-"""Any order of drivers, deliveries and ends: one owner at a time, and ends are final."""
+"""In any order of changes one driver at a time has a job, and its end is final."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,7 +50,7 @@ def stored(job_id: str) -> dict[str, Any]:
 
 
 def act(job: Job, lease: str, action: str, now: float) -> bool:
-    """Do one thing as a driver; tell whether it was let."""
+    """Do one action as a driver; return whether it was allowed."""
     try:
         if action == "claim":
             job.claim(lease, now=now, until=now + LEASE_SECONDS)
@@ -65,7 +65,7 @@ def act(job: Job, lease: str, action: str, now: float) -> bool:
 
 @settings(max_examples=40)
 @given(steps=steps)
-def test_only_the_owner_changes_a_job_and_its_end_is_final(
+def test_only_the_driver_with_the_lease_changes_a_job_and_its_end_is_final(
     aws: None, steps: list[tuple[str, str, float]]
 ) -> None:
     Job.new("job", now=0.0, due_at=0.0, parameters={}).save()
@@ -79,7 +79,7 @@ def test_only_the_owner_changes_a_job_and_its_end_is_final(
         elif action == "make_due" or (driver in held and held[driver].lease):
             job = held.get(driver, before)
         else:
-            continue  # who never held a lease has nothing to change
+            continue  # a driver that never held a lease changes nothing
         if not act(job, driver, action, now):
             assert stored("job") == before.serialize()
             continue

@@ -1,4 +1,4 @@
-"""API keys: how often one may be used."""
+"""API keys: how often a key may be used."""
 
 from contextlib import nullcontext
 
@@ -39,7 +39,7 @@ def test_no_minute_has_more_requests_than_the_limit(
         used[minute] = used.get(minute, 0) + expected
 
 
-def test_a_function_whose_clock_is_behind_gets_nothing_more(aws: None) -> None:
+def test_a_function_whose_clock_is_behind_admits_no_more_than_the_limit(aws: None) -> None:
     token = create("ci", requests_per_minute=2)
     assert [admits(token, now) for now in (600.0, 540.0, 541.0, 601.0)] == [
         True,
@@ -57,7 +57,7 @@ def test_the_refusal_says_when_the_next_minute_begins(aws: None) -> None:
     assert refused.value.retry_seconds == 42
 
 
-def test_a_wrong_secret_uses_nothing_up(aws: None) -> None:
+def test_a_request_with_a_wrong_secret_is_not_counted(aws: None) -> None:
     token = create("ci", requests_per_minute=1)
     with pytest.raises(Unauthenticated):
         ApiKey.admit(f"{token[:-3]}xxx", now=600.0)
@@ -83,7 +83,7 @@ def test_no_day_has_more_images_than_the_limit(aws: None, counts: list[int], lim
                 allowance.take(Work(count, 1), now=NOON)
             assert refused.value.retry_seconds == NOON + 1
         else:
-            with pytest.raises(Forbidden):  # which no other day would change
+            with pytest.raises(Forbidden):  # waiting for another day does not help
                 allowance.take(Work(count, 1), now=NOON)
 
 
@@ -92,7 +92,7 @@ def test_no_day_has_more_images_than_the_limit(aws: None, counts: list[int], lim
     images=st.integers(1, 20),
     pixel_steps=st.integers(1, 3 * 10**9),
 )
-def test_no_day_has_more_of_either_than_the_limit(
+def test_no_day_has_more_images_or_megapixel_steps_than_the_limits(
     aws: None, works: list[tuple[int, int]], images: int, pixel_steps: int
 ) -> None:
     key_id, sums = create("ci")[3:15], [0, 0]
@@ -116,7 +116,7 @@ def test_a_refusal_names_the_limit_that_is_reached(aws: None) -> None:
         allowance.take(Work(1, 1), now=NOON)
 
 
-def test_the_next_day_begins_anew(aws: None) -> None:
+def test_the_allowance_is_full_again_the_next_day(aws: None) -> None:
     allowance = allowance_of("a", 1)
     for now in (NOON, NOON + DAY):
         allowance.take(Work(1, 1), now=now)

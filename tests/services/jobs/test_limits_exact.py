@@ -9,7 +9,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.allowance import Work
 from tests.models import allowances
 from tests.models.allowances import allowance_of
-from tests.models.unheard import refused, unheard
+from tests.models.failing_dynamodb import lost_answer, refused
 from tests.services.fakes import Parts
 from tests.virtual.dynamodb import conflict, error
 
@@ -78,7 +78,7 @@ def test_a_conflict_of_keys_gives_its_images_back(parts: Parts) -> None:
 
 
 def test_images_whose_count_is_not_answered_stay_counted_once(parts: Parts) -> None:
-    with unheard("work:k"), pytest.raises(Unanswered):
+    with lost_answer("work:k"), pytest.raises(Unanswered):
         parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
     assert (stored(), counted(parts)) == (0, 1)
     parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
@@ -89,7 +89,7 @@ def test_images_whose_count_is_not_answered_stay_counted_once(parts: Parts) -> N
 def test_images_are_given_back_once(parts: Parts) -> None:
     allowance = allowance_of("k", 3)
     allowance.take(Work(3, 1), now=parts.clock())
-    with unheard("work:k"):
+    with lost_answer("work:k"):
         allowance.give_back(Work(1, 1), now=parts.clock())
     assert counted(parts) == 2
 

@@ -1,4 +1,4 @@
-"""DynamoDB that does what it is asked and is not heard, or has no time for it."""
+"""A DynamoDB whose answers are lost, or that refuses calls."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,14 +13,14 @@ from tests.virtual.dynamodb import Answer, ask
 
 @dataclass
 class Client:
-    """Stands in for a botocore client; `trouble` comes to the first calls that are like `wanted`.
+    """Stands in for a botocore client; the first `times` calls that contain `wanted` fail.
 
-    A client that repeats makes a call whose answer is lost once more, as botocore does.
+    A client that retries sends a call whose answer is lost again, as botocore does.
     """
 
     wanted: str
-    trouble: Callable[["Client", str, dict[str, Any]], Answer]
-    repeats: bool = True
+    fail: Callable[["Client", str, dict[str, Any]], Answer]
+    retries: bool = True
     calls: list[str] = field(default_factory=list)
     times: int = 1
 
@@ -28,7 +28,7 @@ class Client:
         self.calls.append(operation)
         if self.times and self.wanted in f"{operation} {parameters}":
             self.times -= 1
-            return self.trouble(self, operation, parameters)
+            return self.fail(self, operation, parameters)
         return ask(operation, parameters)
 
     @property
@@ -37,11 +37,11 @@ class Client:
 
 
 @contextmanager
-def stand_in(**how: Any) -> Iterator[Client]:
-    """Put clients in the place of both."""
+def stand_in(**given: Any) -> Iterator[Client]:
+    """Replace both clients of the connection."""
     connection = _shared()
     before = connection.client, connection._client_once
-    connection._client, connection._client_once = Client(**how), Client(repeats=False, **how)
+    connection._client, connection._client_once = Client(**given), Client(retries=False, **given)
     try:
         yield connection._client
     finally:
@@ -49,27 +49,27 @@ def stand_in(**how: Any) -> Iterator[Client]:
 
 
 @contextmanager
-def unheard(wanted: str, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Client]:
-    """Lose the answer to a call, and let something happen before it is repeated."""
+def lost_answer(wanted: str, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Client]:
+    """Lose the answer to a call, and act `meanwhile` before the call is retried."""
 
     def lose(client: Client, operation: str, parameters: dict[str, Any]) -> Answer:
         with suppress(ClientError):
             ask(operation, parameters)
         meanwhile()
-        if not client.repeats:
+        if not client.retries:
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
         return ask(operation, parameters)
 
-    with stand_in(wanted=wanted, trouble=lose) as client:
+    with stand_in(wanted=wanted, fail=lose) as client:
         yield client
 
 
 @contextmanager
 def refused(wanted: str, error: ClientError, times: int = 1) -> Iterator[Client]:
-    """Answer some calls with an error, without doing anything."""
+    """Refuse the first calls with an error, without doing anything."""
 
     def refuse(*_: Any) -> Answer:
         raise error
 
-    with stand_in(wanted=wanted, trouble=refuse, times=times) as client:
+    with stand_in(wanted=wanted, fail=refuse, times=times) as client:
         yield client
