@@ -1,8 +1,9 @@
 """`make chalice-local`: `chalice local` with the tables, queue, bucket and GPU of the running demo.
 
-python -m local.chalice_local PORT
+python -m local.chalice_local PORT [--demo FILE]
 """
 
+import argparse
 import json
 import os
 import sys
@@ -15,8 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.stack.deploy import STACK
 from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from local.stack.processes import LOOPBACK, ROOT
-
-DEMO = ROOT / ".local" / "demo.json"
 
 
 def environment(demo: dict[str, str], port: str) -> dict[str, str]:
@@ -47,9 +46,14 @@ def _variables(functions: Any) -> dict[str, str]:
     raise SystemExit(f"The emulator has no API function of the stack {STACK}: run `make demo`")
 
 
-def main(port: str) -> None:
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m local.chalice_local")
+    options.add_argument("port")
+    options.add_argument("--demo", type=Path, default=ROOT / ".local" / "demo.json")
+    asked = options.parse_args()
+    port = asked.port
     try:
-        demo = json.loads(DEMO.read_text())
+        demo = json.loads(asked.demo.read_text())
         variables = environment(demo, port)
     except (FileNotFoundError, BotoCoreError, ClientError):
         raise SystemExit("No demo is running: start `make demo` in another terminal") from None
@@ -61,4 +65,4 @@ def main(port: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
