@@ -145,9 +145,7 @@ def check_server(url: str) -> None:
 
     def has_ordered() -> bool:
         try:
-            answers.append(
-                requests.post(f"{url}/cards", json={"prompt": "a fox"}, timeout=60).json()
-            )
+            answer = requests.post(f"{url}/cards", json={"prompt": "a fox"}, timeout=60)
         except requests.ConnectionError:
             return False
         answers.append(answer.json())
