@@ -30,7 +30,7 @@ SAMPLES = [
     Sample(
         "/api/images/settings",
         "Setting",
-        {"name": "theme", "value": "dark", "description": "Colours of the gallery"},
+        {"name": "theme", "value": "dark", "description": "Colors of the gallery"},
         {"name": "watermark", "value": "", "description": ""},
     ),
     Sample(

@@ -125,7 +125,7 @@ def test_ids_ascend_and_are_never_reused(http: TestHTTPClient, sample: Sample) -
 @each_catalog
 def test_a_refused_item_is_not_stored(http: TestHTTPClient, sample: Sample) -> None:
     before = http.get(sample.path).json_body
-    check_error(send(http, "POST", sample.path, {**sample.body, "colour": "red"}), 400, "colour")
+    check_error(send(http, "POST", sample.path, {**sample.body, "color": "red"}), 400, "color")
     assert http.get(sample.path).json_body == before
 
 

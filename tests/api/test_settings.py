@@ -122,7 +122,7 @@ def test_a_setting_cannot_be_renamed_to_a_default_with_an_invalid_value(
 
 
 def test_settings_of_other_names_accept_any_text(http: TestHTTPClient) -> None:
-    for name in ("default_colour", "width", "Default_width", "default_width "):
+    for name in ("default_color", "width", "Default_width", "default_width "):
         value = json.dumps({"any": ["text", name]})
         response = create(http, name, value)
         assert response.status_code == 201
