@@ -1,4 +1,4 @@
-"""Requests as callers make them."""
+"""Functions that call the API as a caller does."""
 
 import json
 import re
@@ -20,7 +20,7 @@ SMALL = {"width": 64, "height": 64}
 def send(
     http: TestHTTPClient, method: str, path: str, body: object = None, **headers: str
 ) -> HTTPResponse:
-    """Send a body as JSON, or bytes as they are; a header is written `idempotency_key=…`."""
+    """Send a body as JSON, or bytes unchanged; headers are keywords, such as `idempotency_key`."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return http.request(
@@ -32,19 +32,19 @@ def send(
 
 
 def generate(http: TestHTTPClient, **wanted: object) -> HTTPResponse:
-    """Ask for a small image and wait for it."""
+    """Request a small image and wait for it."""
     body = {"prompt": "a lighthouse", **SMALL, **wanted}
     return send(http, "POST", "/api/images/generate", body)
 
 
 def generate_later(http: TestHTTPClient, **wanted: object) -> HTTPResponse:
-    """Have a request accepted; nobody makes the image here."""
+    """Request a small image asynchronously: the job stays queued, as no worker runs."""
     body = {"prompt": "a lighthouse", **SMALL, **wanted}
     return send(http, "POST", "/api/images/generate", body, prefer="respond-async")
 
 
-def but_wait(job: dict[str, Any]) -> dict[str, Any]:
-    """Leave out how long a job has to wait, which its acceptance does not tell."""
+def without_wait(job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job without its queue position and wait, as an asynchronous request returns it."""
     return job | {"queue_position": None, "estimated_wait_seconds": None}
 
 
@@ -55,7 +55,7 @@ def path_of(url: str) -> str:
 
 
 def next_path(response: HTTPResponse) -> str | None:
-    """Return where a list goes on, if it does."""
+    """Return the path of a list's next page, or None on the last one."""
     if "Link" not in response.headers:
         return None
     found = re.fullmatch(r'<([^>]+)>; rel="next"', response.headers["Link"])
@@ -64,10 +64,10 @@ def next_path(response: HTTPResponse) -> str | None:
 
 
 def pages(http: TestHTTPClient, path: str) -> Iterator[list[Any]]:
-    """Read a list to its end."""
+    """Yield the pages of a list."""
     following, seen = path, set[str]()
     while following:
-        assert following not in seen, "the list goes round in a circle"
+        assert following not in seen, "a page links to an earlier page"
         seen.add(following)
         response = http.get(following)
         assert response.status_code == 200, response.body
@@ -75,13 +75,13 @@ def pages(http: TestHTTPClient, path: str) -> Iterator[list[Any]]:
         following = next_path(response) or ""
 
 
-def everything(http: TestHTTPClient, path: str) -> list[Any]:
-    """Return a list as its pages give it."""
+def all_items(http: TestHTTPClient, path: str) -> list[Any]:
+    """Return the items of all pages of a list."""
     return [item for page in pages(http, path) for item in page]
 
 
 def put_setting(http: TestHTTPClient, name: str, value: str) -> HTTPResponse:
-    """Give a setting a value, whether it is there or not."""
+    """Create a setting, or replace the one of the same name."""
     body = {"name": name, "value": value, "description": ""}
     ids = [each["id"] for each in http.get(SETTINGS).json_body if each["name"] == name]
     response = (
@@ -101,6 +101,6 @@ def picture(url: str) -> Image.Image:
 
 
 def graph_of(url: str) -> dict[str, Any]:
-    """Return the graph that ComfyUI ran, which it writes into its images."""
+    """Return the graph that ComfyUI executed, which it writes into its images."""
     graph: dict[str, Any] = json.loads(picture(url).info["prompt"])
     return graph

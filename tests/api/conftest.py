@@ -1,4 +1,4 @@
-"""The API as its callers reach it: behind a gateway, under a stage."""
+"""The API as callers reach it: behind API Gateway, under a stage."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -19,7 +19,7 @@ def gateway() -> Gateway:
 
 @pytest.fixture
 def http(aws: None, gateway: Gateway) -> Iterator[TestHTTPClient]:
-    """The API, whose ComfyUI is off unless `comfyui` is asked for too."""
+    """A client of the API, whose ComfyUI is off unless the test also uses `comfyui`."""
     application = cast("Chalice", gateway)
     with Client(application) as client:
         yield keyed(client, application)

@@ -1,4 +1,4 @@
-"""API Gateway before the application, as far as Chalice's own test client leaves it out."""
+"""The parts of API Gateway that Chalice's test client leaves out."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ from chalice.local import LambdaContext
 STAGE = "/live"
 BASE_URL = f"https://localhost{STAGE}"
 
-# What API Gateway makes of the authorizer's context: texts.
+# API Gateway turns every value of the authorizer's context into a string.
 AUTHORIZED = {
     "key_id": "testtesttest",
     "owner": "tests",
@@ -22,9 +22,9 @@ Event = dict[str, Any]
 
 
 class Gateway:
-    """Says the path of each request twice, without and with the stage, as API Gateway does.
+    """Adds the path with the stage and the time of receipt to each request, as API Gateway does.
 
-    It received each request `seconds_ago`: so long did it take for a function to begin.
+    API Gateway received each request `seconds_ago`: the time that the function took to start.
     """
 
     seconds_ago = 0.0

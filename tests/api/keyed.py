@@ -1,4 +1,4 @@
-"""Callers with an API key."""
+"""A test client with an API key."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from infra.keys import create
 
 
 class KeyedClient(TestHTTPClient):
-    """Sends its key with every request that has none of its own."""
+    """Sends its API key with every request that has no `Authorization` of its own."""
 
     token = ""
 
@@ -25,7 +25,7 @@ class KeyedClient(TestHTTPClient):
 
 
 def keyed(client: Client, application: Chalice, **wanted: Any) -> KeyedClient:
-    """Return a caller with a new key, an admin's unless something else is wanted."""
+    """Return a client with a new key, by default an admin's."""
     http = KeyedClient(application, client.http._config)
     http.token = create("tests", **{"scopes": ("admin",), "requests_per_minute": 10**6, **wanted})
     return http

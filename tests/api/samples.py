@@ -8,7 +8,7 @@ Body = dict[str, Any]
 
 
 class Sample(NamedTuple):
-    """A catalog by its address, and what may be put there."""
+    """A catalog's path, the noun in its errors, and two valid bodies."""
 
     path: str
     noun: str
@@ -17,11 +17,11 @@ class Sample(NamedTuple):
 
     @property
     def texts(self) -> list[str]:
-        """Name the fields that hold text."""
+        """Return the names of the text fields."""
         return [name for name, value in self.body.items() if isinstance(value, str)]
 
     def numbered(self, number: int) -> Body:
-        """Return a body unlike those of other numbers."""
+        """Return a body that differs from those of other numbers."""
         label = next(iter(self.body))
         return {**self.body, label: f"{self.body[label]} {number}"}
 
@@ -30,7 +30,7 @@ SAMPLES = [
     Sample(
         "/api/images/settings",
         "Setting",
-        {"name": "theme", "value": "dark", "description": "Colours of the gallery"},
+        {"name": "theme", "value": "dark", "description": "Colors of the gallery"},
         {"name": "watermark", "value": "", "description": ""},
     ),
     Sample(

@@ -1,4 +1,4 @@
-"""Links of the API to itself: absolute, and as this caller reaches it."""
+"""URLs of the API in its responses: absolute, with the host and path that the caller used."""
 
 from chalice.test import HTTPResponse, TestHTTPClient
 
@@ -15,7 +15,7 @@ def first_page(**changed: object) -> HTTPResponse:
     return HTTPResponse.create_from_dict(app.app({**event, **changed}, None))
 
 
-def test_links_have_the_stage_once(http: TestHTTPClient, comfyui: str) -> None:
+def test_urls_contain_the_stage_once(http: TestHTTPClient, comfyui: str) -> None:
     response = generate(http)
     job_id = response.headers["Location"].rpartition("/")[2]
     assert response.headers["Location"] == f"{BASE_URL}/api/images/jobs/{job_id}"
@@ -24,13 +24,13 @@ def test_links_have_the_stage_once(http: TestHTTPClient, comfyui: str) -> None:
     assert following.startswith(f"{STYLES}?")
 
 
-def test_links_have_the_host_and_scheme_of_the_request(aws: None) -> None:
+def test_urls_have_the_host_and_scheme_of_the_request(aws: None) -> None:
     headers = {"Host": "images.example.org:8443", "X-Forwarded-Proto": "http"}
     link = first_page(headers=headers).headers["Link"]
     assert link.startswith(f"<http://images.example.org:8443/live{STYLES}?")
 
 
-def test_links_under_a_domain_of_its_own_have_its_base_path(aws: None) -> None:
+def test_urls_under_a_custom_domain_have_its_base_path(aws: None) -> None:
     event = event_of("GET", STYLES, STYLES)
     for base in ("", "/v2"):
         context = {**event["requestContext"], "path": f"{base}{STYLES}"}
@@ -38,7 +38,7 @@ def test_links_under_a_domain_of_its_own_have_its_base_path(aws: None) -> None:
         assert link.startswith(f"<https://localhost{base}{STYLES}?")
 
 
-def test_a_link_keeps_what_the_list_knows_and_nothing_else(aws: None) -> None:
+def test_a_next_link_keeps_known_query_parameters_only(aws: None) -> None:
     query = {"limit": ["2"], "tag": ["a b&c=ü"]}
     link = first_page(multiValueQueryStringParameters=query).headers["Link"]
     assert "tag" not in link
@@ -46,6 +46,6 @@ def test_a_link_keeps_what_the_list_knows_and_nothing_else(aws: None) -> None:
     assert link.isascii()
 
 
-def test_a_job_is_where_its_request_said(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_location_of_a_response_is_that_of_its_job(http: TestHTTPClient, comfyui: str) -> None:
     response = generate(http)
     assert http.get(path_of(response.headers["Location"])).status_code == 200

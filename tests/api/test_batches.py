@@ -1,4 +1,4 @@
-"""A post's images of which some cannot be made."""
+"""Requests for several images of a post, of which some fail."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from chalice.test import HTTPResponse, TestHTTPClient
 
 from chalicelib.models.jobs.job import Job
 from tests.api.calls import JOBS, picture, put_setting, send
-from tests.api.contract import check_cors, check_error, is_written
+from tests.api.contract import check_cors, check_error, has_text
 
 PATH = "/api/v1/posts/7/generate_images"
 BODY = {"prompt": "a barn", "width": 64, "height": 64, "seed": 5, "count": 3}
@@ -18,7 +18,7 @@ def ask(http: TestHTTPClient, **how: str) -> HTTPResponse:
 
 
 def end(job_id: str, code: str, *, is_canceled: bool = False, field: str | None = None) -> None:
-    """Have a job end without an image, as a worker would."""
+    """End a job without an image, as a worker would."""
     job = Job.find(job_id)
     error = {"code": code, "message": f"it is {code}", "suggestion": "Do something", "field": field}
     job.claim("worker", now=job.due_at, until=job.due_at + 60)
@@ -29,7 +29,7 @@ def accepted(http: TestHTTPClient) -> list[str]:
     return [job["id"] for job in ask(http, prefer="respond-async").json_body["jobs"]]
 
 
-def test_the_good_images_are_given_and_the_missing_ones_explained(
+def test_the_response_has_the_images_and_an_error_for_each_failed_job(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     ids = accepted(http)
@@ -57,7 +57,7 @@ def test_the_good_images_are_given_and_the_missing_ones_explained(
     assert [image["job_id"] for image in listed] == [ids[0], ids[2]]
 
 
-def test_one_image_is_enough(http: TestHTTPClient, comfyui: str) -> None:
+def test_one_image_is_enough_for_a_successful_response(http: TestHTTPClient, comfyui: str) -> None:
     ids = accepted(http)
     end(ids[0], "out_of_memory")
     end(ids[2], "canceled", is_canceled=True)
@@ -67,14 +67,16 @@ def test_one_image_is_enough(http: TestHTTPClient, comfyui: str) -> None:
     assert codes == [(ids[0], "out_of_memory"), (ids[2], "canceled")]
 
 
-def test_the_field_at_fault_is_named(http: TestHTTPClient, comfyui: str) -> None:
+def test_an_error_names_the_field_that_caused_it(http: TestHTTPClient, comfyui: str) -> None:
     ids = accepted(http)
     end(ids[0], "workflow_rejected", field="checkpoint")
     [error] = ask(http).json_body["errors"]
     assert error["field"] == "checkpoint"
 
 
-def test_without_any_image_it_is_the_first_ones_error(http: TestHTTPClient, comfyui: str) -> None:
+def test_without_any_image_the_response_is_the_error_of_the_first_job(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     ids = accepted(http)
     for job_id, code in zip(ids, ("no_image", "node_failed", "gpu_failed"), strict=True):
         end(job_id, code)
@@ -82,7 +84,9 @@ def test_without_any_image_it_is_the_first_ones_error(http: TestHTTPClient, comf
     assert (details["code"], details["error"]) == ("no_image", "it is no_image")
 
 
-def test_a_batch_that_was_canceled_whole_is_a_conflict(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_request_whose_jobs_are_all_canceled_returns_409(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     for job_id in accepted(http):
         assert send(http, "POST", f"{JOBS}/{job_id}/cancel").status_code == 200
     response = ask(http)
@@ -90,7 +94,7 @@ def test_a_batch_that_was_canceled_whole_is_a_conflict(http: TestHTTPClient, com
     assert response.json_body["message"] == "Job canceled"
 
 
-def test_a_batch_that_is_not_over_is_answered_with_its_jobs(
+def test_a_request_with_unfinished_jobs_returns_its_jobs(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     ids = accepted(http)
@@ -100,7 +104,7 @@ def test_a_batch_that_is_not_over_is_answered_with_its_jobs(
     assert [job["status"] for job in response.json_body["jobs"]] == ["failed", "queued", "queued"]
 
 
-def test_where_all_succeed_there_are_no_errors(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_response_without_failed_jobs_has_no_errors(http: TestHTTPClient, comfyui: str) -> None:
     assert ask(http).json_body.keys() == {"image_urls"}
 
 
@@ -108,7 +112,9 @@ CODES = ["out_of_memory", "node_failed", "gpu_failed", "no_image", "deadline_exc
 
 
 @pytest.mark.parametrize("code", [*CODES, "expired", "store_failed", "attempts_exhausted"])
-def test_the_code_of_a_failure_is_told(http: TestHTTPClient, comfyui: str, code: str) -> None:
+def test_the_response_to_a_failure_has_its_code(
+    http: TestHTTPClient, comfyui: str, code: str
+) -> None:
     body: dict[str, Any] = {"prompt": "x"}
     how = {"idempotency_key": "one"}
     path = "/api/images/generate"
@@ -120,8 +126,10 @@ def test_the_code_of_a_failure_is_told(http: TestHTTPClient, comfyui: str, code:
     assert "field" not in details
 
 
-def test_a_refused_workflow_has_a_code_too(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_response_to_a_refused_workflow_has_its_code_and_field(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     put_setting(http, "default_checkpoint", "none.safetensors")
     details = check_error(send(http, "POST", "/api/images/generate", {"prompt": "x"}), 500)
     assert details["code"] == "workflow_rejected"
-    assert is_written(details["field"])
+    assert has_text(details["field"])

@@ -1,4 +1,4 @@
-"""What callers read when the daily budget is used up, and how often a key may start a GPU."""
+"""Responses when the daily budget is used up, and the limit on starting a GPU without a job."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ from tests.api.test_many import batch, bodies
 from tests.conftest import forget_services
 
 START = "/api/images/comfyui/start"
-Make = Callable[..., KeyedClient]
+NewClient = Callable[..., KeyedClient]
 
 
 @pytest.fixture
 def gpu(aws: None) -> Iterator[str]:
-    """An instance of ours that is off, in place of a ComfyUI that runs anyway."""
+    """A stopped instance of the fleet, in place of the ComfyUI at COMFYUI_URL."""
     before, ec2 = bootstrap.config, boto3.client("ec2")
     bootstrap.config = structs.replace(config, comfyui_url="", gpu_types="", warm_up=0)
     tags = [{"Key": "darkroom:fleet", "Value": config.fleet_tag}]
@@ -48,26 +48,28 @@ def gpu(aws: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def having(gpu: str) -> Make:
+def new_client(gpu: str) -> NewClient:
     gateway = cast("Chalice", Gateway(app.app))
     return lambda **wanted: keyed(Client(gateway), gateway, **wanted)
 
 
 def turn_off(gpu: str) -> None:
-    """Have the instance off, as if the last start were long ago."""
+    """Stop the instance, and forget its last start."""
     boto3.client("ec2").stop_instances(InstanceIds=[gpu])
     StartSeries().delete()
     InstanceRecord(gpu).delete()
     forget_services()
 
 
-def use_up(dollars: float = 10.0) -> None:
+def use_up_budget(dollars: float = 10.0) -> None:
     budget_mark.write(BudgetMark(time.time() - 1, dollars))
 
 
-def test_generate_is_refused_until_the_next_day(having: Make) -> None:
-    http = having()
-    use_up()
+def test_with_the_budget_used_up_requests_return_429_until_the_next_day(
+    new_client: NewClient,
+) -> None:
+    http = new_client()
+    use_up_budget()
     for refused in (generate_later(http), generate(http), post(http)):
         check_error(refused, 429)
         assert refused.json_body["details"]["code"] == "budget_exhausted"
@@ -80,10 +82,10 @@ def post(http: TestHTTPClient) -> Any:
     return send(http, "POST", "/api/v1/posts/7/generate_images", bodies(1)[0])
 
 
-def test_what_was_accepted_before_is_still_answered(having: Make) -> None:
-    http, key = having(), {"idempotency_key": "a", "prefer": "respond-async"}
+def test_with_the_budget_used_up_a_repeated_request_returns_its_job(new_client: NewClient) -> None:
+    http, key = new_client(), {"idempotency_key": "a", "prefer": "respond-async"}
     first = send(http, "POST", "/api/images/generate", bodies(1)[0], **key)
-    use_up()
+    use_up_budget()
     again = send(http, "POST", "/api/images/generate", bodies(1)[0], **key)
     assert (again.status_code, again.json_body["id"]) == (202, first.json_body["id"])
 
@@ -97,60 +99,62 @@ def test_what_was_accepted_before_is_still_answered(having: Make) -> None:
     ],
     ids=["never", "on another day", "later"],
 )
-def test_a_budget_that_is_not_used_up_refuses_nobody(having: Make, mark: BudgetMark) -> None:
+def test_a_budget_mark_that_is_not_from_today_refuses_no_request(
+    new_client: NewClient, mark: BudgetMark
+) -> None:
     budget_mark.write(mark)
-    assert generate_later(having()).status_code == 202
+    assert generate_later(new_client()).status_code == 202
 
 
-def test_a_budget_that_was_raised_counts_at_once(having: Make) -> None:
-    use_up(dollars=9.99)
-    assert generate_later(having()).status_code == 202
+def test_raising_the_budget_takes_effect_at_once(new_client: NewClient) -> None:
+    use_up_budget(dollars=9.99)
+    assert generate_later(new_client()).status_code == 202
 
 
-def test_a_comfyui_that_is_not_ours_has_no_budget(http: TestHTTPClient, comfyui: str) -> None:
-    use_up()
+def test_a_comfyui_outside_the_fleet_has_no_budget(http: TestHTTPClient, comfyui: str) -> None:
+    use_up_budget()
     assert generate(http).status_code == 200
 
 
-def test_the_mark_of_the_budget_is_no_setting(having: Make) -> None:
-    http = having()
+def test_the_budget_mark_is_not_a_setting(new_client: NewClient) -> None:
+    http = new_client()
     before = http.get(SETTINGS).json_body
-    use_up()
+    use_up_budget()
     assert http.get(SETTINGS).json_body == before
     check_error(http.get(f"{SETTINGS}/:budget"), 404)
 
 
-def test_the_status_says_why_nothing_starts(having: Make) -> None:
-    use_up()
-    message = having().get("/api/images/comfyui/status").json_body["message"]
+def test_the_status_says_that_the_budget_is_used_up(new_client: NewClient) -> None:
+    use_up_budget()
+    message = new_client().get("/api/images/comfyui/status").json_body["message"]
     assert message == (
         "The daily budget of 10 dollars is used up until midnight UTC. No jobs are waiting."
     )
 
 
-def test_a_key_starts_a_gpu_without_a_job_once_an_hour(having: Make, gpu: str) -> None:
-    http, other = (having(scopes=("read", "generate")) for _ in range(2))
+def test_a_key_can_start_a_gpu_without_a_job_once_an_hour(new_client: NewClient, gpu: str) -> None:
+    http, other = (new_client(scopes=("read", "generate")) for _ in range(2))
     assert send(http, "POST", START).status_code == 200
-    assert send(http, "POST", START).status_code == 200, "it runs"
+    assert send(http, "POST", START).status_code == 200, "the instance already runs"
     turn_off(gpu)
     refused = send(http, "POST", START)
     check_error(refused, 429)
     assert 3_500 <= int(refused.headers["Retry-After"]) <= 3_601
     assert send(other, "POST", START).status_code == 200
     turn_off(gpu)
-    assert generate_later(http).status_code == 202, "with a job it is started all the same"
+    assert generate_later(http).status_code == 202, "a job is accepted whatever the key has started"
 
 
-def test_an_admin_starts_a_gpu_as_often_as_he_wants(having: Make, gpu: str) -> None:
+def test_an_admin_key_can_start_a_gpu_without_limit(new_client: NewClient, gpu: str) -> None:
     for _ in range(3):
-        assert send(having(), "POST", START).status_code == 200
+        assert send(new_client(), "POST", START).status_code == 200
         turn_off(gpu)
 
 
 def test_a_start_that_ec2_refuses_is_not_counted(
-    having: Make, gpu: str, monkeypatch: pytest.MonkeyPatch
+    new_client: NewClient, gpu: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    http = having(scopes=("read", "generate"))
+    http = new_client(scopes=("read", "generate"))
     with monkeypatch.context() as ec2:
         from chalicelib.errors import NoCapacity
         from chalicelib.gateways.ec2 import GpuFleet
@@ -164,11 +168,11 @@ def test_a_start_that_ec2_refuses_is_not_counted(
     assert send(http, "POST", START).status_code == 200
 
 
-def test_nothing_is_started_without_money(
-    having: Make, gpu: str, monkeypatch: pytest.MonkeyPatch
+def test_with_a_budget_of_zero_no_gpu_is_started(
+    new_client: NewClient, gpu: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bootstrap, "config", structs.replace(bootstrap.config, daily_budget=0.0))
     forget_services()
-    refused = send(having(), "POST", START)
+    refused = send(new_client(), "POST", START)
     check_error(refused, 429)
     assert refused.json_body["details"]["code"] == "budget_exhausted"

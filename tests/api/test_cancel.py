@@ -1,4 +1,4 @@
-"""`POST /api/images/jobs/{job_id}/cancel`: the end of a job that is not wanted any more."""
+"""`POST /api/images/jobs/{job_id}/cancel`: canceling one job."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +32,7 @@ def job_of(response: HTTPResponse) -> str:
     return str(response.headers["Location"].rpartition("/")[2])
 
 
-def end_of(job: dict[str, Any]) -> tuple[str, str]:
+def status_and_code(job: dict[str, Any]) -> tuple[str, str]:
     return job["status"], job["error"]["code"]
 
 
@@ -44,11 +44,11 @@ def slow(http: TestHTTPClient, tmp_path: Path) -> Iterator[ComfyUI]:
 
 
 @contextmanager
-def asked(http: TestHTTPClient, gpu: ComfyUI, **how: str) -> Iterator[Any]:
-    """Have a caller wait for an image; give its job's id and, at the end, the answer."""
+def waiting_caller(http: TestHTTPClient, gpu: ComfyUI, **how: str) -> Iterator[Any]:
+    """Request an image in a thread; yield a list: the job's id, then also the response."""
     answers: list[Any] = []
     with threaded(lambda: answers.append(generate_slowly(http, **how))) as thread:
-        # The application holds one request at a time, as in Lambda: it is not asked meanwhile.
+        # The application handles one request at a time, as in Lambda, so this asks ComfyUI.
         eventually(thread, lambda: gpu.get("/queue").json()["queue_running"])
         answers += newest(1, status="running")
         yield answers
@@ -60,16 +60,16 @@ def threaded(work: Callable[[], Any]) -> Iterator[Thread]:
     thread.start()
     try:
         yield thread
-    finally:  # A test that failed leaves nothing that works on in the next.
+    finally:  # After a failed test no job may run during the next one.
         for job_id in [*newest(9, status="running"), *newest(9, status="queued")]:
             with suppress(JobFinished):
                 services().cancellation.cancel(job_id)
         thread.join()
 
 
-def eventually(thread: Thread, is_so: Callable[[], Any]) -> None:
-    """Wait while a thread works; it is given the time that it needs to get there."""
-    while not is_so():
+def eventually(thread: Thread, is_true: Callable[[], Any]) -> None:
+    """Wait until a condition is true; fail if the thread ends before."""
+    while not is_true():
         thread.join(timeout=0.05)
         assert thread.is_alive()
 
@@ -78,13 +78,13 @@ def generate_slowly(http: TestHTTPClient, **how: str) -> HTTPResponse:
     return send(http, "POST", "/api/images/generate", BODY, **how)
 
 
-def test_a_job_that_waits_is_canceled(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_queued_job_can_be_canceled(http: TestHTTPClient, comfyui: str) -> None:
     job = generate_later(http).json_body
     response = cancel(http, job["id"])
     assert response.status_code == 200, response.body
     check_cors(response.headers)
     canceled = response.json_body
-    assert end_of(canceled) == CANCELED
+    assert status_and_code(canceled) == CANCELED
     assert canceled["finished_at"] >= job["created_at"]
     assert (canceled["image_urls"], canceled["queue_position"]) == ([], None)
     changed = {"status", "error", "finished_at", "queue_position", "estimated_wait_seconds"}
@@ -95,34 +95,34 @@ def test_a_job_that_waits_is_canceled(http: TestHTTPClient, comfyui: str) -> Non
     assert http.get(f"{JOBS}?status=queued").json_body == []
 
 
-def test_a_canceled_job_is_not_made_when_its_message_comes(
-    http: TestHTTPClient, comfyui: str
-) -> None:
+def test_a_worker_does_not_start_a_canceled_job(http: TestHTTPClient, comfyui: str) -> None:
     job_id = generate_later(http).json_body["id"]
     cancel(http, job_id)
     services().worker.work(job_id, remaining_seconds=90)
     job = http.get(f"{JOBS}/{job_id}").json_body
-    assert (end_of(job), job["attempts"]) == (CANCELED, [])
+    assert (status_and_code(job), job["attempts"]) == (CANCELED, [])
 
 
-def test_to_cancel_again_is_answered_alike(http: TestHTTPClient, comfyui: str) -> None:
+def test_canceling_twice_returns_the_same_response(http: TestHTTPClient, comfyui: str) -> None:
     job_id = generate_later(http).json_body["id"]
     first, second = cancel(http, job_id), cancel(http, job_id)
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json_body == second.json_body
 
 
-def test_ids_may_be_written_small(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_job_id_may_be_in_lower_case(http: TestHTTPClient, comfyui: str) -> None:
     job_id = generate_later(http).json_body["id"]
     assert cancel(http, job_id.lower()).json_body["id"] == job_id
 
 
-def test_what_is_not_there_cannot_be_canceled(http: TestHTTPClient) -> None:
+def test_canceling_an_unknown_job_returns_404(http: TestHTTPClient) -> None:
     for job_id in ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "x", "²", "x" * 41, "caller:0"):
         check_error(cancel(http, job_id), 404)
 
 
-def test_a_job_that_succeeded_is_a_conflict_and_shown(http: TestHTTPClient, comfyui: str) -> None:
+def test_canceling_a_succeeded_job_returns_409_with_the_job(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     job_id = job_of(generate(http))
     details: Any = check_error(cancel(http, job_id), 409)
     assert (details["job"]["id"], details["job"]["status"]) == (job_id, "succeeded")
@@ -131,19 +131,23 @@ def test_a_job_that_succeeded_is_a_conflict_and_shown(http: TestHTTPClient, comf
     assert http.get(f"{JOBS}/{job_id}").json_body["status"] == "succeeded"
 
 
-def test_a_job_that_failed_is_a_conflict_and_shown(http: TestHTTPClient, comfyui: str) -> None:
+def test_canceling_a_failed_job_returns_409_with_the_job(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     put_setting(http, "default_checkpoint", "none.safetensors")
     check_error(generate(http), 500)
     [job] = http.get(JOBS).json_body
     details: Any = check_error(cancel(http, job["id"]), 409)
     assert details["job"] == job
-    assert end_of(details["job"]) == ("failed", "workflow_rejected")
+    assert status_and_code(details["job"]) == ("failed", "workflow_rejected")
 
 
-def test_a_run_is_stopped_and_its_caller_told(http: TestHTTPClient, slow: ComfyUI) -> None:
-    with asked(http, slow, idempotency_key="k") as answers:
+def test_canceling_a_running_job_stops_its_execution_and_returns_409_to_its_caller(
+    http: TestHTTPClient, slow: ComfyUI
+) -> None:
+    with waiting_caller(http, slow, idempotency_key="k") as answers:
         response = cancel(http, answers[0])
-        assert end_of(response.json_body) == CANCELED
+        assert status_and_code(response.json_body) == CANCELED
         queue = slow.get("/queue").json()
         assert (queue["queue_running"], queue["queue_pending"]) == ([], [])
     details = check_error(answers[1], 409)
@@ -151,7 +155,7 @@ def test_a_run_is_stopped_and_its_caller_told(http: TestHTTPClient, slow: ComfyU
     assert details["code"] == "canceled"
     assert "Idempotency-Key" in details["suggestion"]
     assert boto3.client("s3").list_objects_v2(Bucket="images")["KeyCount"] == 0
-    # The same request with the same key is answered as it ended, and not made again.
+    # The same request with the same key returns the same error and makes no new job.
     for prefer in ("", "respond-async"):
         again = generate_slowly(http, idempotency_key="k", prefer=prefer)
         assert again.json_body == answers[1].json_body
@@ -159,16 +163,18 @@ def test_a_run_is_stopped_and_its_caller_told(http: TestHTTPClient, slow: ComfyU
     assert len(http.get(JOBS).json_body) == 1
 
 
-def test_the_gpu_is_free_for_the_next_image(http: TestHTTPClient, slow: ComfyUI) -> None:
-    with asked(http, slow) as answers:
+def test_after_a_cancellation_the_next_image_is_generated(
+    http: TestHTTPClient, slow: ComfyUI
+) -> None:
+    with waiting_caller(http, slow) as answers:
         cancel(http, answers[0])
     assert generate(http, steps=1).status_code == 200
 
 
-def test_a_job_in_comfyuis_queue_is_taken_out_and_the_run_goes_on(
+def test_canceling_a_job_in_comfyuis_queue_removes_it_and_keeps_the_running_job(
     http: TestHTTPClient, slow: ComfyUI
 ) -> None:
-    with asked(http, slow) as answers:
+    with waiting_caller(http, slow) as answers:
         waiting = generate_later(http).json_body["id"]
         with threaded(lambda: services().worker.work(waiting, remaining_seconds=30)) as driver:
             eventually(driver, lambda: slow.get("/queue").json()["queue_pending"])
@@ -177,5 +183,5 @@ def test_a_job_in_comfyuis_queue_is_taken_out_and_the_run_goes_on(
             assert [item[1] for item in queue["queue_running"]] == [f"{answers[0]}-1"]
             assert queue["queue_pending"] == []
             cancel(http, answers[0])
-    assert end_of(http.get(f"{JOBS}/{waiting}").json_body) == CANCELED
+    assert status_and_code(http.get(f"{JOBS}/{waiting}").json_body) == CANCELED
     assert Job.find(waiting).images == []

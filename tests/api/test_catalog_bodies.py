@@ -1,4 +1,4 @@
-"""What may be stored in a catalog, field by field."""
+"""The values that each field of a catalog accepts and refuses."""
 
 from chalice.test import TestHTTPClient
 from hypothesis import given, settings
@@ -44,7 +44,9 @@ def refused(field: str) -> list[object]:
     return ["x" * (LONGEST[field] + 1), *([] if field in MAY_BE_EMPTY else ["", " \n"])]
 
 
-written = st.text(min_size=1, max_size=100).filter(lambda text: text.strip() and "\0" not in text)
+nonblank_texts = st.text(min_size=1, max_size=100).filter(
+    lambda text: text.strip() and "\0" not in text
+)
 
 
 @each_catalog
@@ -56,7 +58,7 @@ def test_a_missing_field_is_named(http: TestHTTPClient, sample: Sample) -> None:
 
 
 @each_catalog
-def test_a_value_of_the_wrong_type_is_refused_by_name(http: TestHTTPClient, sample: Sample) -> None:
+def test_the_error_for_a_wrong_type_names_the_field(http: TestHTTPClient, sample: Sample) -> None:
     for field, right in sample.body.items():
         wrong = [7, 0.5] if field in sample.texts else ["512", 512.5, 512.0]
         for value in (*wrong, None, True, [], {}, [right], {field: right}):
@@ -101,14 +103,14 @@ def test_an_unknown_field_is_named_and_the_known_ones_are_listed(
 
 
 @each_catalog
-def test_a_body_that_is_no_object_is_refused(http: TestHTTPClient, sample: Sample) -> None:
+def test_a_body_that_is_not_an_object_is_refused(http: TestHTTPClient, sample: Sample) -> None:
     for body in ([], [sample.body], "text", 1, True):
         assert "JSON object" in check_error(send(http, "POST", sample.path, body), 400)["error"]
     check_error(send(http, "POST", sample.path, b"null"), 400)
 
 
 @each_catalog
-def test_unicode_survives(http: TestHTTPClient, sample: Sample) -> None:
+def test_unicode_is_stored_unchanged(http: TestHTTPClient, sample: Sample) -> None:
     for text in TEXTS:
         body = {**sample.body, **dict.fromkeys(sample.texts, text)}
         created = send(http, "POST", sample.path, body).json_body
@@ -116,14 +118,14 @@ def test_unicode_survives(http: TestHTTPClient, sample: Sample) -> None:
         assert http.get(f"{sample.path}/{created['id']}").json_body == created
 
 
-def test_half_of_a_surrogate_pair_is_no_text(http: TestHTTPClient) -> None:
+def test_half_of_a_surrogate_pair_is_refused(http: TestHTTPClient) -> None:
     body = rb'{"name": "\ud83d", "description": "", "prompt_template": "x"}'
     check_error(send(http, "POST", "/api/images/styles", body), 400)
 
 
 @settings(max_examples=50)
-@given(name=written, template=written)
-def test_any_text_is_stored_as_it_is(http: TestHTTPClient, name: str, template: str) -> None:
+@given(name=nonblank_texts, template=nonblank_texts)
+def test_any_text_is_stored_unchanged(http: TestHTTPClient, name: str, template: str) -> None:
     body = {"name": name, "description": template, "prompt_template": template}
     created = send(http, "POST", "/api/images/styles", body)
     assert created.status_code == 201, created.body

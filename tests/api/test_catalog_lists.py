@@ -1,4 +1,4 @@
-"""Lists of any catalog, page by page."""
+"""Pagination of the catalogs."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -39,9 +39,7 @@ BAD_CURSORS = [
 
 
 @each_catalog
-def test_pages_followed_to_the_end_give_every_item_once(
-    http: TestHTTPClient, sample: Sample
-) -> None:
+def test_following_all_pages_returns_every_item_once(http: TestHTTPClient, sample: Sample) -> None:
     whole = http.get(sample.path).json_body
     for limit in (1, 3, 7, len(whole), 1000):
         found = list(pages(http, f"{sample.path}?limit={limit}"))
@@ -51,14 +49,16 @@ def test_pages_followed_to_the_end_give_every_item_once(
 
 
 @each_catalog
-def test_a_page_that_holds_all_items_links_to_nothing(http: TestHTTPClient, sample: Sample) -> None:
+def test_a_page_with_all_items_has_no_next_link(http: TestHTTPClient, sample: Sample) -> None:
     count = len(http.get(sample.path).json_body)
     assert "Link" not in http.get(sample.path).headers
     assert "Link" not in http.get(f"{sample.path}?limit={count}").headers
     assert "Link" in http.get(f"{sample.path}?limit={count - 1}").headers
 
 
-def test_a_page_follows_on_an_item_that_is_deleted_meanwhile(http: TestHTTPClient) -> None:
+def test_the_next_page_starts_after_an_item_that_was_deleted_meanwhile(
+    http: TestHTTPClient,
+) -> None:
     ids = [style["id"] for style in http.get(STYLES).json_body]
     first = http.get(f"{STYLES}?limit=2")
     http.delete(f"{STYLES}/{ids[1]}")
@@ -77,7 +77,7 @@ def test_an_item_created_meanwhile_is_on_the_last_page(http: TestHTTPClient) -> 
 
 
 @each_catalog
-def test_a_bad_limit_is_refused(http: TestHTTPClient, sample: Sample) -> None:
+def test_an_invalid_limit_is_refused(http: TestHTTPClient, sample: Sample) -> None:
     for limit in BAD_LIMITS:
         check_error(http.get(f"{sample.path}?limit={quote(limit, safe='%')}"), 400, "limit")
 
@@ -91,13 +91,13 @@ def test_leading_zeros_do_not_hide_a_limit_that_is_too_large(
 
 
 @each_catalog
-def test_a_cursor_that_no_list_gave_out_is_refused(http: TestHTTPClient, sample: Sample) -> None:
+def test_an_invalid_cursor_is_refused(http: TestHTTPClient, sample: Sample) -> None:
     for text in BAD_CURSORS:
         check_error(http.get(f"{sample.path}?cursor={quote(text)}"), 400, "cursor")
 
 
-def test_a_list_too_large_for_one_response_is_cut_with_a_link(http: TestHTTPClient) -> None:
-    # In JSON within JSON, as Lambda answers, an emoji takes fourteen bytes.
+def test_a_list_too_large_for_one_response_is_split_into_pages(http: TestHTTPClient) -> None:
+    # Lambda's response is JSON within JSON, in which an emoji takes fourteen bytes.
     longest = {"name": "Long", "description": "", "prompt_template": "😀" * 10_000}
     created = [send(http, "POST", STYLES, longest).json_body["id"] for _ in range(45)]
     for path in (STYLES, f"{STYLES}?limit=1000"):

@@ -7,8 +7,8 @@ from tests.api.calls import send
 from tests.api.contract import check_cors, check_error
 from tests.api.samples import Body, Sample, each_catalog
 
-NO_NUMBERS = ["abc", "-1", "+1", "1e3", "1.0", "²", "٣", "%00", "seeded", "last"]
-NO_IDS = [*NO_NUMBERS, "0", "9" * 13, "9" * 40, "9" * 2000, "9" * 5000]
+NOT_NUMBERS = ["abc", "-1", "+1", "1e3", "1.0", "²", "٣", "%00", "seeded", "last"]
+INVALID_IDS = [*NOT_NUMBERS, "0", "9" * 13, "9" * 40, "9" * 2000, "9" * 5000]
 UNUSED_ID = 999_999
 
 
@@ -82,7 +82,7 @@ def test_an_update_without_a_field_is_refused_and_changes_nothing(
 
 
 @each_catalog
-def test_a_deleted_item_is_gone(http: TestHTTPClient, sample: Sample) -> None:
+def test_a_deleted_item_returns_404_and_is_not_listed(http: TestHTTPClient, sample: Sample) -> None:
     before = http.get(sample.path).json_body
     item_id = create(http, sample, sample.body)
     response = http.delete(f"{sample.path}/{item_id}")
@@ -94,7 +94,7 @@ def test_a_deleted_item_is_gone(http: TestHTTPClient, sample: Sample) -> None:
 
 
 @each_catalog
-def test_a_missing_item_is_not_found_by_any_method(http: TestHTTPClient, sample: Sample) -> None:
+def test_an_unused_id_returns_404_for_every_method(http: TestHTTPClient, sample: Sample) -> None:
     path = f"{sample.path}/{UNUSED_ID}"
     for method, body in (("GET", None), ("PUT", sample.body), ("DELETE", None)):
         response = send(http, method, path, body)
@@ -104,8 +104,8 @@ def test_a_missing_item_is_not_found_by_any_method(http: TestHTTPClient, sample:
 
 
 @each_catalog
-def test_what_is_no_id_is_the_id_of_nothing(http: TestHTTPClient, sample: Sample) -> None:
-    for text in NO_IDS:
+def test_an_invalid_id_returns_404(http: TestHTTPClient, sample: Sample) -> None:
+    for text in INVALID_IDS:
         for method, body in (("GET", None), ("PUT", sample.body), ("DELETE", None)):
             response = send(http, method, f"{sample.path}/{text}", body)
             check_error(response, 404)
@@ -113,7 +113,7 @@ def test_what_is_no_id_is_the_id_of_nothing(http: TestHTTPClient, sample: Sample
 
 
 @each_catalog
-def test_ids_ascend_and_are_never_used_twice(http: TestHTTPClient, sample: Sample) -> None:
+def test_ids_ascend_and_are_never_reused(http: TestHTTPClient, sample: Sample) -> None:
     used = [item["id"] for item in http.get(sample.path).json_body]
     for _ in range(3):
         item_id = create(http, sample, sample.body)
@@ -125,11 +125,11 @@ def test_ids_ascend_and_are_never_used_twice(http: TestHTTPClient, sample: Sampl
 @each_catalog
 def test_a_refused_item_is_not_stored(http: TestHTTPClient, sample: Sample) -> None:
     before = http.get(sample.path).json_body
-    check_error(send(http, "POST", sample.path, {**sample.body, "colour": "red"}), 400, "colour")
+    check_error(send(http, "POST", sample.path, {**sample.body, "color": "red"}), 400, "color")
     assert http.get(sample.path).json_body == before
 
 
-def test_catalogs_do_not_mix(http: TestHTTPClient) -> None:
+def test_each_catalog_lists_only_its_own_items(http: TestHTTPClient) -> None:
     from_each = {}
     for path in ("styles", "formats", "settings", "prompt_examples"):
         items = http.get(f"/api/images/{path}").json_body
@@ -138,10 +138,10 @@ def test_catalogs_do_not_mix(http: TestHTTPClient) -> None:
 
 
 @each_catalog
-def test_an_item_of_before_a_field_is_shown_with_its_default(
+def test_an_item_stored_before_a_field_existed_shows_null_for_it(
     http: TestHTTPClient, sample: Sample
 ) -> None:
-    """An older release has stored it; here the last field is the one that is new."""
+    """The last field counts as new: an older release stored the item without it."""
     item_id = create(http, sample, sample.body)
     *known, new = sample.body
     entry = Entry.get(sample.path.rpartition("/")[2], key_of(item_id))

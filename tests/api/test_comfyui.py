@@ -1,9 +1,9 @@
-"""`/api/images/comfyui`: what the GPU is doing, and how to start it."""
+"""`/api/images/comfyui`: the status of the GPU, and starting it."""
 
 from chalice.test import TestHTTPClient
 
 from tests.api.calls import generate, generate_later, send
-from tests.api.contract import check_cors, check_error, is_written
+from tests.api.contract import check_cors, check_error, has_text
 
 STATUS, START = "/api/images/comfyui/status", "/api/images/comfyui/start"
 
@@ -17,15 +17,15 @@ def test_a_running_comfyui_is_ready(http: TestHTTPClient, comfyui: str) -> None:
     check_cors(response.headers)
 
 
-def test_a_comfyui_that_is_off_is_no_error_to_ask_about(http: TestHTTPClient) -> None:
+def test_a_comfyui_that_is_off_is_unavailable(http: TestHTTPClient) -> None:
     response = http.get(STATUS)
     assert response.status_code == 200
     assert response.json_body.keys() == {"status", "message"}
     assert response.json_body["status"] == "unavailable"
-    assert is_written(response.json_body["message"])
+    assert has_text(response.json_body["message"])
 
 
-def test_the_message_counts_the_jobs_that_wait(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_status_message_counts_the_waiting_jobs(http: TestHTTPClient, comfyui: str) -> None:
     assert "No jobs are waiting" in http.get(STATUS).json_body["message"]
     generate(http)
     assert "No jobs are waiting" in http.get(STATUS).json_body["message"]
@@ -35,7 +35,7 @@ def test_the_message_counts_the_jobs_that_wait(http: TestHTTPClient, comfyui: st
     assert "2 jobs waiting" in http.get(STATUS).json_body["message"]
 
 
-def test_starting_a_comfyui_that_runs_is_a_success(http: TestHTTPClient, comfyui: str) -> None:
+def test_starting_a_running_comfyui_succeeds(http: TestHTTPClient, comfyui: str) -> None:
     for _ in range(2):
         response = send(http, "POST", START)
         assert response.status_code == 200
@@ -45,13 +45,13 @@ def test_starting_a_comfyui_that_runs_is_a_success(http: TestHTTPClient, comfyui
         }
 
 
-def test_starting_needs_no_body_and_minds_none(http: TestHTTPClient, comfyui: str) -> None:
+def test_starting_ignores_the_request_body(http: TestHTTPClient, comfyui: str) -> None:
     for body in (None, {}, {"force": True}, b"no json"):
         assert send(http, "POST", START, body).status_code == 200
     assert send(http, "POST", START, b"x", content_type="text/plain").status_code == 200
 
 
-def test_a_comfyui_that_cannot_be_started_is_unavailable(http: TestHTTPClient) -> None:
+def test_starting_a_comfyui_that_cannot_be_started_returns_503(http: TestHTTPClient) -> None:
     response = send(http, "POST", START)
     details = check_error(response, 503)
     assert "ComfyUI" in details["error"]

@@ -1,4 +1,4 @@
-"""When a caller is answered: within its wait, and before API Gateway gives up."""
+"""The deadline of a response: within the caller's wait, and before API Gateway times out."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ SMALL = {"prompt": "a pier", "width": 64, "height": 64}
 
 
 class Context:
-    """What Lambda tells of an invocation."""
+    """Lambda's context of an invocation, as far as the deadline reads it."""
 
     def __init__(self, remaining_seconds: float) -> None:
         self._remaining_seconds = remaining_seconds
@@ -33,14 +33,14 @@ class Context:
 
 
 def deadline_of(
-    *, ago: float = 0, remaining: float = 60, prefer: str = "", told: bool = True
+    *, ago: float = 0, remaining: float = 60, prefer: str = "", has_request_time: bool = True
 ) -> tuple[float, float]:
-    """Return in how many seconds the wait ends and the answer is due."""
+    """Return the seconds until the wait ends, and until the response has to be sent."""
     event: Any = {
         "requestContext": {
             "httpMethod": "POST",
             "resourcePath": "/",
-            **({"requestTimeEpoch": int((NOW - ago) * 1000)} if told else {}),
+            **({"requestTimeEpoch": int((NOW - ago) * 1000)} if has_request_time else {}),
         },
         "headers": {"prefer": prefer},
         "multiValueQueryStringParameters": None,
@@ -57,14 +57,14 @@ def test_the_wait_begins_when_api_gateway_received_the_request() -> None:
     assert deadline_of()[0] == pytest.approx(25)
     assert deadline_of(ago=10)[0] == pytest.approx(15)
     assert deadline_of(ago=10, prefer="wait=5")[0] == pytest.approx(-5)
-    assert deadline_of(told=False)[0] == pytest.approx(25)
+    assert deadline_of(has_request_time=False)[0] == pytest.approx(25)
 
 
-def test_the_wait_ends_before_the_function_does() -> None:
+def test_the_wait_ends_before_the_function_times_out() -> None:
     assert deadline_of(remaining=10)[0] == pytest.approx(10 - STORING)
 
 
-def test_who_does_not_wait_has_no_wait() -> None:
+def test_a_caller_that_does_not_wait_has_a_wait_of_zero() -> None:
     assert deadline_of(prefer="respond-async")[0] == 0
     assert deadline_of(prefer="wait=0")[0] == 0
 
@@ -74,7 +74,7 @@ def test_who_does_not_wait_has_no_wait() -> None:
     remaining=st.floats(0, 30),
     asked=st.integers(0, 99),
 )
-def test_there_is_time_to_store_and_to_answer_whatever_is_asked(
+def test_any_wait_leaves_time_to_store_the_image_and_to_respond(
     ago: float, remaining: float, asked: int
 ) -> None:
     wait, answer = deadline_of(ago=ago, remaining=remaining, prefer=f"wait={asked}")
@@ -84,7 +84,7 @@ def test_there_is_time_to_store_and_to_answer_whatever_is_asked(
         assert wait <= min(asked - max(ago, 0), end - STORING) + 0.01
 
 
-def test_work_that_takes_too_long_is_left_to_itself() -> None:
+def test_run_returns_at_the_deadline_and_the_work_continues() -> None:
     may_end, has_ended = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -96,14 +96,14 @@ def test_work_that_takes_too_long_is_left_to_itself() -> None:
     assert has_ended.wait(10)
 
 
-def test_work_that_fails_is_answered_all_the_same() -> None:
+def test_run_returns_normally_when_the_work_raises() -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
     assert Deadline(0, time.time() + 10).run(fail)
 
 
-def test_a_request_that_was_long_under_way_is_queued(
+def test_a_request_whose_wait_ended_before_the_function_started_is_queued(
     http: TestHTTPClient, gateway: Gateway, comfyui: str
 ) -> None:
     gateway.seconds_ago = 26
@@ -111,7 +111,7 @@ def test_a_request_that_was_long_under_way_is_queued(
     assert (response.status_code, response.json_body["status"]) == (202, "queued")
 
 
-def test_an_answer_does_not_wait_for_work_that_hangs(
+def test_the_response_does_not_wait_for_a_driver_that_hangs(
     http: TestHTTPClient, gateway: Gateway, comfyui: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_end = threading.Event()

@@ -1,4 +1,4 @@
-"""Every error, wherever it arises, is in one shape and readable by browsers."""
+"""Every error has the same shape and can be read by browsers."""
 
 import base64
 import json
@@ -11,11 +11,11 @@ import app
 from chalicelib.api.errors import STATUS_CODES, envelope
 from chalicelib.errors import DarkroomError
 from tests.api.calls import generate, send
-from tests.api.contract import check_cors, check_error, is_written
+from tests.api.contract import check_cors, check_error, has_text
 from tests.api.gateway import Event, event_of
 
 STYLE = {"name": "Mine", "description": "", "prompt_template": "x"}
-NO_JSON = [
+INVALID_JSON = [
     b"{",
     b"{'name': 'x'}",
     b'{"name": "x"',
@@ -53,31 +53,31 @@ UNKNOWN = ["/", "/api", "/api/images", "/api/images/styles/1/2", "/favicon.ico",
 
 
 def invoke(event: Event) -> HTTPResponse:
-    """Hand an event to the function itself; the test client answers unknown paths alone."""
+    """Pass an event to the function itself: the test client answers unknown paths on its own."""
     return HTTPResponse.create_from_dict(app.app(event, None))
 
 
-def errors(kind: type[DarkroomError] = DarkroomError) -> set[type[DarkroomError]]:
-    return {kind}.union(*(errors(child) for child in kind.__subclasses__()))
+def error_types(kind: type[DarkroomError] = DarkroomError) -> set[type[DarkroomError]]:
+    return {kind}.union(*(error_types(child) for child in kind.__subclasses__()))
 
 
 def test_every_error_has_a_status_code() -> None:
-    assert STATUS_CODES.keys() == errors()
+    assert STATUS_CODES.keys() == error_types()
     assert all(400 <= status < 600 for status in STATUS_CODES.values())
 
 
-def test_every_error_has_a_message_and_a_suggestion_by_itself() -> None:
-    for kind in errors():
-        assert is_written(kind.title), kind
-        assert is_written(kind.suggestion), kind
+def test_every_error_has_a_default_message_and_suggestion() -> None:
+    for kind in error_types():
+        assert has_text(kind.title), kind
+        assert has_text(kind.suggestion), kind
 
 
-def test_an_error_without_a_field_names_none() -> None:
+def test_the_details_of_an_error_without_a_field_have_no_field() -> None:
     assert envelope(DarkroomError("it broke"))["details"].keys() == {"error", "suggestion"}
 
 
-def test_what_is_no_json_is_refused(http: TestHTTPClient) -> None:
-    for body in NO_JSON:
+def test_a_body_that_is_not_json_is_refused(http: TestHTTPClient) -> None:
+    for body in INVALID_JSON:
         for path in ("/api/images/styles", "/api/images/generate"):
             check_error(send(http, "POST", path, body), 400)
 
@@ -138,18 +138,18 @@ def matches(route: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_unknown_path_is_not_found_by_any_method(aws: None, method: str) -> None:
+def test_an_unknown_path_returns_404_for_every_method(aws: None, method: str) -> None:
     for path in UNKNOWN:
         resource = "/" if path == "/" else "/{proxy+}"
         check_error(invoke(event_of(method, path, resource)), 404)
 
 
-def test_a_body_that_is_no_base64_is_refused(aws: None) -> None:
+def test_a_body_that_is_not_valid_base64_is_refused(aws: None) -> None:
     event = event_of("POST", "/api/images/styles", "/api/images/styles", "é")
     check_error(invoke({**event, "isBase64Encoded": True}), 400)
 
 
-def test_a_body_may_come_in_base64(aws: None) -> None:
+def test_a_body_may_be_encoded_in_base64(aws: None) -> None:
     body = base64.b64encode(json.dumps(STYLE).encode()).decode()
     event = event_of("POST", "/api/images/styles", "/api/images/styles", body)
     assert invoke({**event, "isBase64Encoded": True}).status_code == 201
@@ -162,7 +162,9 @@ def test_an_event_of_another_service_is_an_internal_error(aws: None) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/images/styles", "/api/images/jobs"])
-def test_a_failure_of_aws_tells_nothing_of_us(http: TestHTTPClient, path: str) -> None:
+def test_the_error_for_a_failure_of_aws_reveals_no_internals(
+    http: TestHTTPClient, path: str
+) -> None:
     assert http.get(path).status_code == 200
     for table in ("catalog", "jobs"):
         boto3.client("dynamodb").delete_table(TableName=table)
@@ -173,7 +175,7 @@ def test_a_failure_of_aws_tells_nothing_of_us(http: TestHTTPClient, path: str) -
     assert "Table" not in response.body.decode()
 
 
-def test_browsers_may_read_every_success(http: TestHTTPClient, comfyui: str) -> None:
+def test_browsers_may_read_every_successful_response(http: TestHTTPClient, comfyui: str) -> None:
     created = send(http, "POST", "/api/images/styles", STYLE)
     made = generate(http)
     file = f"/api/images/files/{made.headers['Location'].rpartition('/')[2]}-0"

@@ -1,4 +1,4 @@
-"""Images that cannot be made: what the caller reads, and what is left behind."""
+"""Failed generations: the error that the caller gets, and the job that is stored."""
 
 from chalice.test import TestHTTPClient
 
@@ -7,7 +7,9 @@ from tests.api.contract import check_error
 from tests.conftest import CHECKPOINT, Messages
 
 
-def test_without_comfyui_nothing_is_accepted(http: TestHTTPClient, sent: Messages) -> None:
+def test_without_comfyui_generate_returns_503_and_stores_no_job(
+    http: TestHTTPClient, sent: Messages
+) -> None:
     for response in (generate(http), generate_later(http), generate_later(http, seed=1)):
         details = check_error(response, 503)
         assert "ComfyUI" in details["error"]
@@ -18,18 +20,20 @@ def test_without_comfyui_nothing_is_accepted(http: TestHTTPClient, sent: Message
     assert len(sent) == 0
 
 
-def test_without_comfyui_no_post_is_accepted(http: TestHTTPClient, sent: Messages) -> None:
+def test_without_comfyui_a_request_for_a_post_returns_503_and_stores_no_job(
+    http: TestHTTPClient, sent: Messages
+) -> None:
     path = "/api/v1/posts/1/generate_images"
     check_error(send(http, "POST", path, {"prompt": "x", "count": 2}), 503)
     assert http.get(JOBS).json_body == []
     assert len(sent) == 0
 
 
-def test_without_comfyui_a_wrong_request_is_still_wrong(http: TestHTTPClient) -> None:
+def test_without_comfyui_an_invalid_request_still_returns_400(http: TestHTTPClient) -> None:
     check_error(generate(http, width=1), 400, "width")
 
 
-def test_a_checkpoint_that_comfyui_lacks_is_named_with_the_valid_ones(
+def test_the_error_for_an_unknown_checkpoint_names_it_and_the_valid_ones(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     put_setting(http, "default_checkpoint", "dreams/none.safetensors")
@@ -41,14 +45,16 @@ def test_a_checkpoint_that_comfyui_lacks_is_named_with_the_valid_ones(
     assert "default_checkpoint" in details["suggestion"]
 
 
-def test_a_sampler_that_comfyui_lacks_is_named(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_error_for_an_unknown_sampler_names_it(http: TestHTTPClient, comfyui: str) -> None:
     put_setting(http, "default_sampler", "dice")
     details = check_error(generate(http), 500, "sampler")
     assert "'dice'" in details["error"]
     assert "default_sampler" in details["suggestion"]
 
 
-def test_a_failed_job_tells_what_its_request_was_told(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_failed_job_shows_the_error_that_its_request_returned(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     put_setting(http, "default_scheduler", "whenever")
     details = check_error(generate(http), 500, "scheduler")
     [job] = http.get(JOBS).json_body
@@ -59,7 +65,9 @@ def test_a_failed_job_tells_what_its_request_was_told(http: TestHTTPClient, comf
     assert job["finished_at"] >= job["created_at"]
 
 
-def test_a_failed_request_is_repeated_as_it_ended(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_repeated_request_returns_the_error_of_its_failed_job(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     put_setting(http, "default_checkpoint", "none.safetensors")
     body = {"prompt": "x"}
     answers = [
@@ -70,14 +78,14 @@ def test_a_failed_request_is_repeated_as_it_ended(http: TestHTTPClient, comfyui:
     assert len(http.get(JOBS).json_body) == 1
 
 
-def test_after_a_failure_the_next_image_is_made(http: TestHTTPClient, comfyui: str) -> None:
+def test_after_a_failure_the_next_image_is_generated(http: TestHTTPClient, comfyui: str) -> None:
     put_setting(http, "default_checkpoint", "none.safetensors")
     check_error(generate(http), 500, "checkpoint")
     put_setting(http, "default_checkpoint", CHECKPOINT)
     assert generate(http).status_code == 200
 
 
-def test_a_post_that_fails_is_answered_as_an_error(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_post_whose_images_all_fail_returns_an_error(http: TestHTTPClient, comfyui: str) -> None:
     put_setting(http, "default_checkpoint", "none.safetensors")
     path = "/api/v1/posts/1/generate_images"
     response = send(http, "POST", path, {"prompt": "x", "count": 2})
@@ -85,7 +93,7 @@ def test_a_post_that_fails_is_answered_as_an_error(http: TestHTTPClient, comfyui
     assert http.get("/api/v1/posts/1/images").json_body == []
 
 
-def test_the_longest_texts_fit_where_they_are_stored(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_longest_texts_can_be_stored(http: TestHTTPClient, comfyui: str) -> None:
     template = {"name": "Long", "description": "", "prompt_template": "😀" * 9_998}
     style_id = send(http, "POST", "/api/images/styles", template).json_body["id"]
     longest = "😀" * 10_000

@@ -1,4 +1,4 @@
-"""`/api/images/files/{image_id}`: links to images that hold for as long as the images."""
+"""`/api/images/files/{image_id}`: durable links to images."""
 
 import requests
 from chalice.test import TestHTTPClient
@@ -9,14 +9,14 @@ from tests.api.contract import check_cors, check_error
 FILES = "/api/images/files"
 
 
-def made(http: TestHTTPClient) -> str:
-    """Make an image; return the id of its job."""
+def job_with_image(http: TestHTTPClient) -> str:
+    """Generate an image; return the id of its job."""
     job_id: str = generate(http).headers["Location"].rpartition("/")[2]
     return job_id
 
 
-def test_a_file_redirects_to_a_signed_link(http: TestHTTPClient, comfyui: str) -> None:
-    job_id = made(http)
+def test_a_file_redirects_to_a_signed_url(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = job_with_image(http)
     response = http.get(f"{FILES}/{job_id}-0")
     assert response.status_code == 302
     assert response.body == b""
@@ -27,26 +27,26 @@ def test_a_file_redirects_to_a_signed_link(http: TestHTTPClient, comfyui: str) -
     assert picture(url).size == (64, 64)
 
 
-def test_the_link_is_to_the_image_of_the_answer(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_link_leads_to_the_image_of_the_response(http: TestHTTPClient, comfyui: str) -> None:
     answer = generate(http, seed=4)
     job_id = answer.headers["Location"].rpartition("/")[2]
     url = http.get(f"{FILES}/{job_id}-0").headers["Location"]
     assert picture(url).tobytes() == picture(answer.json_body["image_url"]).tobytes()
 
 
-def test_a_file_is_found_however_its_id_is_cased(http: TestHTTPClient, comfyui: str) -> None:
-    assert http.get(f"{FILES}/{made(http).lower()}-0").status_code == 302
+def test_file_ids_are_case_insensitive(http: TestHTTPClient, comfyui: str) -> None:
+    assert http.get(f"{FILES}/{job_with_image(http).lower()}-0").status_code == 302
 
 
 def test_the_link_opens_in_a_browser_as_an_image(http: TestHTTPClient, comfyui: str) -> None:
-    url = http.get(f"{FILES}/{made(http)}-0").headers["Location"]
+    url = http.get(f"{FILES}/{job_with_image(http)}-0").headers["Location"]
     headers = requests.get(url, timeout=10).headers
     assert headers["Content-Type"] == "image/png"
     assert headers["Content-Disposition"].startswith("inline")
 
 
 def test_an_unknown_file_is_not_found(http: TestHTTPClient, comfyui: str) -> None:
-    job_id = made(http)
+    job_id = job_with_image(http)
     unknown = [f"{job_id}-1", job_id, f"{job_id}-", f"{job_id}-00", f"{job_id}-0-0", f"{job_id}-²"]
     for image_id in [*unknown, "x", "-0", "01ARZ3NDEKTSV4RRFFQ69G5FAV-0", "..", "x" * 5000]:
         check_error(http.get(f"{FILES}/{image_id}"), 404)

@@ -1,4 +1,4 @@
-"""The first items of a new deployment: there at once, written once, and the user's own then."""
+"""The first items of a new deployment: written once, then changed and deleted like any other."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from tests.api.samples import Sample, each_catalog
 
 
 def restart() -> None:
-    """Forget what only this process knows, as a new Lambda process would not know it."""
+    """Clear the cache of this process, which a new Lambda process does not have."""
     bootstrap.seed_catalogs.cache_clear()
 
 
@@ -28,9 +28,7 @@ def test_a_new_deployment_has_items_from_id_1_on(http: TestHTTPClient, sample: S
 
 
 @each_catalog
-def test_the_first_items_would_be_accepted_from_a_caller(
-    http: TestHTTPClient, sample: Sample
-) -> None:
+def test_the_first_items_are_valid_bodies(http: TestHTTPClient, sample: Sample) -> None:
     for item in http.get(sample.path).json_body:
         body = {name: value for name, value in item.items() if name != "id"}
         response = send(http, "PUT", f"{sample.path}/{item['id']}", body)
@@ -44,14 +42,14 @@ def test_the_first_items_are_written_once(http: TestHTTPClient) -> None:
 
 
 @each_catalog
-def test_items_that_were_deleted_do_not_come_back(http: TestHTTPClient, sample: Sample) -> None:
+def test_deleted_first_items_are_not_written_again(http: TestHTTPClient, sample: Sample) -> None:
     for item in http.get(sample.path).json_body:
         http.delete(f"{sample.path}/{item['id']}")
     restart()
     assert http.get(sample.path).json_body == []
 
 
-def test_items_that_were_changed_stay_so(http: TestHTTPClient) -> None:
+def test_changed_first_items_are_not_overwritten(http: TestHTTPClient) -> None:
     body = {"name": "Mine", "description": "", "prompt_template": "mine"}
     http.get("/api/images/styles")
     send(http, "PUT", "/api/images/styles/1", body)
@@ -59,7 +57,7 @@ def test_items_that_were_changed_stay_so(http: TestHTTPClient) -> None:
     assert http.get("/api/images/styles/1").json_body == {"id": 1, **body}
 
 
-def test_the_first_items_are_not_written_beside_existing_ones(http: TestHTTPClient) -> None:
+def test_the_first_items_are_not_written_into_a_catalog_with_items(http: TestHTTPClient) -> None:
     style = {"name": "Mine", "description": "", "prompt_template": "mine"}
     setting = {"name": "default_width", "value": "128", "description": ""}
     STYLES.create(style)
@@ -70,12 +68,12 @@ def test_the_first_items_are_not_written_beside_existing_ones(http: TestHTTPClie
         assert http.get("/api/images/settings").json_body == [{"id": 1, **setting}]
 
 
-def test_the_names_of_the_first_settings_are_taken(http: TestHTTPClient) -> None:
+def test_the_names_of_the_first_settings_cannot_be_used_again(http: TestHTTPClient) -> None:
     body = {"name": "default_width", "value": "64", "description": ""}
     assert send(http, "POST", "/api/images/settings", body).status_code == 400
 
 
-def test_an_image_is_the_first_request_of_a_new_deployment(
+def test_the_first_request_of_a_new_deployment_can_generate_an_image(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     response = generate(http, style_id=1)

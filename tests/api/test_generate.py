@@ -1,4 +1,4 @@
-"""`POST /api/images/generate`: the image, and what is said of it."""
+"""`POST /api/images/generate`: the image and its metadata."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def metadata(response: HTTPResponse) -> dict[str, Any]:
     return made
 
 
-def test_a_finished_image_is_answered_with_exactly_the_keys_of_the_spec(
+def test_the_response_with_an_image_has_exactly_the_keys_of_the_spec(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     response = generate(http, **WANTED)
@@ -39,21 +39,21 @@ def test_a_finished_image_is_answered_with_exactly_the_keys_of_the_spec(
     check_cors(response.headers)
 
 
-def test_the_metadata_is_what_was_asked_for(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_metadata_matches_the_request(http: TestHTTPClient, comfyui: str) -> None:
     made = metadata(generate(http, **WANTED))
     assert made == WANTED
     assert type(made["cfg_scale"]) is float
     assert type(made["seed"]) is int
 
 
-def test_the_image_has_the_size_that_was_asked_for(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_image_has_the_requested_size(http: TestHTTPClient, comfyui: str) -> None:
     response = generate(http, width=200, height=80)
     image = picture(response.json_body["image_url"])
     assert (image.width, image.height) == (200, 80)
     assert image.format == "PNG"
 
 
-def test_comfyui_was_given_what_was_asked_for(http: TestHTTPClient, comfyui: str) -> None:
+def test_comfyui_gets_the_requested_parameters(http: TestHTTPClient, comfyui: str) -> None:
     graph = graph_of(generate(http, **WANTED).json_body["image_url"])
     sampler = graph["3"]["inputs"]
     assert {name: sampler[name] for name in ("seed", "steps", "cfg")} == {
@@ -67,7 +67,7 @@ def test_comfyui_was_given_what_was_asked_for(http: TestHTTPClient, comfyui: str
     assert (latent["width"], latent["height"], latent["batch_size"]) == (72, 128, 1)
 
 
-def test_an_image_is_stored_when_the_answer_is_there(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_image_is_stored_before_the_response(http: TestHTTPClient, comfyui: str) -> None:
     response = generate(http)
     job_id = path_of(response.headers["Location"]).rpartition("/")[2]
     stored = boto3.client("s3").get_object(Bucket="images", Key=f"images/{job_id}/0.png")
@@ -75,7 +75,7 @@ def test_an_image_is_stored_when_the_answer_is_there(http: TestHTTPClient, comfy
     assert Image.open(stored["Body"]).size == (64, 64)
 
 
-def test_the_answer_says_where_its_job_is(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_location_header_leads_to_the_job(http: TestHTTPClient, comfyui: str) -> None:
     response = generate(http, seed=5)
     job = http.get(path_of(response.headers["Location"]))
     assert job.json_body["status"] == "succeeded"
@@ -83,7 +83,7 @@ def test_the_answer_says_where_its_job_is(http: TestHTTPClient, comfyui: str) ->
 
 
 @pytest.mark.parametrize("wanted", [{}, {"seed": -1}], ids=["absent", "minus-one"])
-def test_a_seed_that_is_left_open_is_random_and_reported(
+def test_a_seed_that_is_left_out_is_random_and_in_the_metadata(
     http: TestHTTPClient, comfyui: str, wanted: dict[str, int]
 ) -> None:
     responses = [generate(http, **wanted) for _ in range(3)]
@@ -101,11 +101,13 @@ def test_no_digit_of_a_seed_is_lost(http: TestHTTPClient, comfyui: str, seed: in
     assert http.get(path_of(response.headers["Location"])).json_body["seed"] == seed
 
 
-def test_a_whole_cfg_scale_is_as_good_as_a_fraction(http: TestHTTPClient, comfyui: str) -> None:
+def test_cfg_scale_may_be_a_whole_number(http: TestHTTPClient, comfyui: str) -> None:
     assert metadata(generate(http, cfg_scale=8))["cfg_scale"] == 8
 
 
-def test_the_same_request_twice_is_two_images(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_same_request_twice_makes_two_jobs_with_identical_images(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     first, second = generate(http, seed=1), generate(http, seed=1)
     assert first.headers["Location"] != second.headers["Location"]
     pictures = [picture(each.json_body["image_url"]).tobytes() for each in (first, second)]
@@ -113,13 +115,13 @@ def test_the_same_request_twice_is_two_images(http: TestHTTPClient, comfyui: str
 
 
 @pytest.mark.parametrize("prompt", ["x", "  spaced  ", "line\nbreak", "עברית", "(a:1.2) [b] <c>"])
-def test_a_prompt_is_used_to_the_letter(http: TestHTTPClient, comfyui: str, prompt: str) -> None:
+def test_comfyui_gets_the_prompt_unchanged(http: TestHTTPClient, comfyui: str, prompt: str) -> None:
     response = generate(http, prompt=prompt)
     assert metadata(response)["prompt"] == prompt
     assert graph_of(response.json_body["image_url"])["6"]["inputs"]["text"] == prompt
 
 
-def test_the_content_type_may_name_its_charset(http: TestHTTPClient, comfyui: str) -> None:
+def test_every_json_content_type_is_accepted(http: TestHTTPClient, comfyui: str) -> None:
     body = {"prompt": "x", "width": 64, "height": 64}
     for content_type in (
         "application/json; charset=utf-8",

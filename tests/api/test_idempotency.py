@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again is answered again, and made once."""
+"""`Idempotency-Key`: a repeated request returns the same response and makes no second job."""
 
 import json
 from pathlib import Path
@@ -13,8 +13,8 @@ from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
 
 BODY: dict[str, Any] = {"prompt": "a pier", "width": 64, "height": 64}
 GENERATE = "/api/images/generate"
-BAD_KEYS = ["", " ", " a", "x" * 256, "é", "a\tb", "a\x7f", "🔑"]
-GOOD_KEYS = ["a", "x" * 255, "8e03978e-40d5-43dd-bc93-6894a57f9324", 'a "b", c/=~']
+INVALID_KEYS = ["", " ", " a", "x" * 256, "é", "a\tb", "a\x7f", "🔑"]
+VALID_KEYS = ["a", "x" * 255, "8e03978e-40d5-43dd-bc93-6894a57f9324", 'a "b", c/=~']
 
 
 def ask(
@@ -28,12 +28,12 @@ def ask(
 
 
 def image_of(response: HTTPResponse) -> str:
-    """Return an image's address without its signature, which is made anew at every answer."""
+    """Return an image's URL without its signature, which differs in every response."""
     url: str = response.json_body["image_url"]
     return url.partition("?")[0]
 
 
-def test_a_repeated_request_is_answered_alike_and_made_once(
+def test_a_repeated_request_returns_the_same_response_and_makes_no_second_job(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
     first, second = ask(http, "k"), ask(http, "k")
@@ -45,26 +45,30 @@ def test_a_repeated_request_is_answered_alike_and_made_once(
     assert len(http.get(JOBS).json_body) == len(sent) == 1
 
 
-def test_how_the_body_is_written_does_not_matter(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_repeated_body_may_differ_in_field_order_and_whitespace(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     first = ask(http, "k")
     backwards = json.dumps(dict(reversed(BODY.items())), indent=4).encode()
     assert ask(http, "k", backwards).headers["Location"] == first.headers["Location"]
 
 
-def test_other_keys_are_other_requests(http: TestHTTPClient, comfyui: str) -> None:
-    places = {ask(http, key).headers["Location"] for key in ("k", "K", "k ", "kk")}
-    assert len(places) == 4
-    assert send(http, "POST", GENERATE, BODY).headers["Location"] not in places
+def test_requests_with_different_keys_make_different_jobs(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    locations = {ask(http, key).headers["Location"] for key in ("k", "K", "k ", "kk")}
+    assert len(locations) == 4
+    assert send(http, "POST", GENERATE, BODY).headers["Location"] not in locations
 
 
-def test_a_key_cannot_be_used_for_another_body(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_key_with_another_body_returns_422(http: TestHTTPClient, comfyui: str) -> None:
     ask(http, "k")
     for other in ({"prompt": "a quay"}, {**BODY, "seed": 1}, {**BODY, "width": 72}):
         check_error(ask(http, "k", other), 422)
     assert len(http.get(JOBS).json_body) == 1
 
 
-def test_a_key_cannot_be_used_at_another_address(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_key_at_another_path_returns_422(http: TestHTTPClient, comfyui: str) -> None:
     first = ask(http, "k", path="/api/v1/posts/1/generate_images")
     check_error(ask(http, "k"), 422)
     check_error(ask(http, "k", path="/api/v1/posts/2/generate_images"), 422)
@@ -72,21 +76,21 @@ def test_a_key_cannot_be_used_at_another_address(http: TestHTTPClient, comfyui: 
     assert first.status_code == again.status_code == 200
 
 
-def test_a_bad_key_is_refused(http: TestHTTPClient, comfyui: str) -> None:
-    for key in BAD_KEYS:
+def test_an_invalid_key_is_refused(http: TestHTTPClient, comfyui: str) -> None:
+    for key in INVALID_KEYS:
         check_error(ask(http, key), 400, "Idempotency-Key")
     assert http.get(JOBS).json_body == []
 
 
-def test_a_good_key_is_echoed(http: TestHTTPClient, comfyui: str) -> None:
-    for key in GOOD_KEYS:
+def test_a_valid_key_is_echoed(http: TestHTTPClient, comfyui: str) -> None:
+    for key in VALID_KEYS:
         response = ask(http, key, prefer="respond-async")
         assert response.status_code == 202
         assert response.headers["Idempotency-Key"] == key
-    assert len(http.get(JOBS).json_body) == len(GOOD_KEYS)
+    assert len(http.get(JOBS).json_body) == len(VALID_KEYS)
 
 
-def test_an_asynchronous_request_can_be_repeated_to_wait_for_it(
+def test_an_asynchronous_request_can_be_repeated_to_wait_for_its_image(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     first = ask(http, "k", prefer="respond-async")
@@ -97,7 +101,7 @@ def test_an_asynchronous_request_can_be_repeated_to_wait_for_it(
     assert len(http.get(JOBS).json_body) == 1
 
 
-def test_a_finished_request_is_answered_at_once_however_it_is_repeated(
+def test_a_finished_request_repeated_asynchronously_returns_its_image(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     first = ask(http, "k")
@@ -124,12 +128,14 @@ def test_a_request_that_was_refused_does_not_use_up_its_key(
         assert ask(http, "k").status_code == 200
 
 
-def test_images_of_a_post_are_repeated_together(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_repeated_request_for_a_post_returns_the_same_images(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     path, body = "/api/v1/posts/7/generate_images", {**BODY, "count": 3}
     first, second = ask(http, "k", body, path), ask(http, "k", body, path)
-    bare = [
+    urls = [
         [url.partition("?")[0] for url in response.json_body["image_urls"]]
         for response in (first, second)
     ]
-    assert bare[0] == bare[1]
+    assert urls[0] == urls[1]
     assert len(http.get(JOBS).json_body) == 3

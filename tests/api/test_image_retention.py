@@ -1,4 +1,4 @@
-"""`IMAGE_RETENTION_DAYS`: a link is given for as long as the image is kept, and no longer."""
+"""`IMAGE_RETENTION_DAYS`: links to an image end when the image expires."""
 
 import pytest
 from chalice.test import TestHTTPClient
@@ -8,7 +8,7 @@ from chalicelib.api import job_resource
 from chalicelib.config import config
 from chalicelib.models.jobs import job as job_module
 from chalicelib.models.jobs.job import Job
-from tests.api.calls import JOBS, SMALL, everything, send
+from tests.api.calls import JOBS, SMALL, all_items, send
 from tests.api.contract import check_error
 from tests.api.test_files import FILES
 
@@ -23,8 +23,8 @@ def seven_days(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "config", limited)
 
 
-def made(http: TestHTTPClient, path: str = GENERATE, *, days_ago: float = 0) -> str:
-    """Make an image under a key; return the id of its job, which ended so long ago."""
+def job_with_image(http: TestHTTPClient, path: str = GENERATE, *, days_ago: float = 0) -> str:
+    """Generate an image with an idempotency key; return the id of its job, ended `days_ago`."""
     body = {"prompt": "a barn", **SMALL}
     assert send(http, "POST", path, body, idempotency_key="k").status_code == 200
     [resource] = http.get(JOBS).json_body
@@ -33,24 +33,24 @@ def made(http: TestHTTPClient, path: str = GENERATE, *, days_ago: float = 0) -> 
     return job.id
 
 
-def test_until_the_last_day_everything_is_as_ever(http: TestHTTPClient, comfyui: str) -> None:
-    job_id = made(http, days_ago=DAYS - 0.1)
+def test_links_work_until_the_last_day_of_the_retention(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = job_with_image(http, days_ago=DAYS - 0.1)
     assert len(http.get(f"{JOBS}/{job_id}").json_body["image_urls"]) == 1
     for path in (f"{FILES}/{job_id}-0", f"{FILES}/{job_id}-0/provenance"):
         assert http.get(path).status_code == 302
 
 
-def test_after_it_a_link_says_for_how_long_images_are_kept(
+def test_after_the_retention_a_link_returns_404_with_the_number_of_days(
     http: TestHTTPClient, comfyui: str
 ) -> None:
-    job_id = made(http, days_ago=DAYS)
+    job_id = job_with_image(http, days_ago=DAYS)
     for path in (f"{FILES}/{job_id}-0", f"{FILES}/{job_id}-0/provenance"):
         details = check_error(http.get(path), 404)
         assert "images are kept for 7 days" in details["error"]
 
 
-def test_after_it_a_job_is_as_it_was_but_for_its_links(http: TestHTTPClient, comfyui: str) -> None:
-    job_id = made(http)
+def test_after_the_retention_a_job_loses_only_its_links(http: TestHTTPClient, comfyui: str) -> None:
+    job_id = job_with_image(http)
     before = http.get(f"{JOBS}/{job_id}").json_body
     job = Job.find(job_id)
     job.update([Job.finished_at.set(job.finished_at - DAYS * 86_400)])
@@ -58,32 +58,34 @@ def test_after_it_a_job_is_as_it_was_but_for_its_links(http: TestHTTPClient, com
     assert after == before | {"image_urls": [], "finished_at": after["finished_at"]}
 
 
-def test_after_it_a_post_does_not_list_the_image(http: TestHTTPClient, comfyui: str) -> None:
-    made(http, f"{POST}/generate_images", days_ago=DAYS)
+def test_after_the_retention_a_post_does_not_list_the_image(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    job_with_image(http, f"{POST}/generate_images", days_ago=DAYS)
     assert http.get(f"{POST}/images").json_body == []
 
 
 @pytest.mark.parametrize("path", [GENERATE, f"{POST}/generate_images"])
-def test_after_it_a_repeated_request_is_told_to_take_another_key(
+def test_after_the_retention_a_repeated_request_returns_404_and_suggests_another_key(
     http: TestHTTPClient, comfyui: str, path: str
 ) -> None:
-    made(http, path, days_ago=DAYS)
+    job_with_image(http, path, days_ago=DAYS)
     body = {"prompt": "a barn", **SMALL}
     details = check_error(send(http, "POST", path, body, idempotency_key="k"), 404)
     assert "Idempotency-Key" in details["suggestion"]
     assert send(http, "POST", path, body, idempotency_key="another").status_code == 200
 
 
-def test_images_are_kept_for_ever_unless_days_are_set() -> None:
+def test_images_do_not_expire_by_default() -> None:
     assert config.image_retention_days == 0
     assert structs.replace(config).image_retention_days == 0
 
 
-def test_pages_of_a_post_go_past_what_is_not_kept(http: TestHTTPClient, comfyui: str) -> None:
+def test_pages_of_a_post_skip_expired_images(http: TestHTTPClient, comfyui: str) -> None:
     body = {"prompt": "a barn", **SMALL, "count": 5}
     assert send(http, "POST", f"{POST}/generate_images", body).status_code == 200
     ids = sorted(job["id"] for job in http.get(JOBS).json_body)
     for job in map(Job.find, ids[:3]):
         job.update([Job.finished_at.set(job.finished_at - DAYS * 86_400)])
-    listed = everything(http, f"{POST}/images?limit=1")
+    listed = all_items(http, f"{POST}/images?limit=1")
     assert [image["job_id"] for image in listed] == ids[3:]

@@ -1,4 +1,4 @@
-"""`/api/images/jobs`: every request, newest first, and what became of it."""
+"""`/api/images/jobs`: the list of jobs, newest first, and each job."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +10,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.parameters import JobParameters
 from tests.api.calls import (
     JOBS,
-    but_wait,
-    everything,
+    all_items,
     generate,
     generate_later,
     next_path,
@@ -19,6 +18,7 @@ from tests.api.calls import (
     picture,
     put_setting,
     send,
+    without_wait,
 )
 from tests.api.contract import check_error
 
@@ -38,7 +38,7 @@ UNKNOWN = [
 
 
 def accept_many(http: TestHTTPClient, batches: int) -> list[str]:
-    """Have eight jobs a batch accepted; return their ids, newest first."""
+    """Submit eight jobs per batch; return their ids, newest first."""
     body = {"prompt": "x", "count": 8}
     path = "/api/v1/posts/7/generate_images"
     answers = [send(http, "POST", path, body, prefer="respond-async") for _ in range(batches)]
@@ -59,10 +59,10 @@ def test_jobs_are_listed_newest_first(http: TestHTTPClient, comfyui: str) -> Non
     by_age = sorted(jobs, key=lambda job: job["created_at"], reverse=True)
     assert [job["created_at"] for job in jobs] == [job["created_at"] for job in by_age]
     assert sorted(job["id"] for job in jobs) == sorted(job["id"] for job in accepted)
-    assert all(but_wait(job) in map(but_wait, accepted) for job in jobs)
+    assert all(without_wait(job) in map(without_wait, accepted) for job in jobs)
 
 
-def test_pages_give_every_job_once(http: TestHTTPClient, comfyui: str) -> None:
+def test_pages_return_every_job_once(http: TestHTTPClient, comfyui: str) -> None:
     ids = accept_many(http, 4)
     for limit in (1, 7, 31, 32, 33):
         found = list(pages(http, f"{JOBS}?limit={limit}"))
@@ -70,16 +70,16 @@ def test_pages_give_every_job_once(http: TestHTTPClient, comfyui: str) -> None:
         assert all(len(page) == limit for page in found[:-1])
 
 
-def test_a_list_without_limit_is_paged_too(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_list_without_a_limit_has_pages_of_fifty(http: TestHTTPClient, comfyui: str) -> None:
     ids = accept_many(http, 7)
     first = http.get(JOBS)
     assert [job["id"] for job in first.json_body] == ids[:50]
     following = next_path(first)
     assert following
-    assert [job["id"] for job in everything(http, following)] == ids[50:]
+    assert [job["id"] for job in all_items(http, following)] == ids[50:]
 
 
-def test_jobs_accepted_meanwhile_do_not_disturb_the_pages(
+def test_jobs_accepted_meanwhile_do_not_change_the_next_pages(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     ids = accept_many(http, 2)
@@ -87,7 +87,7 @@ def test_jobs_accepted_meanwhile_do_not_disturb_the_pages(
     accept_many(http, 1)
     following = next_path(first)
     assert following
-    rest = [job["id"] for job in everything(http, following)]
+    rest = [job["id"] for job in all_items(http, following)]
     assert [job["id"] for job in first.json_body] + rest == ids
 
 
@@ -111,7 +111,7 @@ def test_jobs_are_listed_by_status(http: TestHTTPClient, comfyui: str) -> None:
     assert {job["id"] for job in http.get(JOBS).json_body} == {done, waiting, failed}
 
 
-def test_pages_of_a_status_hold_to_it(http: TestHTTPClient, comfyui: str) -> None:
+def test_every_page_keeps_the_status_filter(http: TestHTTPClient, comfyui: str) -> None:
     generate(http)
     ids = accept_many(http, 2)
     found = list(pages(http, f"{JOBS}?status=queued&limit=5"))
@@ -125,7 +125,7 @@ def test_an_unknown_status_is_refused(http: TestHTTPClient, status: str) -> None
     assert all(known in details["error"] for known in STATUSES)
 
 
-def test_a_bad_page_is_refused(http: TestHTTPClient) -> None:
+def test_an_invalid_limit_or_cursor_is_refused(http: TestHTTPClient) -> None:
     for limit in ("0", "1001", "-1", "x", ""):
         check_error(http.get(f"{JOBS}?limit={limit}"), 400, "limit")
     for cursor in ("", "!", "x", "MDFBUlozTkRFS1RTVjRSUkZGUTY5RzVGQVZBQkM"):
@@ -160,9 +160,9 @@ def test_the_times_of_a_job_are_in_order_and_in_utc(http: TestHTTPClient, comfyu
     assert job["started_at"] == times[1]
 
 
-def test_a_job_is_found_however_its_id_is_cased(http: TestHTTPClient, comfyui: str) -> None:
+def test_job_ids_are_case_insensitive(http: TestHTTPClient, comfyui: str) -> None:
     job = generate_later(http).json_body
-    assert but_wait(http.get(f"{JOBS}/{job['id'].lower()}").json_body) == but_wait(job)
+    assert without_wait(http.get(f"{JOBS}/{job['id'].lower()}").json_body) == without_wait(job)
 
 
 def test_an_unknown_job_is_not_found(http: TestHTTPClient, comfyui: str) -> None:
@@ -173,25 +173,25 @@ def test_an_unknown_job_is_not_found(http: TestHTTPClient, comfyui: str) -> None
         assert response.json_body["message"] == "Job not found"
 
 
-def test_the_record_of_a_key_is_no_job(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_record_of_an_idempotency_key_is_not_a_job(http: TestHTTPClient, comfyui: str) -> None:
     body = {"prompt": "x", "width": 64, "height": 64}
     send(http, "POST", "/api/images/generate", body, idempotency_key="foo")
     assert len(http.get(JOBS).json_body) == 1
     check_error(http.get(f"{JOBS}/{UNKNOWN[7]}"), 404)
 
 
-def test_a_job_whose_parameters_have_expired_is_gone_for_everybody(
+def test_a_job_whose_parameters_have_expired_returns_404_and_is_not_listed(
     http: TestHTTPClient, comfyui: str
 ) -> None:
-    """DynamoDB deletes what has expired in no order; here the parameters went first."""
+    """DynamoDB deletes expired items in any order; here it deletes the parameters first."""
     ids = accept_many(http, 1)
     JobParameters(f"parameters:{ids[1]}").delete()
-    listed = everything(http, f"{JOBS}?limit=3")
+    listed = all_items(http, f"{JOBS}?limit=3")
     assert [job["id"] for job in listed] == [ids[0], *ids[2:]]
     check_error(http.get(f"{JOBS}/{ids[1]}"), 404)
 
 
-def test_a_page_that_lost_a_job_leads_on(http: TestHTTPClient, comfyui: str) -> None:
+def test_pages_skip_jobs_whose_parameters_have_expired(http: TestHTTPClient, comfyui: str) -> None:
     ids = accept_many(http, 1)
     for each in ids[1:3]:
         JobParameters(f"parameters:{each}").delete()
@@ -202,5 +202,7 @@ def test_a_page_that_lost_a_job_leads_on(http: TestHTTPClient, comfyui: str) -> 
 
 def test_parameters_are_kept_for_longer_than_their_job(http: TestHTTPClient, comfyui: str) -> None:
     [job_id] = [generate_later(http).json_body["id"]]
-    stay = JobParameters.get(f"parameters:{job_id}").expires_at - Job.find(job_id).expires_at
-    assert stay >= 7 * 86_400
+    extra_seconds = (
+        JobParameters.get(f"parameters:{job_id}").expires_at - Job.find(job_id).expires_at
+    )
+    assert extra_seconds >= 7 * 86_400

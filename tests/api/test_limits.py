@@ -1,4 +1,4 @@
-"""Every limit of a generation request, at both edges, and what is no number at all."""
+"""The limits of every field of a generation request, and values of the wrong type."""
 
 import json
 from time import process_time
@@ -9,7 +9,7 @@ from chalice.test import TestHTTPClient
 from tests.api.calls import generate_later, send
 from tests.api.contract import check_error
 
-# What is accepted and what is refused, edges first.
+# The accepted and the refused values of each field, edges first.
 LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "prompt": (["x", "x" * 10_000, "😀" * 10_000, "\u200b"], ["", "x" * 10_001, "😀" * 10_001]),
     "negative_prompt": (["", " ", "x" * 10_000], ["x" * 10_001, "a\0"]),
@@ -22,8 +22,8 @@ LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "format_id": ([1], [0, -1, 10**12 + 1, 2**64]),
     "expires_in_seconds": ([60, 604_800], [59, 604_801, 0, -60]),
 }
-# JSON that is none of the type that every numeric field has.
-NO_NUMBERS = [
+# JSON that no numeric field accepts.
+NOT_NUMBERS = [
     '"512"',
     '"7.0"',
     "true",
@@ -67,20 +67,20 @@ def test_a_field_is_refused_beyond_its_limits(
 
 
 @pytest.mark.parametrize("field", NUMBERS)
-def test_only_numbers_are_numbers(http: TestHTTPClient, field: str) -> None:
-    for value in NO_NUMBERS:
+def test_a_numeric_field_refuses_other_types(http: TestHTTPClient, field: str) -> None:
+    for value in NOT_NUMBERS:
         response = send(http, "POST", "/api/images/generate", raw(field, value))
         assert "must be" in check_error(response, 400, field)["error"]
 
 
 @pytest.mark.parametrize("field", [field for field in NUMBERS if field != "cfg_scale"])
-def test_whole_numbers_are_written_without_a_point(http: TestHTTPClient, field: str) -> None:
+def test_an_integer_field_refuses_decimals_and_exponents(http: TestHTTPClient, field: str) -> None:
     for value in ("64.5", "64.0", "6.4e1", "1e2", "-1.0"):
         check_error(send(http, "POST", "/api/images/generate", raw(field, value)), 400, field)
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
-def test_only_texts_are_texts(http: TestHTTPClient, field: str) -> None:
+def test_a_text_field_refuses_other_types(http: TestHTTPClient, field: str) -> None:
     for value in (1, 1.5, True, None, [], ["x"], {}, {"text": "x"}):
         body = json.dumps({"prompt": "x", field: value}).encode()
         check_error(send(http, "POST", "/api/images/generate", body), 400, field)
@@ -92,15 +92,15 @@ def test_a_blank_prompt_is_refused(http: TestHTTPClient) -> None:
         check_error(send(http, "POST", "/api/images/generate", body), 400, "prompt")
 
 
-def test_a_text_of_nothing_but_blanks_is_refused_in_time(http: TestHTTPClient) -> None:
-    """A pattern that tries every way to split the blanks would take minutes."""
+def test_a_long_blank_prompt_is_refused_within_seconds(http: TestHTTPClient) -> None:
+    """A regular expression that tries every way to split the blanks takes minutes."""
     for prompt in (" " * 10_000, "\t " * 5_000, " " * 9_999 + "\0"):
         began = process_time()
         check_error(send(http, "POST", "/api/images/generate", {"prompt": prompt}), 400, "prompt")
         assert process_time() - began < 5
 
 
-def test_a_number_that_json_does_not_have_is_refused(http: TestHTTPClient) -> None:
+def test_a_number_that_is_not_valid_json_is_refused(http: TestHTTPClient) -> None:
     for value in INVALID_JSON:
         response = send(http, "POST", "/api/images/generate", raw("width", value))
         assert "JSON" in check_error(response, 400)["error"]
@@ -118,7 +118,7 @@ def test_an_unknown_field_is_named(http: TestHTTPClient) -> None:
         assert "cfg_scale" in details["suggestion"]
 
 
-def test_the_first_wrong_field_is_named_among_several(http: TestHTTPClient) -> None:
+def test_one_of_several_wrong_fields_is_named(http: TestHTTPClient) -> None:
     body = {"prompt": "x", "width": 1, "height": 1, "steps": 0}
     details = check_error(send(http, "POST", "/api/images/generate", body), 400)
     assert details["field"] in ("width", "height", "steps")

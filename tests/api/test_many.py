@@ -1,4 +1,4 @@
-"""Many jobs in one request: accepted by themselves, and canceled a hundred at a time."""
+"""Many jobs in one request: batches, and canceling up to a hundred jobs."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,12 +17,12 @@ from tests.api.keyed import KeyedClient, keyed
 from tests.conftest import Messages
 
 BATCH, CANCEL = f"{JOBS}/batch", f"{JOBS}/cancel"
-Make = Callable[..., KeyedClient]
+NewClient = Callable[..., KeyedClient]
 
 
 @pytest.fixture
-def having(aws: None, comfyui: str) -> Make:
-    """Callers who may not do everything, each with a key as wanted."""
+def new_client(aws: None, comfyui: str) -> NewClient:
+    """A function that returns a client with a new key, which has no admin scope."""
     gateway = cast("Chalice", Gateway(app.app))
     scopes = ("read", "generate")
     return lambda **wanted: keyed(Client(gateway), gateway, scopes=scopes, **wanted)
@@ -33,7 +33,7 @@ def bodies(count: int, **wanted: Any) -> list[dict[str, Any]]:
 
 
 def batch(http: TestHTTPClient, requests: object, **headers: str) -> list[dict[str, Any]]:
-    """Send a batch that is answered; return its results."""
+    """Send a batch that is not refused as a whole; return its results."""
     response = send(http, "POST", BATCH, {"requests": requests}, **headers)
     assert response.status_code == 200, response.body
     results: list[dict[str, Any]] = response.json_body["results"]
@@ -51,7 +51,7 @@ def cancel(http: TestHTTPClient, **which: Any) -> dict[str, Any]:
     return answered
 
 
-def test_a_batch_is_accepted_in_the_order_of_its_results(
+def test_the_results_of_a_batch_have_the_order_of_its_requests(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
     results = batch(http, bodies(100))
@@ -64,7 +64,9 @@ def test_a_batch_is_accepted_in_the_order_of_its_results(
     assert {each["job"]["status"] for each in results} == {"queued"}
 
 
-def test_each_request_of_a_batch_is_answered_by_itself(http: TestHTTPClient, comfyui: str) -> None:
+def test_each_request_of_a_batch_has_its_own_status_and_error(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     good = bodies(1)[0]
     wrong = [
         {"width": 64},
@@ -95,12 +97,12 @@ def test_each_request_of_a_batch_is_answered_by_itself(http: TestHTTPClient, com
     ],
     ids=repr,
 )
-def test_what_is_no_batch_is_refused_whole(http: TestHTTPClient, body: Any) -> None:
+def test_an_invalid_batch_is_refused_as_a_whole(http: TestHTTPClient, body: Any) -> None:
     check_error(send(http, "POST", BATCH, body), 400)
     assert http.get(JOBS).json_body == []
 
 
-def test_a_batch_may_have_a_megabyte_and_no_more(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_batch_larger_than_a_megabyte_is_refused(http: TestHTTPClient, comfyui: str) -> None:
     large = bodies(100, negative_prompt="n" * 9_900)
     assert [each["status"] for each in batch(http, large)] == [202] * 100
     too_large = bodies(100, negative_prompt="n" * 10_000, prompt="p" * 1000)
@@ -111,7 +113,7 @@ def test_a_batch_may_have_a_megabyte_and_no_more(http: TestHTTPClient, comfyui: 
     check_error(alone, 413)
 
 
-def test_the_texts_of_a_batch_whose_answer_would_be_too_large_are_left_out(
+def test_metadata_is_left_out_where_the_response_to_a_batch_would_be_too_large(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     style = {"name": "long", "description": "", "prompt_template": "😀" * 10_000}
@@ -123,14 +125,16 @@ def test_the_texts_of_a_batch_whose_answer_would_be_too_large_are_left_out(
     assert len(set(ids(results))) == 60
 
 
-def test_a_batch_does_not_say_that_it_waits(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_batch_does_not_apply_a_wait_preference(http: TestHTTPClient, comfyui: str) -> None:
     answer = send(http, "POST", BATCH, {"requests": bodies(1)}, prefer="wait=20")
     assert "Preference-Applied" not in answer.headers
     answer = send(http, "POST", BATCH, {"requests": bodies(1)}, prefer="respond-async, wait=20")
     assert answer.headers["Preference-Applied"] == "respond-async"
 
 
-def test_one_key_makes_a_batch_once(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_batch_repeated_with_its_key_makes_no_new_jobs(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     first = batch(http, bodies(5), idempotency_key="a")
     again = batch(http, bodies(5), idempotency_key="a")
     assert ids(first) == ids(again)
@@ -141,14 +145,18 @@ def test_one_key_makes_a_batch_once(http: TestHTTPClient, comfyui: str) -> None:
     assert len(http.get(JOBS).json_body) == 6
 
 
-def test_a_batch_shares_no_key_with_other_requests(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_batch_and_another_request_can_use_the_same_key(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     one = send(http, "POST", "/api/images/generate", bodies(1)[0], idempotency_key="a")
     assert one.status_code == 200
     assert batch(http, bodies(1), idempotency_key="a")[0]["status"] == 202
 
 
-def test_a_batch_is_one_request_of_the_minute_and_as_many_images_of_the_day(having: Make) -> None:
-    http = having(requests_per_minute=2, images_per_day=7)
+def test_a_batch_counts_as_one_request_per_minute_and_its_images_count_per_day(
+    new_client: NewClient,
+) -> None:
+    http = new_client(requests_per_minute=2, images_per_day=7)
     results = batch(http, bodies(10))
     statuses = [each["status"] for each in results]
     assert (statuses.count(202), statuses.count(429)) == (7, 3)
@@ -157,24 +165,24 @@ def test_a_batch_is_one_request_of_the_minute_and_as_many_images_of_the_day(havi
     assert len(http.get(JOBS).json_body) == 7
 
 
-def test_the_settings_are_read_once_for_a_batch(
+def test_a_batch_reads_the_settings_once(
     http: TestHTTPClient, comfyui: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_setting(http, "default_steps", "7")
-    asked, query = list[str](), Entry.query.__func__  # type: ignore[attr-defined]
+    read_keys, query = list[str](), Entry.query.__func__  # type: ignore[attr-defined]
 
     def count(cls: Any, key: str, *args: Any, **how: Any) -> Any:
-        asked.append(key)
+        read_keys.append(key)
         return query(cls, key, *args, **how)
 
     monkeypatch.setattr(Entry, "query", classmethod(count))
     results = batch(http, bodies(20))
     assert {Job.show(each).parameters["steps"] for each in ids(results)} == {7}
-    assert asked.count("settings") == 1
+    assert read_keys.count("settings") == 1
 
 
 @pytest.mark.parametrize("which", ["status", "post_id", "ids"])
-def test_jobs_are_canceled_a_hundred_at_a_time(
+def test_one_request_cancels_up_to_a_hundred_jobs(
     http: TestHTTPClient, comfyui: str, which: str
 ) -> None:
     post = "/api/v1/posts/7/generate_images"
@@ -191,7 +199,9 @@ def test_jobs_are_canceled_a_hundred_at_a_time(
     assert {each["status"] for each in http.get(f"{JOBS}?limit=1000").json_body} == {"canceled"}
 
 
-def test_what_has_ended_stays_as_it_is(http: TestHTTPClient, comfyui: str) -> None:
+def test_canceling_many_jobs_leaves_ended_jobs_unchanged(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     assert generate(http).status_code == 200
     [done] = http.get(JOBS).json_body
     waiting = generate_later(http).json_body["id"]
@@ -201,20 +211,20 @@ def test_what_has_ended_stays_as_it_is(http: TestHTTPClient, comfyui: str) -> No
         "canceled": [waiting],
         "more": False,
     }
-    assert cancel(http, ids=[waiting])["canceled"] == [waiting], "harmless when repeated"
+    assert cancel(http, ids=[waiting])["canceled"] == [waiting], "canceling again is harmless"
     assert cancel(http, status="queued")["canceled"] == []
     assert http.get(f"{JOBS}/{done['id']}").json_body["status"] == "succeeded"
 
 
-def test_nobody_cancels_what_is_anothers(having: Make) -> None:
-    ada, bob = having(owner="ada"), having(owner="bob")
+def test_an_owner_cannot_cancel_another_owners_jobs(new_client: NewClient) -> None:
+    ada, bob = new_client(owner="ada"), new_client(owner="bob")
     post = "/api/v1/posts/7/generate_images"
-    [hers] = send(ada, "POST", post, bodies(1)[0], prefer="respond-async").json_body["jobs"]
-    for which in ({"status": "queued"}, {"post_id": "7"}, {"ids": [hers["id"]]}):
+    [job_of_ada] = send(ada, "POST", post, bodies(1)[0], prefer="respond-async").json_body["jobs"]
+    for which in ({"status": "queued"}, {"post_id": "7"}, {"ids": [job_of_ada["id"]]}):
         assert cancel(bob, **which)["canceled"] == []
     gateway = cast("Chalice", Gateway(app.app))
     admin = keyed(Client(gateway), gateway)
-    assert cancel(admin, post_id="7")["canceled"] == [hers["id"]]
+    assert cancel(admin, post_id="7")["canceled"] == [job_of_ada["id"]]
 
 
 @pytest.mark.parametrize(
@@ -232,12 +242,12 @@ def test_nobody_cancels_what_is_anothers(having: Make) -> None:
     ],
     ids=repr,
 )
-def test_it_must_be_said_which_jobs_to_cancel(http: TestHTTPClient, body: Any) -> None:
+def test_an_invalid_selection_of_jobs_to_cancel_is_refused(http: TestHTTPClient, body: Any) -> None:
     check_error(send(http, "POST", CANCEL, body), 400)
 
 
 @pytest.mark.parametrize("path", [BATCH, CANCEL])
-def test_who_may_only_read_neither_makes_nor_cancels(aws: None, path: str) -> None:
+def test_the_read_scope_can_neither_make_nor_cancel_jobs(aws: None, path: str) -> None:
     gateway = cast("Chalice", Gateway(app.app))
     reader = keyed(Client(gateway), gateway, scopes=("read",))
     answered: HTTPResponse = send(reader, "POST", path, {"status": "queued"})

@@ -1,4 +1,4 @@
-"""`Prefer`: how long a caller will wait, and what it gets when the image is not there by then."""
+"""`Prefer`: how long a caller waits, and the response if the image is not finished by then."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from chalice.test import TestHTTPClient
 
 from local.comfyui.background import serve
-from tests.api.calls import but_wait, generate_later, path_of, send
+from tests.api.calls import generate_later, path_of, send, without_wait
 from tests.api.contract import check_cors
 from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
 
@@ -53,16 +53,14 @@ def ask(http: TestHTTPClient, prefer: str) -> Any:
 
 
 def messages() -> list[str]:
-    """Read the messages that are due."""
+    """Return the messages that SQS delivers now."""
     sqs = boto3.client("sqs")
     url = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
     received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [message["Body"] for message in received.get("Messages", [])]
 
 
-def test_an_asynchronous_request_is_answered_with_its_job(
-    http: TestHTTPClient, comfyui: str
-) -> None:
+def test_an_asynchronous_request_returns_its_job(http: TestHTTPClient, comfyui: str) -> None:
     response = ask(http, "respond-async")
     assert response.status_code == 202
     job = response.json_body
@@ -73,7 +71,7 @@ def test_an_asynchronous_request_is_answered_with_its_job(
     check_cors(response.headers)
 
 
-def test_an_asynchronous_request_says_where_to_look_and_when(
+def test_an_asynchronous_response_has_location_and_retry_after(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     response = ask(http, "respond-async")
@@ -81,17 +79,17 @@ def test_an_asynchronous_request_says_where_to_look_and_when(
     assert response.headers["Retry-After"].isdigit()
     assert response.headers["Preference-Applied"] == "respond-async"
     job = http.get(path_of(response.headers["Location"])).json_body
-    assert but_wait(job) == but_wait(response.json_body)
+    assert without_wait(job) == without_wait(response.json_body)
 
 
-def test_an_asynchronous_answer_does_not_read_the_queue(http: TestHTTPClient, comfyui: str) -> None:
-    told = [ask(http, "respond-async").json_body["queue_position"] for _ in range(2)]
-    assert told == [None, None]
+def test_an_asynchronous_response_has_no_queue_position(http: TestHTTPClient, comfyui: str) -> None:
+    positions = [ask(http, "respond-async").json_body["queue_position"] for _ in range(2)]
+    assert positions == [None, None]
     jobs = http.get("/api/images/jobs").json_body
     assert sorted(job["queue_position"] for job in jobs) == [0, 1]
 
 
-def test_an_asynchronous_request_wakes_a_worker_at_once(
+def test_an_asynchronous_request_sends_its_message_without_delay(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
     response = ask(http, "respond-async")
@@ -99,7 +97,7 @@ def test_an_asynchronous_request_wakes_a_worker_at_once(
     assert messages() == [response.json_body["id"]]
 
 
-def test_a_synchronous_request_wakes_a_worker_only_after_the_wait(
+def test_a_synchronous_request_sends_its_message_with_a_delay(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
     assert ask(http, "wait=3").status_code == 200
@@ -120,7 +118,7 @@ def test_a_synchronous_request_wakes_a_worker_only_after_the_wait(
         ("respond-async, wait=10", "respond-async, wait=10"),
     ],
 )
-def test_a_wait_is_followed_up_to_its_limit(
+def test_a_wait_is_applied_up_to_its_limit(
     http: TestHTTPClient, comfyui: str, prefer: str, applied: str
 ) -> None:
     response = ask(http, prefer)
@@ -129,7 +127,7 @@ def test_a_wait_is_followed_up_to_its_limit(
     assert "Retry-After" not in response.headers
 
 
-def test_not_to_wait_is_to_be_answered_asynchronously(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_wait_of_zero_returns_the_job(http: TestHTTPClient, comfyui: str) -> None:
     response = ask(http, "wait=0")
     assert response.status_code == 202
     assert response.headers["Preference-Applied"] == "wait=0"
@@ -142,13 +140,15 @@ def test_malformed_preferences_are_ignored(http: TestHTTPClient, comfyui: str) -
         assert "Preference-Applied" not in response.headers
 
 
-def test_without_a_preference_the_image_is_waited_for(http: TestHTTPClient, comfyui: str) -> None:
+def test_without_a_preference_the_request_waits_for_the_image(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     response = send(http, "POST", "/api/images/generate", BODY)
     assert response.status_code == 200
     assert "Preference-Applied" not in response.headers
 
 
-def test_an_image_that_takes_longer_than_the_wait_is_answered_with_its_job(
+def test_a_request_whose_image_takes_longer_than_the_wait_returns_its_job(
     http: TestHTTPClient, sent: Messages, tmp_path: Path
 ) -> None:
     with serve(tmp_path, CHECKPOINT, port=COMFYUI_PORT, step_seconds=2.0):
@@ -162,7 +162,7 @@ def test_an_image_that_takes_longer_than_the_wait_is_answered_with_its_job(
     assert "1 job running" in busy["message"]
 
 
-def test_two_asynchronous_requests_are_two_jobs(
+def test_two_asynchronous_requests_make_two_jobs(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
     ids = {generate_later(http, seed=1).json_body["id"] for _ in range(2)}

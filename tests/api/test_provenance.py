@@ -1,4 +1,4 @@
-"""`/api/images/files/{image_id}/provenance`: all that it takes to make an image again."""
+"""`/api/images/files/{image_id}/provenance`: what is needed to generate an image again."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from chalicelib.version import VERSION
 from local.comfyui.background import serve
 from tests.api.calls import generate, generate_later, graph_of, put_setting
 from tests.api.contract import check_cors, check_error
-from tests.api.test_files import FILES, made
+from tests.api.test_files import FILES, job_with_image
 from tests.conftest import CHECKPOINT, COMFYUI_PORT
 from tests.contracts.protocol import ComfyUI
 
@@ -34,54 +34,58 @@ def image_of(http: TestHTTPClient, image_id: str) -> bytes:
     return requests.get(url, timeout=10).content
 
 
-def test_an_image_can_be_made_again_from_its_provenance(
+def test_an_image_can_be_generated_again_from_its_provenance(
     http: TestHTTPClient, comfyui: str, tmp_path: Path
 ) -> None:
     put_setting(http, "default_sampler", "dpmpp_2m")
-    image_id = f"{made(http)}-0"
-    told, image = fetch(http, image_id).json(), image_of(http, image_id)
+    image_id = f"{job_with_image(http)}-0"
+    provenance, image = fetch(http, image_id).json(), image_of(http, image_id)
     with serve(tmp_path / "another", CHECKPOINT) as url:
         another = ComfyUI(url, CHECKPOINT)
-        run = another.run(told["workflow"])
-        output = told["output"]
+        run = another.run(provenance["workflow"])
+        output = provenance["output"]
         again = run.entry["outputs"][output["node_id"]]["images"][output["index"]]
         assert another.view(again).content == image
-    assert (told["sha256"], told["bytes"]) == (sha256(image).hexdigest(), len(image))
+    assert (provenance["sha256"], provenance["bytes"]) == (sha256(image).hexdigest(), len(image))
 
 
-def test_it_says_what_the_image_was_made_with(http: TestHTTPClient, comfyui: str) -> None:
+def test_provenance_has_the_parameters_the_graph_and_the_software_of_an_image(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     answer = generate(http, seed=2**64 - 1, cfg_scale=3.5, negative_prompt="text")
     job_id = answer.headers["Location"].rpartition("/")[2]
-    told = fetch(http, f"{job_id}-0").json()
+    provenance = fetch(http, f"{job_id}-0").json()
     metadata = answer.json_body["metadata"]
-    assert told["parameters"] == metadata | {
+    assert provenance["parameters"] == metadata | {
         "checkpoint": CHECKPOINT,
         "sampler": "euler",
         "scheduler": "normal",
     }
-    assert told["workflow"] == graph_of(answer.json_body["image_url"])
-    assert told["made_with"].keys() > {"darkroom", "comfyui", "pytorch", "device"}
-    assert told["made_with"]["darkroom"] == VERSION
-    assert told["made_with"]["device"] == "stand-in"
+    assert provenance["workflow"] == graph_of(answer.json_body["image_url"])
+    assert provenance["made_with"].keys() > {"darkroom", "comfyui", "pytorch", "device"}
+    assert provenance["made_with"]["darkroom"] == VERSION
+    assert provenance["made_with"]["device"] == "stand-in"
 
 
-def test_it_opens_in_a_browser_as_json(http: TestHTTPClient, comfyui: str) -> None:
-    image_id = f"{made(http)}-0"
+def test_provenance_opens_in_a_browser_as_json(http: TestHTTPClient, comfyui: str) -> None:
+    image_id = f"{job_with_image(http)}-0"
     headers = fetch(http, image_id).headers
     assert headers["Content-Type"] == "application/json"
     assert headers["Content-Disposition"] == f'inline; filename="{image_id}.json"'
 
 
-def test_it_tells_no_secrets_and_no_addresses(http: TestHTTPClient, comfyui: str) -> None:
-    text = fetch(http, f"{made(http)}-0").text
+def test_provenance_contains_no_secrets_and_no_addresses(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    text = fetch(http, f"{job_with_image(http)}-0").text
     secrets = ("127.0.0.1", str(COMFYUI_PORT), "testing", "argv", "http", "amazonaws", "Bucket")
     assert not [each for each in secrets if each in text], text
 
 
-def test_the_provenance_of_an_unknown_image_is_not_found_like_the_image(
+def test_the_provenance_of_an_unknown_image_returns_the_same_404_as_the_image(
     http: TestHTTPClient, comfyui: str
 ) -> None:
-    job_id = made(http)
+    job_id = job_with_image(http)
     later = generate_later(http).json_body["id"]
     unknown = [f"{job_id}-1", job_id, f"{job_id}-0-0", f"{job_id}-²", "x", "-0", "..", f"{later}-0"]
     for image_id in unknown:
@@ -89,23 +93,25 @@ def test_the_provenance_of_an_unknown_image_is_not_found_like_the_image(
         assert check_error(http.get(f"{path}/provenance"), 404) == check_error(http.get(path), 404)
 
 
-def forget(job_id: str) -> None:
-    """Make a job like those from before provenance was recorded."""
+def remove_provenance(job_id: str) -> None:
+    """Remove a job's provenance, as for images from before it was recorded."""
     job = Job.find(job_id)
     bare: list[Any] = [{"id": each["id"], "key": each["key"]} for each in job.images]
     job.update([Job.images.set(bare)])
 
 
-def test_an_older_image_has_none_and_says_so(http: TestHTTPClient, comfyui: str) -> None:
-    job_id = made(http)
-    forget(job_id)
+def test_an_image_from_before_provenance_was_recorded_returns_404_with_that_reason(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    job_id = job_with_image(http)
+    remove_provenance(job_id)
     details = check_error(http.get(f"{FILES}/{job_id}-0/provenance"), 404)
     assert "before provenance was recorded" in details["error"]
     assert http.get(f"{FILES}/{job_id}-0").status_code == 302
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_it_can_only_be_read(http: TestHTTPClient, method: str) -> None:
+def test_provenance_allows_only_get(http: TestHTTPClient, method: str) -> None:
     response = http.request(method, f"{FILES}/x/provenance")
     check_error(response, 405)
     assert response.headers["Allow"] == "GET"

@@ -1,4 +1,4 @@
-"""What sets settings apart: unique names, and values that are defaults of every generation."""
+"""Rules for settings only: unique names, and values that are defaults of every generation."""
 
 import json
 
@@ -7,7 +7,7 @@ from chalice.test import HTTPResponse, TestHTTPClient
 from tests.api.calls import SETTINGS, send
 from tests.api.contract import check_error
 
-# What each default takes and what it does not, as its parameter does in a request.
+# The values that each default accepts and refuses, as its parameter does in a request.
 DEFAULTS = {
     "default_negative_prompt": (["", "blurry", "x" * 10_000], ["x" * 10_001]),
     "default_width": (["64", "2048", "512"], ["56", "2056", "65", "512.5", "", "wide", "0x40"]),
@@ -40,7 +40,9 @@ def test_two_settings_cannot_share_a_name(http: TestHTTPClient) -> None:
     assert names(http).count("theme") == 1
 
 
-def test_names_that_differ_in_case_or_spaces_or_form_are_different(http: TestHTTPClient) -> None:
+def test_names_that_differ_in_case_spaces_or_unicode_form_are_different(
+    http: TestHTTPClient,
+) -> None:
     different = ["théme", "the\u0301me", "Théme", " théme", "théme\n", "x" * 200, "😀" * 200]
     assert [create(http, name).status_code for name in different] == [201] * len(different)
 
@@ -67,7 +69,7 @@ def test_a_name_is_free_again_after_a_deletion(http: TestHTTPClient) -> None:
     assert create(http, "theme").status_code == 201
 
 
-def test_a_name_is_free_again_after_a_renaming(http: TestHTTPClient) -> None:
+def test_a_name_is_free_again_after_a_rename(http: TestHTTPClient) -> None:
     created = create(http, "theme")
     assert rename(http, created, "palette").status_code == 200
     assert create(http, "theme").status_code == 201
@@ -81,12 +83,12 @@ def test_two_settings_can_swap_their_names_through_a_third(http: TestHTTPClient)
     assert names(http)[-2:] == ["b", "a"]
 
 
-def test_a_missing_setting_cannot_be_renamed_onto_another(http: TestHTTPClient) -> None:
+def test_renaming_an_unknown_setting_to_a_taken_name_returns_404(http: TestHTTPClient) -> None:
     body = {"name": "default_width", "value": "64", "description": ""}
     check_error(send(http, "PUT", f"{SETTINGS}/99999", body), 404)
 
 
-def test_a_default_takes_what_its_parameter_takes(http: TestHTTPClient) -> None:
+def test_a_default_accepts_the_values_that_its_parameter_accepts(http: TestHTTPClient) -> None:
     ids = {each["name"]: each["id"] for each in http.get(SETTINGS).json_body}
     ids["default_checkpoint"] = create(http, "default_checkpoint", "a.ckpt").json_body["id"]
     assert ids.keys() == DEFAULTS.keys()
@@ -98,7 +100,7 @@ def test_a_default_takes_what_its_parameter_takes(http: TestHTTPClient) -> None:
             assert response.json_body["value"] == value
 
 
-def test_a_default_is_refused_what_its_parameter_is_refused(http: TestHTTPClient) -> None:
+def test_a_default_refuses_the_values_that_its_parameter_refuses(http: TestHTTPClient) -> None:
     for each in http.get(SETTINGS).json_body:
         http.delete(f"{SETTINGS}/{each['id']}")
     for name, (_, bad) in DEFAULTS.items():
@@ -109,7 +111,7 @@ def test_a_default_is_refused_what_its_parameter_is_refused(http: TestHTTPClient
     assert names(http) == []
 
 
-def test_a_setting_cannot_be_renamed_to_a_default_that_its_value_is_none_of(
+def test_a_setting_cannot_be_renamed_to_a_default_with_an_invalid_value(
     http: TestHTTPClient,
 ) -> None:
     created = create(http, "theme", "dark")
@@ -119,8 +121,8 @@ def test_a_setting_cannot_be_renamed_to_a_default_that_its_value_is_none_of(
     assert names(http)[-1] == "theme"
 
 
-def test_settings_of_other_names_take_any_text(http: TestHTTPClient) -> None:
-    for name in ("default_colour", "width", "Default_width", "default_width "):
+def test_settings_of_other_names_accept_any_text(http: TestHTTPClient) -> None:
+    for name in ("default_color", "width", "Default_width", "default_width "):
         value = json.dumps({"any": ["text", name]})
         response = create(http, name, value)
         assert response.status_code == 201

@@ -1,4 +1,4 @@
-"""`/api/images/usage`: what the GPUs did, for whom, and what that cost."""
+"""`/api/images/usage`: images, GPU seconds and cost, by day, style or post."""
 
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ def read(http: TestHTTPClient, query: str = "") -> dict[str, Any]:
 
 
 def groups(http: TestHTTPClient, query: str) -> dict[Any, dict[str, Any]]:
-    """Return the groups by their keys, those with nothing in them left out."""
+    """Return the groups by their keys, without those that have no usage."""
     found = {each.pop("key"): each for each in read(http, query)["groups"]}
     return {key: each for key, each in found.items() if each != NOTHING}
 
@@ -48,10 +48,10 @@ def noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
-def a_job(
+def store_job(
     day: date, seconds: float, *, images: int = 1, cost: float | None = 0.01, **known: Any
 ) -> None:
-    """Store a job that had a GPU for so many seconds."""
+    """Store a job whose attempt took the given seconds on a GPU."""
     attempt = Attempt(
         id="a",
         instance_id="i-1",
@@ -66,8 +66,10 @@ def a_job(
     job.save()
 
 
-def an_instance(day: date, *, booting: int, busy: int, idle: int, type_: str = "g5.xlarge") -> None:
-    """Have an instance on, each stretch less than the gap after which it counts as off."""
+def book_instance(
+    day: date, *, booting: int, busy: int, idle: int, type_: str = "g5.xlarge"
+) -> None:
+    """Book the time of an instance, in steps shorter than the gap after which it counts as off."""
     now = noon(day).timestamp()
     instance: Any = SimpleNamespace(id="i-1", type=type_)
     for seconds, is_ready in ((0, False), (booting, False), (busy + idle, True)):
@@ -83,7 +85,7 @@ def price(seconds: float) -> float:
     return pytest.approx(cost_of("g5.xlarge", seconds), abs=2e-6)  # type: ignore[return-value]
 
 
-def test_a_new_deployment_has_used_nothing_in_the_last_thirty_days(http: TestHTTPClient) -> None:
+def test_a_new_deployment_shows_no_usage_for_the_last_thirty_days(http: TestHTTPClient) -> None:
     found = read(http)
     assert (found["from"], found["to"]) == (str(today() - timedelta(days=29)), str(today()))
     assert found["group_by"] == "day"
@@ -92,7 +94,7 @@ def test_a_new_deployment_has_used_nothing_in_the_last_thirty_days(http: TestHTT
     assert found["groups"] == [{"key": day, **NOTHING} for day in days]
 
 
-def test_images_count_on_the_day_they_were_asked_for(http: TestHTTPClient, comfyui: str) -> None:
+def test_images_count_on_the_day_of_their_request(http: TestHTTPClient, comfyui: str) -> None:
     for _ in range(2):
         assert generate(http).status_code == 200
     assert read(http)["total"]["images"] == 2
@@ -101,15 +103,15 @@ def test_images_count_on_the_day_they_were_asked_for(http: TestHTTPClient, comfy
     assert read(http, f"to={before}")["total"]["images"] == 0
 
 
-def test_a_day_has_the_time_of_the_instances_and_its_cost(http: TestHTTPClient) -> None:
+def test_a_day_shows_the_seconds_and_the_cost_of_its_instances(http: TestHTTPClient) -> None:
     day = date(2026, 3, 1)
-    an_instance(day, booting=90, busy=40, idle=20)
-    a_job(day, 20)
-    a_job(day, 20, images=3)
+    book_instance(day, booting=90, busy=40, idle=20)
+    store_job(day, 20)
+    store_job(day, 20, images=3)
     found = read(http, f"from={day}&to={day}")
     [group] = found["groups"]
     always_on = found["total"].pop("always_on_cost")
-    assert always_on is None  # the instance at COMFYUI_URL is of no known type
+    assert always_on is None  # the type of the instance at COMFYUI_URL is not known
     assert group == {"key": "2026-03-01", **found["total"]}
     assert group["images"] == 4
     assert group["gpu_seconds"] == {"booting": 90, "busy": 40, "idle": 20}
@@ -118,18 +120,20 @@ def test_a_day_has_the_time_of_the_instances_and_its_cost(http: TestHTTPClient) 
     assert len(f"{group['cost']}".partition(".")[2]) <= 6
 
 
-def test_the_first_and_the_last_day_belong_to_the_period(http: TestHTTPClient) -> None:
+def test_a_period_includes_its_first_and_its_last_day(http: TestHTTPClient) -> None:
     for day in range(1, 6):
-        a_job(date(2026, 3, day), 10)
+        store_job(date(2026, 3, day), 10)
     found = groups(http, "from=2026-03-02&to=2026-03-04")
     assert list(found) == ["2026-03-02", "2026-03-03", "2026-03-04"]
 
 
-def test_styles_share_the_time_that_nobody_used_by_the_time_they_used(http: TestHTTPClient) -> None:
+def test_booting_and_idle_time_is_split_among_styles_in_proportion_to_busy_time(
+    http: TestHTTPClient,
+) -> None:
     day = date(2026, 3, 1)
-    an_instance(day, booting=80, busy=40, idle=40)
-    a_job(day, 30, cost=cost_of("g5.xlarge", 30) or 0, style_id=7)
-    a_job(day, 10, cost=cost_of("g5.xlarge", 10) or 0)
+    book_instance(day, booting=80, busy=40, idle=40)
+    store_job(day, 30, cost=cost_of("g5.xlarge", 30) or 0, style_id=7)
+    store_job(day, 10, cost=cost_of("g5.xlarge", 10) or 0)
     found = groups(http, f"from={day}&to={day}&group_by=style")
     assert list(found) == [7, None]
     assert found[7]["gpu_seconds"] == {"booting": 60, "busy": 30, "idle": 30}
@@ -137,24 +141,26 @@ def test_styles_share_the_time_that_nobody_used_by_the_time_they_used(http: Test
     assert (found[7]["cost"], found[None]["cost"]) == (price(120), price(40))
 
 
-def test_posts_have_their_images_and_failed_runs_their_seconds(http: TestHTTPClient) -> None:
+def test_usage_by_post_includes_the_seconds_of_jobs_without_images(http: TestHTTPClient) -> None:
     day = date(2026, 3, 1)
     for post_id, images in (("a", 1), ("a", 1), ("b", 0)):
-        a_job(day, 10, images=images, post_id=post_id)
+        store_job(day, 10, images=images, post_id=post_id)
     found = groups(http, f"from={day}&to={day}&group_by=post")
     images = {post_id: (each["images"], each["cost_per_image"]) for post_id, each in found.items()}
     assert images == {"a": (2, 0.01), "b": (0, None)}
     assert found["b"]["gpu_seconds"]["busy"] == 10
 
 
-def test_a_type_without_a_price_costs_as_much_as_the_dearest(http: TestHTTPClient) -> None:
+def test_a_type_without_a_known_price_costs_as_much_as_the_most_expensive_one(
+    http: TestHTTPClient,
+) -> None:
     day = date(2026, 3, 1)
-    an_instance(day, booting=80, busy=40, idle=40, type_="x9.huge")
+    book_instance(day, booting=80, busy=40, idle=40, type_="x9.huge")
     found = read(http, f"from={day}&to={day}")
     assert found["total"]["cost"] == pytest.approx(160 * 3.06 / 3600, abs=2e-6)
 
 
-def test_an_instance_that_is_always_on_costs_what_has_passed(
+def test_always_on_cost_counts_only_time_that_has_passed(
     http: TestHTTPClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inventory = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
@@ -168,7 +174,7 @@ def test_an_instance_that_is_always_on_costs_what_has_passed(
     assert read(http, f"from={later}&to={later}")["total"]["always_on_cost"] == 0
 
 
-def test_what_is_always_on_counts_from_the_day_on_which_the_stack_began(
+def test_always_on_cost_counts_from_the_day_of_the_first_deployment(
     http: TestHTTPClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inventory = SimpleNamespace(members=lambda: [SimpleNamespace(type="g5.xlarge")])
@@ -180,10 +186,10 @@ def test_what_is_always_on_counts_from_the_day_on_which_the_stack_began(
         assert found["total"]["always_on_cost"] == 48 * 1.006
 
 
-def test_posts_come_in_pages_of_the_same_order(http: TestHTTPClient) -> None:
+def test_pages_of_posts_have_the_order_of_the_whole_list(http: TestHTTPClient) -> None:
     day = date(2026, 3, 1)
     for number in range(7):
-        a_job(day, 10 + number % 3, post_id=f"post-{number}")
+        store_job(day, 10 + number % 3, post_id=f"post-{number}")
     query = f"from={day}&to={day}&group_by=post"
     whole = read(http, query)
     assert len(whole["groups"]) == 7
@@ -198,7 +204,7 @@ def test_posts_come_in_pages_of_the_same_order(http: TestHTTPClient) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "LTE", "MS41", "OTk5OTk5OTk5OTk5"])
-def test_a_cursor_that_no_page_gave_out_is_refused(http: TestHTTPClient, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(http: TestHTTPClient, cursor: str) -> None:
     check_error(http.get(f"{USAGE}?group_by=post&cursor={cursor}"), 400, "cursor")
 
 
@@ -219,19 +225,19 @@ def test_a_cursor_that_no_page_gave_out_is_refused(http: TestHTTPClient, cursor:
         ("days=7", "days"),
     ],
 )
-def test_what_is_wrong_with_a_query_is_named(http: TestHTTPClient, query: str, field: str) -> None:
+def test_an_invalid_query_is_refused_with_the_name_of_its_parameter(
+    http: TestHTTPClient, query: str, field: str
+) -> None:
     check_error(http.get(f"{USAGE}?{query}"), 400, field)
 
 
-def test_a_period_may_have_a_leap_year(http: TestHTTPClient) -> None:
+def test_a_period_may_be_a_whole_leap_year(http: TestHTTPClient) -> None:
     assert len(read(http, "from=2028-01-01&to=2028-12-31")["groups"]) == 366
     assert read(http, "to=2000-01-01")["from"] == "1999-12-03"
     assert len(read(http, "from=2999-12-31&to=2999-12-31")["groups"]) == 1
 
 
-def test_the_style_of_a_request_is_the_style_of_its_usage(
-    http: TestHTTPClient, comfyui: str
-) -> None:
+def test_usage_is_grouped_by_the_style_of_the_request(http: TestHTTPClient, comfyui: str) -> None:
     body = {"name": "mine", "description": "", "prompt_template": "ink"}
     style_id = send(http, "POST", "/api/images/styles", body).json_body["id"]
     generate(http, style_id=style_id)
@@ -240,7 +246,7 @@ def test_the_style_of_a_request_is_the_style_of_its_usage(
     assert {key: each["images"] for key, each in found.items()} == {style_id: 1, None: 1}
 
 
-def test_a_job_tells_its_seconds_and_no_cost_where_the_price_is_not_known(
+def test_a_job_shows_its_gpu_seconds_and_no_cost_if_the_price_is_unknown(
     http: TestHTTPClient, comfyui: str
 ) -> None:
     generate(http)
@@ -249,7 +255,9 @@ def test_a_job_tells_its_seconds_and_no_cost_where_the_price_is_not_known(
     assert job["gpu_cost"] is None
 
 
-def test_a_job_that_never_reached_a_gpu_cost_nothing(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_job_that_never_reached_a_gpu_has_a_cost_of_zero(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     put_setting(http, "default_checkpoint", "none.safetensors")
     check_error(generate(http), 500)
     [job] = http.get(JOBS).json_body

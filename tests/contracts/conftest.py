@@ -1,4 +1,4 @@
-"""Who is held to the contract: the stand-in always, a real ComfyUI where one is named."""
+"""The servers under test: the stand-in, and a real ComfyUI if COMFYUI_URL names one."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def comfyui(
 
 
 def real_server() -> ComfyUI:
-    """The server at COMFYUI_URL, with the CHECKPOINT named or else its first one."""
+    """Return the server at COMFYUI_URL, with CHECKPOINT or else its first checkpoint."""
     server = ComfyUI(REAL_COMFYUI_URL, REAL_CHECKPOINT)
     if server.checkpoint:
         return server

@@ -1,4 +1,4 @@
-"""The graphs that the contract is tried with."""
+"""Graphs for the contract tests."""
 
 import itertools
 from typing import Any
@@ -10,12 +10,12 @@ _colors = itertools.count(0x102030)
 
 
 def fresh_prefix() -> str:
-    """A filename prefix that no image has yet."""
+    """Return a filename prefix that no image has yet."""
     return f"contract-{uuid4().hex}"
 
 
 def flat(prefix: str | None = None, **inputs: object) -> Graph:
-    """An image of one colour, never the colour of the graph before; needs no model."""
+    """Return a graph for an image of one color, which no earlier graph has; it needs no model."""
     size = {"width": 64, "height": 64, "batch_size": 1, "color": next(_colors)}
     return {
         "1": {"class_type": "EmptyImage", "inputs": size | inputs},
@@ -24,13 +24,13 @@ def flat(prefix: str | None = None, **inputs: object) -> Graph:
 
 
 def save(images: list[Any], prefix: str | None = None) -> dict[str, Any]:
-    """A node that saves what another node makes."""
+    """Return a node that saves the images of another node."""
     inputs = {"images": images, "filename_prefix": prefix or fresh_prefix()}
     return {"class_type": "SaveImage", "inputs": inputs}
 
 
 def picture(checkpoint: str, steps: int = 2, batch_size: int = 1) -> Graph:
-    """A small text-to-image graph, with the node ids of ComfyUI's own example."""
+    """Return a small text-to-image graph, with the node ids of ComfyUI's default graph."""
     sampling = {
         "seed": next(_colors),
         "steps": steps,

@@ -1,4 +1,4 @@
-"""Speaks ComfyUI's protocol in the raw, without the gateway that is to be trusted with it."""
+"""A client of ComfyUI's protocol that is independent of the application's gateway."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ import websocket
 
 from tests.contracts.graphs import Graph
 
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Message:
 
 @dataclass
 class Listener:
-    """One websocket connection and all that it has heard."""
+    """A websocket connection and the messages that it has received."""
 
     client_id: str
     socket: websocket.WebSocket
@@ -52,7 +52,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Run:
-    """A prompt that has ended, its messages and its entry in the history."""
+    """A prompt that has ended, with its messages and its entry in the history."""
 
     prompt_id: str
     messages: list[Message]
@@ -86,56 +86,56 @@ class ComfyUI:
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         return requests.get(
-            self.url + path, params=params, headers=headers, timeout=PATIENCE_SECONDS
+            self.url + path, params=params, headers=headers, timeout=TIMEOUT_SECONDS
         )
 
     def view(self, image: Mapping[str, str], **more: str) -> requests.Response:
-        """Fetch an image by what the history says of it."""
+        """Fetch an image by its entry in the history."""
         return self.get("/view", {**image, **more})
 
     def post(self, path: str, body: object) -> requests.Response:
-        return requests.post(self.url + path, json=body, timeout=PATIENCE_SECONDS)
+        return requests.post(self.url + path, json=body, timeout=TIMEOUT_SECONDS)
 
     def post_raw(self, path: str, content: bytes) -> requests.Response:
-        return requests.post(self.url + path, data=content, timeout=PATIENCE_SECONDS)
+        return requests.post(self.url + path, data=content, timeout=TIMEOUT_SECONDS)
 
     def upload(self, name: str, content: bytes, **fields: str) -> requests.Response:
         url, files = f"{self.url}/upload/image", {"image": (name, content)}
-        return requests.post(url, files=files, data=fields, timeout=PATIENCE_SECONDS)
+        return requests.post(url, files=files, data=fields, timeout=TIMEOUT_SECONDS)
 
     def submit(self, graph: Graph, **fields: object) -> str:
-        """Queue a graph that is expected to be accepted, and give its prompt id."""
+        """Submit a graph that is expected to be accepted; return its prompt id."""
         response = self.post("/prompt", {"prompt": graph, **fields})
         assert response.status_code == 200, response.text
         return str(response.json()["prompt_id"])
 
     def refusal(self, graph: object, **fields: object) -> dict[str, Any]:
-        """Submit a graph that is expected to be refused, and give the reasons."""
+        """Submit a graph that is expected to be refused; return the response body."""
         response = self.post("/prompt", {"prompt": graph, **fields})
         assert response.status_code == 400, response.text
         return dict(response.json())
 
     def run(self, graph: Graph, **fields: object) -> Run:
-        """Submit a graph and wait for its end."""
+        """Submit a graph and wait until it ends."""
         with self.listener() as listener:
             prompt_id = self.submit(graph, client_id=listener.client_id, **fields)
             messages = listener.until_end(prompt_id)
         return Run(prompt_id, messages, self.entry(prompt_id))
 
     def entry(self, prompt_id: str) -> dict[str, Any]:
-        """The history of a prompt that has ended."""
+        """Return the history entry of a prompt that has ended."""
         return dict(self.get(f"/history/{prompt_id}").json()[prompt_id])
 
     def interrupt(self, prompt_id: str) -> None:
-        """Stop this prompt if it runs; never anybody else's."""
+        """Stop a prompt if it is running, and no other prompt."""
         self.post("/interrupt", {"prompt_id": prompt_id})
 
     @contextmanager
     def listener(self, client_id: str | None = None) -> Iterator[Listener]:
-        """A websocket that has had its greeting."""
+        """Open a websocket and receive its first message."""
         client_id = client_id or uuid4().hex
         url = f"{self.url.replace('http', 'ws', 1)}/ws?clientId={client_id}"
-        socket = websocket.create_connection(url, timeout=PATIENCE_SECONDS, suppress_origin=True)
+        socket = websocket.create_connection(url, timeout=TIMEOUT_SECONDS, suppress_origin=True)
         try:
             listener = Listener(client_id, socket)
             listener.next()

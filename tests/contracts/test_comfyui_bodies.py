@@ -1,4 +1,4 @@
-"""What a server answers to a body that is not even a prompt."""
+"""A server's responses to bodies that contain no prompt."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_a_body_without_a_graph_is_refused(comfyui: ComfyUI, body: object) -> No
 
 @pytest.mark.parametrize("path", ["/prompt", "/queue", "/history", "/free"])
 @pytest.mark.parametrize("content", [b"", b"{", b"hello"])
-def test_a_body_that_is_no_json_is_the_servers_own_error(
+def test_a_body_that_is_not_json_is_a_server_error(
     comfyui: ComfyUI, path: str, content: bytes
 ) -> None:
     answer = comfyui.post_raw(path, content)
@@ -26,7 +26,7 @@ def test_a_body_that_is_no_json_is_the_servers_own_error(
 
 
 @pytest.mark.parametrize("fields", [{"prompt": None}, {"prompt": "x"}, {"number": "x"}])
-def test_a_body_of_the_wrong_types_is_the_servers_own_error(
+def test_a_body_of_the_wrong_types_is_a_server_error(
     comfyui: ComfyUI, fields: dict[str, object]
 ) -> None:
     assert comfyui.post("/prompt", {"prompt": flat()} | fields).status_code == 500

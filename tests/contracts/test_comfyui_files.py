@@ -1,4 +1,4 @@
-"""How images go out of a server and into it."""
+"""Downloading images from a server and uploading them to it."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def png(color: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_image_is_a_png_of_the_asked_size(comfyui: ComfyUI) -> None:
+def test_an_image_is_a_png_of_the_requested_size(comfyui: ComfyUI) -> None:
     graph = picture(comfyui.checkpoint)
     graph["5"]["inputs"] |= {"width": 128, "height": 64}
     answer = comfyui.view(comfyui.run(graph).images[0])
@@ -39,19 +39,19 @@ def test_slashes_in_a_prefix_are_subfolders(comfyui: ComfyUI) -> None:
     assert opened(comfyui.view(image).content).size == (64, 64)
 
 
-def test_images_of_one_prefix_are_counted(comfyui: ComfyUI) -> None:
+def test_images_of_one_prefix_are_numbered(comfyui: ComfyUI) -> None:
     prefix = fresh_prefix()
     names = [comfyui.run(flat(prefix)).images[0]["filename"] for _ in range(2)]
     assert names == [f"{prefix}_00001_.png", f"{prefix}_00002_.png"]
 
 
-def test_a_prefix_may_hold_the_size(comfyui: ComfyUI) -> None:
+def test_a_prefix_may_contain_the_size(comfyui: ComfyUI) -> None:
     prefix = fresh_prefix()
     run = comfyui.run(flat(f"{prefix}-%width%x%height%", width=72))
     assert run.images[0]["filename"] == f"{prefix}-72x64_00001_.png"
 
 
-def test_an_image_carries_its_graph(comfyui: ComfyUI) -> None:
+def test_an_image_contains_its_graph(comfyui: ComfyUI) -> None:
     graph = flat()
     run = comfyui.run(graph, extra_data={"extra_pnginfo": {"job": {"id": 7}}})
     image = opened(comfyui.view(run.images[0]).content)
@@ -59,7 +59,7 @@ def test_an_image_carries_its_graph(comfyui: ComfyUI) -> None:
     assert json.loads(image.info["job"]) == {"id": 7}
 
 
-def test_an_empty_image_has_its_colour(comfyui: ComfyUI) -> None:
+def test_an_empty_image_has_the_requested_color(comfyui: ComfyUI) -> None:
     run = comfyui.run(flat(color=0x336699))
     image = opened(comfyui.view(run.images[0]).content)
     assert image.getpixel((32, 32)) == (0x33, 0x66, 0x99)
@@ -88,13 +88,13 @@ def test_a_preview_is_temporary(comfyui: ComfyUI) -> None:
         ({"filename": "x.png", "subfolder": "../.."}, 403),
     ],
 )
-def test_a_file_that_is_not_to_be_had(
+def test_the_status_for_a_file_that_cannot_be_downloaded(
     comfyui: ComfyUI, params: dict[str, str], status: int
 ) -> None:
     assert comfyui.get("/view", params).status_code == status
 
 
-def test_a_file_can_be_had_in_part_or_not_at_all_if_known(comfyui: ComfyUI) -> None:
+def test_range_and_if_none_match_headers_are_supported(comfyui: ComfyUI) -> None:
     image = comfyui.run(flat()).images[0]
     whole = comfyui.view(image)
     part = comfyui.get("/view", image, headers={"Range": "bytes=0-7"})
@@ -107,19 +107,21 @@ def test_a_file_can_be_had_in_part_or_not_at_all_if_known(comfyui: ComfyUI) -> N
 @pytest.mark.parametrize(
     ("preview", "kind"), [("jpeg", "JPEG"), ("webp;50", "WEBP"), ("nonsense", "WEBP")]
 )
-def test_a_smaller_copy_can_be_had(comfyui: ComfyUI, preview: str, kind: str) -> None:
+def test_an_image_can_be_downloaded_in_another_format(
+    comfyui: ComfyUI, preview: str, kind: str
+) -> None:
     image = comfyui.run(flat()).images[0]
     answer = comfyui.view(image, preview=preview)
     assert answer.headers["Content-Type"] == f"image/{kind.lower()}"
     assert (opened(answer.content).format, opened(answer.content).size) == (kind, (64, 64))
 
 
-def test_a_channel_can_be_had_alone_and_without_the_graph(comfyui: ComfyUI) -> None:
+def test_a_single_channel_can_be_downloaded_without_the_graph(comfyui: ComfyUI) -> None:
     image = comfyui.run(flat()).images[0]
-    colours = opened(comfyui.view(image, channel="rgb").content)
+    colors = opened(comfyui.view(image, channel="rgb").content)
     alpha = opened(comfyui.view(image, channel="a").content)
-    assert (colours.mode, alpha.mode) == ("RGB", "RGBA")
-    assert "prompt" not in colours.info
+    assert (colors.mode, alpha.mode) == ("RGB", "RGBA")
+    assert "prompt" not in colors.info
 
 
 def test_an_uploaded_image_can_be_loaded(comfyui: ComfyUI) -> None:
@@ -132,7 +134,7 @@ def test_an_uploaded_image_can_be_loaded(comfyui: ComfyUI) -> None:
     assert loaded.getpixel((32, 32)) == (255, 0, 0)
 
 
-def test_an_uploaded_name_is_taken_only_by_the_same_bytes(comfyui: ComfyUI) -> None:
+def test_an_upload_of_other_bytes_under_a_taken_name_gets_a_new_name(comfyui: ComfyUI) -> None:
     name = f"{uuid4().hex}.png"
     uploads = [png("red"), png("red"), png("blue")]
     stored = [comfyui.upload(name, content).json()["name"] for content in uploads]
@@ -140,9 +142,9 @@ def test_an_uploaded_name_is_taken_only_by_the_same_bytes(comfyui: ComfyUI) -> N
     assert comfyui.upload(name, png("green"), overwrite="true").json()["name"] == name
 
 
-def test_an_upload_is_refused_outside_its_folder(comfyui: ComfyUI) -> None:
+def test_an_upload_outside_its_folder_is_refused(comfyui: ComfyUI) -> None:
     assert comfyui.upload("x.png", png("red"), subfolder="../..").status_code == 400
 
 
-def test_an_upload_needs_a_folder_that_exists(comfyui: ComfyUI) -> None:
+def test_an_upload_of_an_unknown_type_is_a_server_error(comfyui: ComfyUI) -> None:
     assert comfyui.upload("x.png", png("red"), type="nonsense").status_code == 500

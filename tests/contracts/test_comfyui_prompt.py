@@ -1,4 +1,4 @@
-"""What a server answers to a graph that it accepts."""
+"""What a server does with graphs that it accepts."""
 
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ def test_a_chosen_prompt_id_is_kept(comfyui: ComfyUI) -> None:
     assert run.entry["prompt"][1] == chosen
 
 
-def test_a_prompt_id_needs_quoting_in_the_address_only(comfyui: ComfyUI) -> None:
+def test_a_prompt_id_has_to_be_quoted_in_urls_only(comfyui: ComfyUI) -> None:
     chosen = f"job/{uuid4().hex} 1"
     run_id = comfyui.run(flat(), prompt_id=f"{uuid4()}").prompt_id
     with comfyui.listener() as listener:
@@ -36,7 +36,7 @@ def test_a_prompt_id_needs_quoting_in_the_address_only(comfyui: ComfyUI) -> None
     assert run_id != chosen
 
 
-def test_unknown_keys_are_tolerated_everywhere(comfyui: ComfyUI) -> None:
+def test_unknown_keys_are_accepted_everywhere(comfyui: ComfyUI) -> None:
     graph = flat()
     graph["1"]["_meta"] = {"title": "Empty"}
     graph["1"]["inputs"]["unheard_of"] = 1
@@ -57,13 +57,13 @@ def test_numbers_may_be_text_and_are_converted(comfyui: ComfyUI) -> None:
     assert run.entry["prompt"][2]["1"]["inputs"]["width"] == 72
 
 
-def test_a_given_number_comes_back_as_a_float(comfyui: ComfyUI) -> None:
+def test_a_given_queue_number_is_returned_as_a_float(comfyui: ComfyUI) -> None:
     answer = comfyui.post("/prompt", {"prompt": flat(), "number": 5}).json()
     assert isinstance(answer["number"], float)
     assert answer["number"] == 5
 
 
-def test_a_prompt_for_the_front_gets_a_number_below_all_others(comfyui: ComfyUI) -> None:
+def test_a_prompt_for_the_front_gets_a_lower_number_than_all_others(comfyui: ComfyUI) -> None:
     ordinary = comfyui.post("/prompt", {"prompt": flat()}).json()["number"]
     front = comfyui.post("/prompt", {"prompt": flat(), "front": True}).json()["number"]
     assert front == -(ordinary + 1)
@@ -97,7 +97,7 @@ def test_a_valid_output_runs_without_the_invalid_ones(comfyui: ComfyUI) -> None:
     assert entry["prompt"][4] == ["2"]
 
 
-def test_only_the_targets_run_if_there_are_any(comfyui: ComfyUI) -> None:
+def test_only_the_targets_run_if_any_are_given(comfyui: ComfyUI) -> None:
     graph = flat()
     graph["3"] = save(["1", 0])
     run = comfyui.run(graph, partial_execution_targets=["3"])
@@ -107,7 +107,7 @@ def test_only_the_targets_run_if_there_are_any(comfyui: ComfyUI) -> None:
 def test_the_same_graph_again_makes_no_new_file(comfyui: ComfyUI, busy: Busy) -> None:
     graph = picture(comfyui.checkpoint)
     with comfyui.listener() as listener:
-        # Neighbours in the queue, so that nobody else's prompt comes between them.
+        # Both wait behind a running prompt, so that no other prompt runs between them.
         first = comfyui.submit(graph, client_id=listener.client_id)
         second = comfyui.submit(graph, client_id=listener.client_id)
         comfyui.interrupt(busy[0])
@@ -136,7 +136,7 @@ def test_a_new_filename_prefix_saves_again_without_sampling_again(
     assert executing == ["9", None]
 
 
-def test_freed_memory_is_an_empty_cache(comfyui: ComfyUI) -> None:
+def test_freeing_memory_empties_the_cache(comfyui: ComfyUI) -> None:
     graph = flat()
     assert comfyui.run(graph).entry["status"]["completed"]
 
@@ -145,11 +145,11 @@ def test_freed_memory_is_an_empty_cache(comfyui: ComfyUI) -> None:
         assert (answer.status_code, answer.content) == (200, b"")
         return comfyui.run(graph).cached
 
-    # The worker frees between prompts, and may meet the next prompt before it hears of it.
+    # ComfyUI frees memory between prompts, and may start the next prompt before it does so.
     assert any(run_freed() == set() for _ in range(20))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_a_batch_has_an_image_for_each_of_its_pictures(comfyui: ComfyUI, batch_size: int) -> None:
+def test_a_prompt_makes_as_many_images_as_its_batch_size(comfyui: ComfyUI, batch_size: int) -> None:
     images = comfyui.run(picture(comfyui.checkpoint, batch_size=batch_size)).images
     assert len({image["filename"] for image in images}) == batch_size

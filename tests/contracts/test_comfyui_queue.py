@@ -1,4 +1,4 @@
-"""What a server tells of prompts that wait, run, and have ended."""
+"""The queue and the history of pending, running and ended prompts."""
 
 from uuid import uuid4
 
@@ -44,7 +44,7 @@ def test_a_pending_prompt_is_in_the_queue_and_not_in_the_history(
     assert comfyui.get(f"/history/{prompt_id}").json() == {}
 
 
-def test_what_remains_is_running_and_pending(comfyui: ComfyUI, busy: Busy) -> None:
+def test_queue_remaining_counts_running_and_pending_prompts(comfyui: ComfyUI, busy: Busy) -> None:
     comfyui.submit(flat())
     queue = comfyui.get("/queue").json()
     remaining = comfyui.get("/prompt").json()["exec_info"]["queue_remaining"]
@@ -52,7 +52,9 @@ def test_what_remains_is_running_and_pending(comfyui: ComfyUI, busy: Busy) -> No
     assert remaining >= 2
 
 
-def test_a_deleted_pending_prompt_leaves_no_trace(comfyui: ComfyUI, busy: Busy) -> None:
+def test_a_deleted_pending_prompt_has_no_messages_and_no_history(
+    comfyui: ComfyUI, busy: Busy
+) -> None:
     with comfyui.listener() as listener:
         deleted = comfyui.submit(flat(), client_id=listener.client_id)
         later = comfyui.submit(flat(), client_id=listener.client_id)
@@ -65,7 +67,7 @@ def test_a_deleted_pending_prompt_leaves_no_trace(comfyui: ComfyUI, busy: Busy) 
     assert comfyui.get(f"/history/{deleted}").json() == {}
 
 
-def test_a_running_prompt_can_not_be_deleted(comfyui: ComfyUI, busy: Busy) -> None:
+def test_a_running_prompt_cannot_be_deleted(comfyui: ComfyUI, busy: Busy) -> None:
     assert comfyui.post("/queue", {"delete": [busy[0]]}).status_code == 200
     assert [item[1] for item in comfyui.get("/queue").json()["queue_running"]] == [busy[0]]
 
@@ -103,7 +105,7 @@ def test_the_prompt_after_an_interrupted_one_runs(comfyui: ComfyUI, busy: Busy) 
     assert comfyui.run(flat()).entry["status"]["status_str"] == "success"
 
 
-def test_a_successful_prompt_has_a_full_entry(comfyui: ComfyUI) -> None:
+def test_a_successful_prompt_has_a_complete_history_entry(comfyui: ComfyUI) -> None:
     graph = flat()
     run = comfyui.run(graph)
     assert run.entry.keys() >= {"prompt", "outputs", "status", "meta"}
@@ -117,7 +119,7 @@ def test_a_successful_prompt_has_a_full_entry(comfyui: ComfyUI) -> None:
     assert run.entry["meta"]["2"]["node_id"] == "2"
 
 
-def test_an_entry_keeps_when_it_started_and_ended(comfyui: ComfyUI) -> None:
+def test_a_history_entry_has_its_start_and_its_end(comfyui: ComfyUI) -> None:
     run = comfyui.run(flat())
     names = [name for name, _ in run.entry["status"]["messages"]]
     assert names == ["execution_start", "execution_cached", "execution_success"]
@@ -125,7 +127,7 @@ def test_an_entry_keeps_when_it_started_and_ended(comfyui: ComfyUI) -> None:
     assert 10**12 < started <= ended < 10**13
 
 
-def test_a_failed_prompt_tells_where_and_why(comfyui: ComfyUI) -> None:
+def test_the_history_of_a_failed_prompt_has_its_node_and_exception(comfyui: ComfyUI) -> None:
     graph = flat()
     graph["2"] = save(["1", 0], "../outside")
     run = comfyui.run(graph)
@@ -140,13 +142,13 @@ def test_a_failed_prompt_tells_where_and_why(comfyui: ComfyUI) -> None:
     assert data.keys() >= {"prompt_id", "traceback", "current_outputs", "timestamp"}
 
 
-def test_a_key_of_an_account_is_not_kept(comfyui: ComfyUI) -> None:
+def test_the_history_does_not_contain_an_account_key(comfyui: ComfyUI) -> None:
     run = comfyui.run(flat(), extra_data={"api_key_comfy_org": "secret", "job": 7})
     assert "api_key_comfy_org" not in run.entry["prompt"][3]
     assert run.entry["prompt"][3]["job"] == 7
 
 
-def test_the_newest_history_is_had_by_its_length(comfyui: ComfyUI) -> None:
+def test_the_length_and_the_offset_of_the_history_can_be_limited(comfyui: ComfyUI) -> None:
     first, second = comfyui.run(flat()), comfyui.run(flat())
     listed = list(comfyui.get("/history").json())
     assert listed.index(first.prompt_id) < listed.index(second.prompt_id)
@@ -157,12 +159,12 @@ def test_the_newest_history_is_had_by_its_length(comfyui: ComfyUI) -> None:
     assert oldest == listed[:2]
 
 
-def test_a_deleted_entry_is_gone_and_its_file_is_not(comfyui: ComfyUI) -> None:
+def test_deleting_a_history_entry_keeps_its_file(comfyui: ComfyUI) -> None:
     run = comfyui.run(flat())
     assert comfyui.post("/history", {"delete": [run.prompt_id]}).status_code == 200
     assert comfyui.get(f"/history/{run.prompt_id}").json() == {}
     assert comfyui.view(run.images[0]).status_code == 200
 
 
-def test_a_length_that_is_no_number_is_the_servers_own_error(comfyui: ComfyUI) -> None:
+def test_a_history_length_that_is_not_a_number_is_a_server_error(comfyui: ComfyUI) -> None:
     assert comfyui.get("/history", {"max_items": "many"}).status_code == 500

@@ -1,4 +1,4 @@
-"""What a server answers to a graph that it refuses."""
+"""A server's responses to graphs that it refuses."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def only_error(refusal: dict[str, Any], node_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("node_id", "name", "value", "kind", "message"), FAULTS)
-def test_a_faulty_input_is_named(
+def test_an_invalid_input_is_named(
     comfyui: ComfyUI, node_id: str, name: str, value: object, kind: str, message: str
 ) -> None:
     graph = picture(comfyui.checkpoint)
@@ -78,7 +78,7 @@ def test_a_missing_input_is_named(comfyui: ComfyUI) -> None:
     }
 
 
-def test_an_unknown_checkpoint_is_answered_with_the_known_ones(comfyui: ComfyUI) -> None:
+def test_the_error_for_an_unknown_checkpoint_lists_the_known_ones(comfyui: ComfyUI) -> None:
     error = only_error(comfyui.refusal(picture("nope.safetensors")), "4")
     known = comfyui.get("/models/checkpoints").json()
     assert error["type"] == "value_not_in_list"
@@ -87,7 +87,7 @@ def test_an_unknown_checkpoint_is_answered_with_the_known_ones(comfyui: ComfyUI)
     assert error["extra_info"]["received_value"] == "nope.safetensors"
 
 
-def test_a_long_list_of_choices_is_only_counted(comfyui: ComfyUI) -> None:
+def test_the_error_for_a_long_list_of_choices_has_only_its_length(comfyui: ComfyUI) -> None:
     graph = picture(comfyui.checkpoint)
     graph["3"]["inputs"]["sampler_name"] = "nope"
     error = only_error(comfyui.refusal(graph), "3")
@@ -97,7 +97,7 @@ def test_a_long_list_of_choices_is_only_counted(comfyui: ComfyUI) -> None:
     assert error["extra_info"]["input_config"] is None
 
 
-def test_a_mismatch_tells_what_was_linked(comfyui: ComfyUI) -> None:
+def test_the_error_for_a_type_mismatch_names_the_linked_node(comfyui: ComfyUI) -> None:
     graph = picture(comfyui.checkpoint)
     graph["9"]["inputs"]["images"] = ["3", 0]
     refusal = comfyui.refusal(graph)
@@ -108,14 +108,14 @@ def test_a_mismatch_tells_what_was_linked(comfyui: ComfyUI) -> None:
     assert refusal["error"]["details"] == f"{error['message']}: {error['details']}"
 
 
-def test_one_fault_names_every_output_that_it_spoils(comfyui: ComfyUI) -> None:
+def test_one_invalid_node_names_every_output_that_depends_on_it(comfyui: ComfyUI) -> None:
     graph = flat(width=0)
     graph["3"] = save(["1", 0])
     refusal = comfyui.refusal(graph)
     assert set(refusal["node_errors"]["1"]["dependent_outputs"]) == {"2", "3"}
 
 
-def test_a_link_to_nowhere_is_an_exception(comfyui: ComfyUI) -> None:
+def test_an_outputs_link_to_a_missing_node_is_an_exception(comfyui: ComfyUI) -> None:
     graph = picture(comfyui.checkpoint)
     graph["9"]["inputs"]["images"] = ["99", 0]
     error = only_error(comfyui.refusal(graph), "9")
@@ -123,7 +123,7 @@ def test_a_link_to_nowhere_is_an_exception(comfyui: ComfyUI) -> None:
     assert "traceback" in error["extra_info"]
 
 
-def test_a_link_to_nowhere_deeper_down_is_an_inner_exception(comfyui: ComfyUI) -> None:
+def test_another_nodes_link_to_a_missing_node_is_an_inner_exception(comfyui: ComfyUI) -> None:
     graph = picture(comfyui.checkpoint)
     graph["8"]["inputs"]["samples"] = ["99", 0]
     error = only_error(comfyui.refusal(graph), "8")
@@ -138,7 +138,7 @@ def test_a_cycle_is_refused_without_a_reason(comfyui: ComfyUI) -> None:
     assert refusal["node_errors"] == {}
 
 
-def test_a_missing_input_image_fails_its_nodes_own_check(comfyui: ComfyUI) -> None:
+def test_a_missing_input_image_fails_the_validation_of_its_node(comfyui: ComfyUI) -> None:
     graph = {"1": {"class_type": "LoadImage", "inputs": {"image": "missing.png"}}}
     graph["2"] = save(["1", 0])
     error = only_error(comfyui.refusal(graph), "1")
@@ -174,6 +174,6 @@ def test_a_graph_without_outputs_is_refused(comfyui: ComfyUI, graph: object) -> 
 
 
 @pytest.mark.parametrize("targets", [[], ["99"], ["1"]])
-def test_targets_that_are_no_outputs_are_refused(comfyui: ComfyUI, targets: list[str]) -> None:
+def test_targets_that_are_not_outputs_are_refused(comfyui: ComfyUI, targets: list[str]) -> None:
     refusal = comfyui.refusal(flat(), partial_execution_targets=targets)
     assert refusal["error"]["type"] == "prompt_no_outputs"

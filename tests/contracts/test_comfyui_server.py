@@ -1,4 +1,4 @@
-"""What a server tells of itself, and whom it talks to."""
+"""A server's description of itself, its routes, and the origins that it accepts."""
 
 import pytest
 import requests
@@ -51,7 +51,7 @@ def test_a_class_lists_its_choices_and_limits(comfyui: ComfyUI) -> None:
         "VAEDecode",
     ],
 )
-def test_a_class_is_described_by_itself(comfyui: ComfyUI, name: str) -> None:
+def test_a_single_class_can_be_described(comfyui: ComfyUI, name: str) -> None:
     described = comfyui.get(f"/object_info/{name}").json()[name]
     assert described["name"] == name
     assert described["input_order"]["required"] == list(described["input"]["required"])
@@ -59,13 +59,13 @@ def test_a_class_is_described_by_itself(comfyui: ComfyUI, name: str) -> None:
     assert described["output_node"] == (name in ("SaveImage", "PreviewImage"))
 
 
-def test_an_unknown_class_is_an_empty_answer(comfyui: ComfyUI) -> None:
+def test_an_unknown_class_has_an_empty_description(comfyui: ComfyUI) -> None:
     answer = comfyui.get("/object_info/NoSuchNode")
     assert (answer.status_code, answer.json()) == (200, {})
 
 
 @pytest.mark.parametrize("path", ["/queue", "/prompt", "/system_stats", "/features"])
-def test_every_route_is_below_api_as_well(comfyui: ComfyUI, path: str) -> None:
+def test_every_route_is_also_served_under_api(comfyui: ComfyUI, path: str) -> None:
     assert comfyui.get(f"/api{path}").json().keys() == comfyui.get(path).json().keys()
 
 
@@ -79,7 +79,7 @@ def test_a_wrong_method_is_not_allowed(comfyui: ComfyUI) -> None:
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(","))
 
 
-def test_options_are_answered_with_nothing(comfyui: ComfyUI) -> None:
+def test_an_options_request_has_an_empty_response(comfyui: ComfyUI) -> None:
     answer = requests.options(f"{comfyui.url}/prompt", timeout=10)
     assert (answer.status_code, answer.content) == (200, b"")
 
@@ -87,16 +87,18 @@ def test_options_are_answered_with_nothing(comfyui: ComfyUI) -> None:
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "http://localhost:1", "https://127.0.0.1:1"]
 )
-def test_a_foreign_page_is_refused(comfyui: ComfyUI, origin: str) -> None:
+def test_a_page_of_another_origin_is_refused(comfyui: ComfyUI, origin: str) -> None:
     answer = comfyui.get("/queue", headers={"Origin": origin})
     assert (answer.status_code, answer.content) == (403, b"")
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1", "null"])
-def test_a_page_without_a_port_or_a_name_is_not_foreign(comfyui: ComfyUI, origin: str) -> None:
+def test_an_origin_without_a_port_and_a_null_origin_are_accepted(
+    comfyui: ComfyUI, origin: str
+) -> None:
     assert comfyui.get("/queue", headers={"Origin": origin}).status_code == 200
 
 
-def test_no_page_at_all_is_not_foreign(comfyui: ComfyUI) -> None:
+def test_no_origin_and_the_servers_own_origin_are_accepted(comfyui: ComfyUI) -> None:
     assert comfyui.get("/queue").status_code == 200
     assert comfyui.get("/queue", headers={"Origin": comfyui.url}).status_code == 200

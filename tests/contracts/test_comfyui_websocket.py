@@ -1,4 +1,4 @@
-"""What a server says over the websocket while a prompt runs."""
+"""The messages that a server sends over the websocket while a prompt runs."""
 
 import json
 
@@ -11,12 +11,12 @@ from tests.contracts.protocol import ComfyUI, Listener
 Busy = tuple[str, Listener]
 
 
-def test_the_greeting_is_the_status(comfyui: ComfyUI) -> None:
+def test_the_first_message_is_the_status(comfyui: ComfyUI) -> None:
     with comfyui.listener("a-client") as listener:
-        greeting = listener.heard[0]
-    assert greeting.type == "status"
-    assert greeting.data["sid"] == "a-client"
-    assert isinstance(greeting.data["status"]["exec_info"]["queue_remaining"], int)
+        first_message = listener.heard[0]
+    assert first_message.type == "status"
+    assert first_message.data["sid"] == "a-client"
+    assert isinstance(first_message.data["status"]["exec_info"]["queue_remaining"], int)
 
 
 def test_a_client_without_an_id_gets_one(comfyui: ComfyUI) -> None:
@@ -26,7 +26,7 @@ def test_a_client_without_an_id_gets_one(comfyui: ComfyUI) -> None:
     socket.close()
 
 
-def test_a_run_is_told_in_order(comfyui: ComfyUI) -> None:
+def test_an_execution_sends_its_messages_in_order(comfyui: ComfyUI) -> None:
     messages = comfyui.run(flat()).messages
     assert [(message.type, message.data.get("node", "-")) for message in messages] == [
         ("execution_start", "-"),
@@ -43,7 +43,7 @@ def test_a_run_is_told_in_order(comfyui: ComfyUI) -> None:
     ]
 
 
-def test_the_status_changes_between_success_and_the_end(comfyui: ComfyUI) -> None:
+def test_a_status_is_sent_between_success_and_the_last_message(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
         prompt_id = comfyui.submit(flat(), client_id=listener.client_id)
         listener.until("execution_success", prompt_id=prompt_id)
@@ -60,7 +60,7 @@ def test_nodes_run_after_what_they_depend_on(comfyui: ComfyUI) -> None:
         assert all(source not in order[order.index(node_id) :] for source, _ in links)
 
 
-def test_sampling_tells_every_step(comfyui: ComfyUI) -> None:
+def test_sampling_sends_a_progress_message_for_every_step(comfyui: ComfyUI) -> None:
     run = comfyui.run(picture(comfyui.checkpoint, steps=3))
     progress = [message.data for message in run.messages if message.type == "progress"]
     assert progress == [
@@ -68,7 +68,7 @@ def test_sampling_tells_every_step(comfyui: ComfyUI) -> None:
     ]
 
 
-def test_the_state_of_every_started_node_is_told(comfyui: ComfyUI) -> None:
+def test_progress_state_has_the_state_of_every_started_node(comfyui: ComfyUI) -> None:
     run = comfyui.run(flat())
     states = [message.data["nodes"] for message in run.messages if message.type == "progress_state"]
     assert [[node["state"] for node in nodes.values()] for nodes in states] == [
@@ -89,14 +89,14 @@ def test_the_state_of_every_started_node_is_told(comfyui: ComfyUI) -> None:
     }
 
 
-def test_executed_carries_what_the_history_keeps(comfyui: ComfyUI) -> None:
+def test_executed_has_the_same_output_as_the_history(comfyui: ComfyUI) -> None:
     run = comfyui.run(flat())
     (executed,) = (message.data for message in run.messages if message.type == "executed")
     assert executed["node"] == executed["display_node"] == "2"
     assert executed["output"] == run.entry["outputs"]["2"]
 
 
-def test_the_history_is_there_at_the_end_marker(comfyui: ComfyUI) -> None:
+def test_the_history_is_available_when_the_last_message_arrives(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
         for _ in range(25):
             prompt_id = comfyui.submit(flat(), client_id=listener.client_id)
@@ -104,7 +104,7 @@ def test_the_history_is_there_at_the_end_marker(comfyui: ComfyUI) -> None:
             assert comfyui.get(f"/history/{prompt_id}").json().keys() == {prompt_id}
 
 
-def test_a_run_is_told_to_its_own_client_only(comfyui: ComfyUI) -> None:
+def test_an_execution_sends_its_messages_to_its_own_client_only(comfyui: ComfyUI) -> None:
     with comfyui.listener() as bystander:
         run = comfyui.run(flat())
         with comfyui.listener() as newcomer:
@@ -115,14 +115,14 @@ def test_a_run_is_told_to_its_own_client_only(comfyui: ComfyUI) -> None:
     assert {message.type for message in newcomer.heard} == {"status"}
 
 
-def test_a_client_that_is_gone_does_not_stop_its_run(comfyui: ComfyUI) -> None:
+def test_a_prompt_runs_although_its_client_is_not_connected(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
-        unheard = comfyui.submit(flat(), client_id="nobody")
+        unobserved = comfyui.submit(flat(), client_id="nobody")
         listener.until_end(comfyui.submit(flat(), client_id=listener.client_id))
-    assert comfyui.entry(unheard)["status"]["status_str"] == "success"
+    assert comfyui.entry(unobserved)["status"]["status_str"] == "success"
 
 
-def test_a_failure_is_told_before_the_end(comfyui: ComfyUI) -> None:
+def test_an_execution_error_is_sent_before_the_last_message(comfyui: ComfyUI) -> None:
     graph = flat()
     graph["2"] = save(["1", 0], "../outside")
     run = comfyui.run(graph)
@@ -130,14 +130,14 @@ def test_a_failure_is_told_before_the_end(comfyui: ComfyUI) -> None:
     assert run.messages[-2].data == run.status_messages["execution_error"]
 
 
-def test_an_interrupt_is_told_before_the_end(comfyui: ComfyUI, busy: Busy) -> None:
+def test_an_interruption_is_sent_before_the_last_message(comfyui: ComfyUI, busy: Busy) -> None:
     prompt_id, listener = busy
     comfyui.interrupt(prompt_id)
     messages = listener.until_end(prompt_id)
     assert [message.type for message in messages[-2:]] == ["execution_interrupted", "executing"]
 
 
-def test_a_client_that_comes_back_is_told_the_running_node(comfyui: ComfyUI, busy: Busy) -> None:
+def test_a_client_that_reconnects_receives_the_running_node(comfyui: ComfyUI, busy: Busy) -> None:
     with comfyui.listener(busy[1].client_id) as returned:
         assert returned.next().data == {"node": "3"}
         assert returned.until("progress", prompt_id=busy[0]).data["node"] == "3"
@@ -145,7 +145,7 @@ def test_a_client_that_comes_back_is_told_the_running_node(comfyui: ComfyUI, bus
         returned.until_end(busy[0])
 
 
-def test_features_are_answered_with_features(comfyui: ComfyUI) -> None:
+def test_the_server_answers_feature_flags_with_its_own(comfyui: ComfyUI) -> None:
     with comfyui.listener() as listener:
         flags = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
         listener.socket.send(json.dumps(flags))
@@ -154,7 +154,7 @@ def test_features_are_answered_with_features(comfyui: ComfyUI) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:1"])
-def test_a_foreign_page_gets_no_websocket(comfyui: ComfyUI, origin: str) -> None:
+def test_a_page_of_another_origin_gets_no_websocket(comfyui: ComfyUI, origin: str) -> None:
     url = comfyui.url.replace("http", "ws", 1) + "/ws"
     with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
         websocket.create_connection(url, timeout=10, origin=origin)

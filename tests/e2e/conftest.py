@@ -1,4 +1,4 @@
-"""The package as it would go to AWS, deployed on a fresh emulator with its GPU off."""
+"""The package as it is deployed to AWS, on a new emulator with its GPU off."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ class Stack(NamedTuple):
         return self.api.call
 
     def new_api(self, name: str, *limits: str, scopes: str = "read,generate") -> Api:
-        """Return the API as the holder of another key calls it."""
+        """Return a client of the API with a new key."""
         return Api(self.api.url, new_key(self.emulator, name, *limits, scopes=scopes))
 
     def keys(self, *command: str) -> str:
@@ -39,7 +39,7 @@ class Stack(NamedTuple):
         return keys(self.emulator, *command)
 
     def accepted(self, *, api: Api | None = None, **wanted: Any) -> str:
-        """Have a small image accepted, to be made later; return the URL of its job."""
+        """Request a small image asynchronously; return the URL of its job."""
         body = {"prompt": "a lighthouse", "width": 64, "height": 64, **wanted}
         headers = {"Prefer": "respond-async"}
         call = (api or self.api).call
@@ -50,14 +50,14 @@ class Stack(NamedTuple):
         return job
 
     def waiting(self) -> list[str]:
-        """Return the URLs of the jobs that have not been on a GPU, in the order of the queue."""
+        """Return the URLs of the jobs without an attempt, in the order of the queue."""
         jobs = self.call("GET", "/api/images/jobs?status=queued&limit=100").json()
         queued = [job for job in jobs if not job["attempts"]]
         queued.sort(key=lambda job: job["queue_position"])
         return [f"{self.api.url}/api/images/jobs/{job['id']}" for job in queued]
 
     def finished(self, job_url: str) -> dict[str, Any]:
-        """Poll a job as a caller would, until it has ended."""
+        """Poll a job until it has ended, as a caller does, and return it."""
         job: dict[str, Any] = {}
 
         def has_ended() -> bool:

@@ -41,7 +41,7 @@ def test_the_first_image_starts_the_gpu(stack: Stack) -> None:
     assert size_of(job["image_urls"][0]) == (128, 64)
 
 
-def test_a_warm_gpu_answers_at_once(warm: Stack) -> None:
+def test_a_request_on_a_warm_gpu_returns_its_image(warm: Stack) -> None:
     answer = warm.call("POST", GENERATE, json={**FOX, "seed": 2**64 - 1, "cfg_scale": 7.5})
     assert answer.status_code == 200
     body = answer.json()
@@ -50,13 +50,13 @@ def test_a_warm_gpu_answers_at_once(warm: Stack) -> None:
     assert size_of(body["image_url"]) == (128, 64)
 
 
-def test_an_asynchronous_job_is_done_by_a_worker(warm: Stack) -> None:
+def test_a_worker_completes_an_asynchronous_job(warm: Stack) -> None:
     answer = warm.call("POST", GENERATE, json=FOX, headers={"Prefer": "respond-async"})
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     assert warm.finished(answer.headers["Location"])["status"] == "succeeded"
 
 
-def test_one_key_from_many_callers_at_once_is_one_job(warm: Stack) -> None:
+def test_concurrent_requests_with_one_idempotency_key_make_one_job(warm: Stack) -> None:
     def ask(_: int) -> requests.Response:
         return warm.call("POST", GENERATE, json=FOX, headers={"Idempotency-Key": "same"})
 
@@ -68,7 +68,7 @@ def test_one_key_from_many_callers_at_once_is_one_job(warm: Stack) -> None:
     assert (job["status"], len(job["attempts"])) == ("succeeded", 1)
 
 
-def test_images_of_a_post_come_together(warm: Stack) -> None:
+def test_one_request_for_a_post_returns_all_its_images(warm: Stack) -> None:
     body = {"prompt": "a dog", "count": 3}
     answer = warm.call("POST", "/api/v1/posts/42/generate_images", json=body)
     assert answer.status_code == 200
@@ -85,26 +85,28 @@ def test_a_durable_link_leads_to_the_image(warm: Stack) -> None:
     assert warm.call("GET", image).headers["Content-Type"] == "image/png"
 
 
-def test_how_an_image_was_made_lies_beside_it(warm: Stack) -> None:
+def test_an_image_can_be_generated_again_from_its_provenance(warm: Stack) -> None:
     job = warm.finished(warm.call("POST", GENERATE, json=FOX).headers["Location"])
     image = f"/api/images/files/{job['id']}-0"
-    content, told = warm.call("GET", image).content, warm.call("GET", f"{image}/provenance").json()
-    assert told["sha256"] == sha256(content).hexdigest()
-    assert job["metadata"].items() <= told["parameters"].items()
-    assert told["made_with"]["device"] == "stand-in"
+    content = warm.call("GET", image).content
+    provenance = warm.call("GET", f"{image}/provenance").json()
+    assert provenance["sha256"] == sha256(content).hexdigest()
+    assert job["metadata"].items() <= provenance["parameters"].items()
+    assert provenance["made_with"]["device"] == "stand-in"
     comfyui = ComfyUI(warm.gpu.url, CHECKPOINT)
-    comfyui.post("/free", {"unload_models": True, "free_memory": True})  # else it has them still
-    [again] = comfyui.run(told["workflow"]).images
+    # Empties the cache, so that ComfyUI generates the image again.
+    comfyui.post("/free", {"unload_models": True, "free_memory": True})
+    [again] = comfyui.run(provenance["workflow"]).images
     assert comfyui.view(again).content == content
 
 
-def test_a_job_outlives_the_gpu_it_ran_on(warm: Stack) -> None:
+def test_a_job_succeeds_although_its_gpu_is_stopped(warm: Stack) -> None:
     slow = {**FOX, "steps": 150}
     answer = warm.call("POST", GENERATE, json=slow, headers={"Prefer": "respond-async"})
     job_url = answer.headers["Location"]
     wait_until(
         lambda: warm.job(job_url)["status"] == "running",
-        "the run",
+        "the start of the execution",
         seconds=30,
     )
     warm.emulator.client("ec2").stop_instances(InstanceIds=[warm.gpu.id])
@@ -112,45 +114,49 @@ def test_a_job_outlives_the_gpu_it_ran_on(warm: Stack) -> None:
     assert (job["status"], len(job["attempts"])) == ("succeeded", 2)
 
 
-def test_a_canceled_run_stops_on_the_gpu(warm: Stack) -> None:
+def test_canceling_a_running_job_stops_its_execution(warm: Stack) -> None:
     job_url = warm.accepted(steps=150)
-    wait_until(lambda: warm.job(job_url)["status"] == "running", "the run", seconds=30)
+    wait_until(
+        lambda: warm.job(job_url)["status"] == "running", "the start of the execution", seconds=30
+    )
     answer = warm.call("POST", f"/api/images/jobs/{warm.job(job_url)['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
     prompt_id = f"{warm.job(job_url)['id']}-1"
     history = f"{warm.gpu.url}/history/{prompt_id}"
-    wait_until(lambda: requests.get(history, timeout=5).json(), "the end of the run", seconds=30)
+    wait_until(
+        lambda: requests.get(history, timeout=5).json(), "the end of the execution", seconds=30
+    )
     status = requests.get(history, timeout=5).json()[prompt_id]["status"]
     assert "execution_interrupted" in dict(status["messages"])
     assert warm.job(job_url)["status"] == "canceled"
 
 
-def test_a_burst_does_not_hold_up_another_caller(warm: Stack) -> None:
+def test_a_burst_of_one_owner_does_not_delay_another_owner(warm: Stack) -> None:
     ada, bob = warm.new_api("ada"), warm.new_api("bob")
     burst = [warm.accepted(api=ada, steps=150) for _ in range(15)]
     single = warm.accepted(api=bob, steps=2)
     waiting = warm.waiting()
-    assert set(waiting) & set(burst), "the burst is worked off already, and tells nothing"
-    # Only the head of the queue may stand before it, whose turn is as old.
+    assert set(waiting) & set(burst), "the whole burst has already started"
+    # Only the head of the queue may come before it, with the same virtual start time.
     assert single not in waiting[2:]
     others = [job_url for job_url in waiting if job_url != single]
-    assert others == sorted(others), "a caller's images are made in their order"
+    assert others == sorted(others), "an owner's jobs wait in the order of their requests"
     for job_url in burst:
         warm.call("POST", f"{job_url}/cancel")
     assert warm.finished(single)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=25"])
-def test_forty_connections_of_one_key_are_all_served(warm: Stack, prefer: str) -> None:
+def test_forty_concurrent_requests_of_one_key_all_succeed(warm: Stack, prefer: str) -> None:
     api = warm.new_api(f"forty {prefer.partition('=')[0]}")
-    at_once(api, 40, prefer)  # has this machine make as many functions, for longer than AWS would
+    at_once(api, 40, prefer)  # starts as many functions, which takes longer here than on AWS
     statuses = at_once(api, 40, prefer)
     assert statuses.total() == 40
     assert statuses.keys() <= {200, 202}, statuses
 
 
 def at_once(api: Api, count: int, prefer: str) -> Counter[int]:
-    """Send requests at once; return how often each status was answered."""
+    """Send concurrent requests; return how often each status was returned."""
     body = {**FOX, "width": 64, "steps": 1}
 
     def ask(_: int) -> int:
@@ -161,6 +167,6 @@ def at_once(api: Api, count: int, prefer: str) -> Counter[int]:
         return Counter(callers.map(ask, range(count)))
 
 
-def test_catalogs_begin_with_something_useful(stack: Stack) -> None:
+def test_every_catalog_has_first_items(stack: Stack) -> None:
     for catalog in ("settings", "styles", "formats", "prompt_examples"):
         assert len(stack.call("GET", f"/api/images/{catalog}").json()) >= 5

@@ -1,4 +1,4 @@
-"""What API Gateway adds: routing, its own errors, CORS, and data that outlives a restart."""
+"""What API Gateway adds: routing, its own errors, and CORS."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,13 +24,15 @@ def test_an_unknown_path_is_not_found(stack: Stack, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH", "PUT"])
-def test_a_wrong_method_is_told_the_right_ones(stack: Stack, method: str) -> None:
+def test_the_error_for_a_wrong_method_lists_the_allowed_ones(stack: Stack, method: str) -> None:
     answer = stack.call(method, "/api/images/styles")
     check_error(answer, 405)
     assert answer.headers["Allow"] == "GET, POST"
 
 
-def test_a_method_that_the_gateway_does_not_know_is_in_the_contract_too(stack: Stack) -> None:
+def test_the_error_for_a_method_that_the_gateway_does_not_know_follows_the_contract(
+    stack: Stack,
+) -> None:
     check_error(stack.call("TRACE", "/api/images/styles"), 404)
 
 
@@ -45,7 +47,7 @@ def test_a_body_over_the_limit_is_refused(stack: Stack) -> None:
     check_error(answer, 413)
 
 
-def test_browsers_may_call_from_elsewhere(stack: Stack) -> None:
+def test_browsers_may_call_from_another_origin(stack: Stack) -> None:
     answer = stack.call("OPTIONS", "/api/images/generate", headers={"Origin": "https://a.example"})
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -53,7 +55,7 @@ def test_browsers_may_call_from_elsewhere(stack: Stack) -> None:
     assert {"Content-Type", "Prefer", "Idempotency-Key"} <= set(allowed)
 
 
-def test_unicode_survives_the_whole_way(stack: Stack) -> None:
+def test_unicode_is_stored_unchanged(stack: Stack) -> None:
     style = {"name": "墨絵 🖌️", "description": "ünï", "prompt_template": "sumi-e של {prompt}"}
     created = stack.call("POST", "/api/images/styles", json=style)
     assert created.status_code == 201
@@ -63,7 +65,7 @@ def test_unicode_survives_the_whole_way(stack: Stack) -> None:
 
 @contextmanager
 def throttled(stack: Stack, function: str) -> Iterator[None]:
-    """Let a function not run, as where the account has no more concurrency."""
+    """Throttle a function, as if the account had no concurrency left."""
     functions = stack.emulator.client("lambda")
     names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
     [name] = [each for each in names if f"-{function}" in each]
@@ -75,7 +77,7 @@ def throttled(stack: Stack, function: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("function", ["APIHandler", "Authorizer"])
-def test_a_function_that_is_throttled_is_no_error_of_ours(stack: Stack, function: str) -> None:
+def test_a_throttled_function_returns_503_with_retry_after(stack: Stack, function: str) -> None:
     with throttled(stack, function):
         answer = stack.call("POST", "/api/images/generate", json={"prompt": "a fox"})
     check_error(answer, 503)

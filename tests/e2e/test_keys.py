@@ -1,4 +1,4 @@
-"""API keys before the deployed stack: who is let in, and how limits hold when all come at once."""
+"""API keys on the deployed stack: refused keys, scopes, and limits under concurrent requests."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +14,13 @@ JOBS = "/api/images/jobs"
 
 
 @pytest.mark.parametrize("path", [JOBS, "/api/images/styles", "/nothing"])
-def test_without_a_key_nothing_is_served(stack: Stack, path: str) -> None:
+def test_every_path_returns_401_without_a_key(stack: Stack, path: str) -> None:
     answer = Api(stack.api.url, "").call("GET", path)
     check_error(answer, 401)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_key_that_nobody_has_is_refused(stack: Stack) -> None:
+def test_an_unknown_key_is_refused(stack: Stack) -> None:
     answer = Api(stack.api.url, "dk_aaaaaaaaaaaa_" + "b" * 43).call("GET", JOBS)
     check_error(answer, 401)
     assert answer.json()["details"]["error"] == (
@@ -29,7 +29,7 @@ def test_a_key_that_nobody_has_is_refused(stack: Stack) -> None:
 
 
 def invocations(stack: Stack) -> int:
-    """Count the lines that the authorizer has logged."""
+    """Return how often the authorizer ran, according to its log."""
     logs = stack.emulator.client("logs")
     [group] = [
         each["logGroupName"]
@@ -41,7 +41,7 @@ def invocations(stack: Stack) -> int:
 
 
 @pytest.mark.parametrize("header", ["x", "Bearer x", "Basic eA==", "{key}", "Bearer{key}"])
-def test_what_is_no_key_is_refused_before_a_function_runs(stack: Stack, header: str) -> None:
+def test_a_malformed_key_is_refused_before_the_authorizer_runs(stack: Stack, header: str) -> None:
     assert stack.call("GET", JOBS).ok
     before = invocations(stack)
     assert before
@@ -52,21 +52,21 @@ def test_what_is_no_key_is_refused_before_a_function_runs(stack: Stack, header: 
     assert invocations(stack) == before
 
 
-def test_paths_that_are_not_served_count_as_requests(stack: Stack) -> None:
+def test_requests_to_unknown_paths_count_against_the_limit(stack: Stack) -> None:
     api = stack.new_api("lost", "--requests-per-minute", "1")
     api.call("GET", "/nothing")
     answers = [api.call("GET", "/nothing") for _ in range(2)]
-    assert 429 in {each.status_code for each in answers}, "a second minute may just have begun"
+    assert 429 in {each.status_code for each in answers}, "two of the three are in one minute"
 
 
-def test_two_keys_of_one_name_do_not_share_an_owner_by_accident(stack: Stack) -> None:
+def test_a_second_key_of_an_owner_has_to_name_the_owner(stack: Stack) -> None:
     stack.keys("create", "twin")
     with pytest.raises(RuntimeError, match="OWNER='twin'"):
         stack.keys("create", "twin")
     assert stack.keys("create", "twin", "--owner", "twin")
 
 
-def test_a_key_lacks_what_it_was_not_given(stack: Stack) -> None:
+def test_a_key_with_the_read_scope_cannot_generate(stack: Stack) -> None:
     reader = stack.new_api("reader", scopes="read")
     assert reader.call("GET", JOBS).status_code == 200
     check_error(reader.call("POST", "/api/images/generate", json={"prompt": "x"}), 403)
@@ -83,25 +83,25 @@ def test_a_revoked_key_is_refused_at_once(stack: Stack) -> None:
     assert api.key.split("_", 2)[2] not in listed
 
 
-def test_images_at_once_are_as_many_as_a_day_has(stack: Stack) -> None:
+def test_concurrent_requests_cannot_exceed_the_images_per_day(stack: Stack) -> None:
     api = stack.new_api("many", "--images-per-day", "7")
 
     def ask(_: int) -> int:
-        wishes = {"Prefer": "respond-async"}
+        headers = {"Prefer": "respond-async"}
         body = {"prompt": "a fox", "width": 64, "height": 64, "steps": 1}
-        return api.call("POST", "/api/images/generate", json=body, headers=wishes).status_code
+        return api.call("POST", "/api/images/generate", json=body, headers=headers).status_code
 
     with ThreadPoolExecutor(12) as callers:
         answers = Counter(callers.map(ask, range(24)))
     assert answers == {202: 7, 429: 17}
 
 
-def test_requests_at_once_are_as_many_as_a_minute_has(stack: Stack) -> None:
+def test_concurrent_requests_cannot_exceed_the_requests_per_minute(stack: Stack) -> None:
     api = stack.new_api("often", "--requests-per-minute", "5")
     with ThreadPoolExecutor(12) as callers:
         answers = list(callers.map(lambda _: api.call("GET", JOBS), range(24)))
     admitted = sum(each.status_code == 200 for each in answers)
-    assert 5 <= admitted <= 10, "5 a minute, of which a second may have begun"
+    assert 5 <= admitted <= 10, "5 a minute, or 10 if a new minute began meanwhile"
     refused = next(each for each in answers if each.status_code == 429)
     check_error(refused, 429)
     assert 1 <= int(refused.headers["Retry-After"]) <= 61

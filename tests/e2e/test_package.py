@@ -1,4 +1,4 @@
-"""What is deployed: small, complete by itself, and a template without faults."""
+"""The deployed package: a small zip that is complete, and a valid template."""
 
 import json
 import subprocess
@@ -25,21 +25,21 @@ def test_the_zip_is_small(packaged: Path) -> None:
     assert (packaged / "deployment.zip").stat().st_size <= LARGEST_BYTES
 
 
-def test_only_what_serves_requests_is_shipped(unzipped: Path) -> None:
+def test_the_zip_contains_only_code_that_serves_requests(unzipped: Path) -> None:
     shipped = {path.name for path in unzipped.iterdir()}
     assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb"} <= shipped
     assert shipped.isdisjoint({"local", "tests", "infra", "bench", "boto3", "moto", "PIL"})
 
 
-def test_everything_is_compiled(unzipped: Path) -> None:
+def test_every_source_in_the_zip_is_compiled(unzipped: Path) -> None:
     sources = [path for path in unzipped.rglob("*.py") if "__pycache__" not in path.parts]
     assert {path.relative_to(unzipped).parts[0] for path in sources} == {"app.py", "chalicelib"}
     for source in sources:
         assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")), source
 
 
-def test_the_zip_needs_nothing_else(unzipped: Path) -> None:
-    """Make every client that the functions make, in an interpreter without site-packages."""
+def test_the_zip_is_complete_without_site_packages(unzipped: Path) -> None:
+    """Create every client of the functions, in an interpreter without site-packages."""
     program = f"""
 import sys; sys.path.insert(0, {str(unzipped)!r})
 import app
@@ -61,7 +61,7 @@ print(sorted(name for name in {sorted(SERVICES)!r} if made.gateways.client(name)
     assert answer.stdout.strip() == str(sorted(SERVICES))
 
 
-def test_every_function_starts_from_the_zip_alone(packaged: Path, unzipped: Path) -> None:
+def test_every_handler_can_be_imported_from_the_zip_alone(packaged: Path, unzipped: Path) -> None:
     handlers = [each["Handler"] for each in functions(packaged)]
     assert len(handlers) == 5
     imports = "; ".join(f"import {handler.rpartition('.')[0]}" for handler in handlers)
@@ -72,7 +72,7 @@ def test_every_function_starts_from_the_zip_alone(packaged: Path, unzipped: Path
     assert (answer.stdout, answer.stderr) == ("True\n", "")
 
 
-def test_the_zip_is_for_the_python_and_the_machine_that_lambda_has(
+def test_the_zip_matches_the_python_version_and_architecture_of_the_functions(
     packaged: Path, unzipped: Path
 ) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -90,7 +90,7 @@ def functions(packaged: Path) -> list[dict[str, Any]]:
     return [each["Properties"] for each in found]
 
 
-def test_the_template_has_no_faults(packaged: Path) -> None:
+def test_the_template_passes_cfn_lint(packaged: Path) -> None:
     command = [Path(sys.executable).with_name("cfn-lint"), packaged / "template.json"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout
@@ -101,7 +101,7 @@ def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
     assert len(roles) == len(set(roles)) == 5
 
 
-def test_the_python_of_the_functions_is_the_one_that_compiled_them(packaged: Path) -> None:
+def test_the_functions_have_the_python_version_that_compiled_them(packaged: Path) -> None:
     resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
     runtimes = {
         each["Properties"]["Runtime"]
@@ -111,11 +111,9 @@ def test_the_python_of_the_functions_is_the_one_that_compiled_them(packaged: Pat
     assert runtimes == {f"python3.{sys.version_info.minor}"}
 
 
-def test_the_authorizer_that_chalice_declares_is_the_one_that_sees_keys_only(
-    packaged: Path,
-) -> None:
+def test_the_declared_authorizer_has_a_validation_expression(packaged: Path) -> None:
     template = json.loads((packaged / "template.json").read_text())
     definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     [authorizer] = definition["securityDefinitions"].values()
-    told = authorizer["x-amazon-apigateway-authorizer"]
-    assert {"authorizerUri", "identityValidationExpression"} <= told.keys()
+    settings = authorizer["x-amazon-apigateway-authorizer"]
+    assert {"authorizerUri", "identityValidationExpression"} <= settings.keys()

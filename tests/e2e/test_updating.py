@@ -1,4 +1,4 @@
-"""`make deploy` and `make destroy` on the emulator: created, changed in place, refused, deleted."""
+"""`make deploy` and `make destroy` on the emulator: create, update, refuse, roll back, delete."""
 
 import json
 import shutil
@@ -17,12 +17,12 @@ from local.stack.emulator import ACCESS_KEY, REGION, Emulator
 
 NAME = "darkroom-test"
 
-# CloudFormation can make no secret parameters.
+# CloudFormation cannot create parameters of type SecureString.
 BROKEN = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "SecureString", "Value": "x"}}
 
 
 class Deployment:
-    """A stage on the emulator, from a package whose template a test may change."""
+    """A stack on the emulator, from a package whose template a test may change."""
 
     def __init__(self, emulator: Emulator, packed: Path) -> None:
         self.client = emulator.client
@@ -68,7 +68,9 @@ def deployment(emulator: Emulator, packaged: Path, tmp_path: Path) -> Iterator[D
         delete_data(destroy(found.stack), found.client("dynamodb"), found.client("s3"))
 
 
-def test_an_update_changes_in_place_and_keeps_what_was_given(deployment: Deployment) -> None:
+def test_an_update_keeps_the_resources_and_the_parameters_given_before(
+    deployment: Deployment,
+) -> None:
     before = deployment.ids()
     assert deployment.deploy(IdleStopSeconds="600")
     assert deployment.ids() == before
@@ -81,11 +83,11 @@ def test_an_update_changes_in_place_and_keeps_what_was_given(deployment: Deploym
     assert (variables["FLEET_MAX"], variables["IDLE_STOP_SECONDS"]) == ("2", "600")
 
 
-def test_a_second_deployment_of_the_same_does_nothing(deployment: Deployment) -> None:
+def test_deploying_an_unchanged_package_does_nothing(deployment: Deployment) -> None:
     assert not deployment.deploy()
 
 
-def test_a_default_that_was_never_touched_follows_the_template(deployment: Deployment) -> None:
+def test_a_parameter_that_was_never_given_takes_a_new_default(deployment: Deployment) -> None:
     template = deployment.template
     template["Parameters"]["ComfyUICommit"]["Default"] = "0f" * 20
     template["Parameters"]["FleetMax"]["Default"] = 7
@@ -97,7 +99,7 @@ def test_a_default_that_was_never_touched_follows_the_template(deployment: Deplo
     assert deployment.stack.chosen()["FleetMax"] == "2"
 
 
-def test_the_instances_are_told_where_their_bundle_is(deployment: Deployment) -> None:
+def test_the_settings_of_the_instances_name_their_bundle(deployment: Deployment) -> None:
     settings = deployment.client("ssm").get_parameter(Name=f"/{NAME}/instance")["Parameter"]
     lines = dict(line.split("=", 1) for line in settings["Value"].splitlines())
     stored = deployment.client("s3").head_object(Bucket=lines["BUCKET"], Key=lines["BUNDLE_KEY"])
@@ -126,7 +128,7 @@ def test_a_template_that_would_remove_a_table_is_refused(deployment: Deployment)
     assert "KeysTable" in deployment.ids()
 
 
-def test_an_update_that_fails_is_told_and_rolled_back(deployment: Deployment) -> None:
+def test_a_failed_update_is_reported_and_rolled_back(deployment: Deployment) -> None:
     before = deployment.ids()
     template = deployment.template
     template["Resources"]["Broken"] = BROKEN
@@ -136,7 +138,7 @@ def test_an_update_that_fails_is_told_and_rolled_back(deployment: Deployment) ->
     assert deployment.ids() == before
 
 
-def test_a_first_deployment_that_failed_is_done_again(deployment: Deployment) -> None:
+def test_a_failed_first_deployment_can_be_repeated(deployment: Deployment) -> None:
     delete_data(destroy(deployment.stack), deployment.client("dynamodb"), deployment.client("s3"))
     good = deployment.template
     bad = deployment.template
@@ -164,22 +166,25 @@ def test_destroying_keeps_tables_and_images(deployment: Deployment) -> None:
     assert ids["ImagesBucket"] not in {each["Name"] for each in s3.list_buckets()["Buckets"]}
 
 
-def test_nobody_else_can_delete_it(deployment: Deployment) -> None:
+def test_termination_protection_prevents_deleting_the_stack(deployment: Deployment) -> None:
     cloudformation = deployment.client("cloudformation")
     with pytest.raises(cloudformation.exceptions.ClientError, match="TerminationProtection"):
         cloudformation.delete_stack(StackName=NAME)
 
 
 def _without(template: Template, name: str) -> None:
-    """Take a resource out, and all that names it."""
-    gone = {"Ref": name}, {"Fn::GetAtt": [name, "Arn"]}
+    """Remove a resource, and replace the references to it."""
+    references = {"Ref": name}, {"Fn::GetAtt": [name, "Arn"]}
 
-    def left(value: Any) -> Any:
+    def replaced(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: "gone" if inner in gone else left(inner) for key, inner in value.items()}
+            return {
+                key: "gone" if inner in references else replaced(inner)
+                for key, inner in value.items()
+            }
         if isinstance(value, list):
-            return ["gone" if inner in gone else left(inner) for inner in value]
+            return ["gone" if inner in references else replaced(inner) for inner in value]
         return value
 
     del template["Resources"][name]
-    template.update(left(template))
+    template.update(replaced(template))

@@ -1,4 +1,4 @@
-"""JSON to types: every refusal is an InvalidRequest that names its field in words."""
+"""Parsing JSON into types: every invalid body raises an InvalidRequest that names its field."""
 
 import json
 from contextlib import suppress
@@ -50,14 +50,14 @@ def refusal(schema: Any, body: dict[str, Any]) -> InvalidRequest:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_a_valid_body_is_its_type(schema: Any) -> None:
+def test_a_valid_body_is_parsed_into_its_type(schema: Any) -> None:
     parsed = parse(json.dumps(valid(schema)).encode(), schema)
     assert type(parsed) is schema
     assert msgspec.structs.asdict(parsed).items() >= valid(schema).items()
 
 
 @pytest.mark.parametrize(("schema", "field"), FIELDS)
-def test_a_wrong_value_is_refused_in_the_words_of_its_declaration(schema: Any, field: str) -> None:
+def test_the_error_for_a_wrong_value_describes_the_declared_type(schema: Any, field: str) -> None:
     for wrong in ([], {"deep": [{"er": [1]}]}, [[["x"]]], None, True):
         error = refusal(schema, {**valid(schema), field: wrong})
         assert error.field == field
@@ -66,7 +66,7 @@ def test_a_wrong_value_is_refused_in_the_words_of_its_declaration(schema: Any, f
 
 
 @pytest.mark.parametrize(("schema", "field"), FIELDS)
-def test_every_field_says_what_it_may_hold(schema: Any, field: str) -> None:
+def test_every_field_has_a_description(schema: Any, field: str) -> None:
     text = describe(get_type_hints(schema, include_extras=True)[field])
     assert text.startswith(("a ", "the "))
     assert "declared type" not in text
@@ -81,15 +81,15 @@ def test_each_missing_field_is_named(schema: Any) -> None:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_the_known_fields_are_listed_for_an_unknown_one(schema: Any) -> None:
-    error = refusal(schema, {**valid(schema), "colour": 1})
-    assert error.field == "colour"
+def test_the_error_for_an_unknown_field_lists_the_known_ones(schema: Any) -> None:
+    error = refusal(schema, {**valid(schema), "color": 1})
+    assert error.field == "color"
     assert error.suggestion.endswith(", ".join(schema.__struct_fields__))
 
 
 @given(field=names)
 def test_any_unknown_field_is_named_up_to_a_length(field: str) -> None:
-    # A name in msgspec's own words for a place is taken for that place: still a refusal.
+    # A name that contains msgspec's notation for a path is read as that path, and also refused.
     assume(field not in Style.__struct_fields__ and " - at `$." not in field)
     error = refusal(Style, {**valid(Style), field: 1})
     assert error.field == field[:100]
@@ -102,13 +102,13 @@ def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
             assert isinstance(parse(body, schema), schema)
 
 
-def test_depth_is_no_way_out() -> None:
+def test_deeply_nested_bodies_are_refused() -> None:
     for body in (b"[" * 10**6, b'{"prompt":' * 10**5, b'{"x":' + b"[" * 10**6):
         with pytest.raises(InvalidRequest):
             parse(body, GenerateRequest)
 
 
-def test_a_body_that_is_no_object_is_told_so() -> None:
+def test_the_error_for_a_body_that_is_not_an_object_says_so() -> None:
     for body in (b"[]", b"1", b'"x"', b"null", b"true"):
         with pytest.raises(InvalidRequest, match="JSON object"):
             parse(body, Style)
@@ -129,19 +129,19 @@ def test_a_setting_is_converted_from_its_text(value: str, schema: Any, converted
 
 
 @pytest.mark.parametrize("value", ["", "x", "nan", "inf", "-1", "30.1", "true", "null", " 7", "7 "])
-def test_a_setting_that_is_no_number_is_refused_by_name(value: str) -> None:
+def test_the_error_for_a_setting_that_is_not_a_number_names_it(value: str) -> None:
     with pytest.raises(InvalidRequest, match="default_cfg_scale must be a number from 0 to 30"):
         convert(value, CfgScale, "default_cfg_scale")
 
 
 @given(value=st.text("0123456789.+-eE ") | st.integers().map(str) | st.floats().map(str))
-def test_what_a_default_takes_is_within_its_limits(value: str) -> None:
+def test_an_accepted_default_is_within_its_limits(value: str) -> None:
     for name, limits in (("default_width", (64, 2048)), ("default_cfg_scale", (0, 30))):
         with suppress(InvalidRequest):
             assert limits[0] <= convert(value, DEFAULTS[name], name) <= limits[1]
 
 
-def test_types_without_words_of_their_own_are_described_anyway() -> None:
+def test_types_without_a_description_get_a_general_one() -> None:
     assert describe(str) == "a text"
     assert describe(int) == "a value of the declared type"
     assert describe(Count | None) == describe(Count) == "a whole number from 1 to 8"

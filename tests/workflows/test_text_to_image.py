@@ -1,4 +1,4 @@
-"""The text-to-image graph: sound for any parameters, and ComfyUI's canonical one."""
+"""The text-to-image graph: valid for any parameters, with the nodes of ComfyUI's default graph."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from chalicelib.schemas.limits import SEED_MAX
 from chalicelib.workflows import TEXT_TO_IMAGE, Graph, load
 
 TEMPLATE = load(TEXT_TO_IMAGE)
-# What ComfyUI's own nodes take as links and give, slot by slot.
+# The types of the inputs that are links, and of the outputs, for each of ComfyUI's nodes.
 NODES: dict[str, tuple[dict[str, str], list[str]]] = {
     "CheckpointLoaderSimple": ({}, ["MODEL", "CLIP", "VAE"]),
     "CLIPTextEncode": ({"clip": "CLIP"}, ["CONDITIONING"]),
@@ -30,15 +30,15 @@ NODES: dict[str, tuple[dict[str, str], list[str]]] = {
     "VAEDecode": ({"samples": "LATENT", "vae": "VAE"}, ["IMAGE"]),
     "SaveImage": ({"images": "IMAGE"}, []),
 }
-# Where ComfyUI reads each parameter, told by the node's part in the graph.
-PLACES = {
+# The sampler's input that links to the node of a parameter, and that node's input.
+LINKED_INPUTS = {
     "prompt": ("positive", "text"),
     "negative_prompt": ("negative", "text"),
     "width": ("latent_image", "width"),
     "height": ("latent_image", "height"),
     "checkpoint": ("model", "ckpt_name"),
 }
-SAMPLING = {
+SAMPLER_INPUTS = {
     "seed": "seed",
     "steps": "steps",
     "cfg_scale": "cfg",
@@ -65,7 +65,7 @@ parameters = st.fixed_dictionaries(
 
 
 def links(graph: Graph) -> dict[tuple[str, str], list[Any]]:
-    """Return the inputs that are links: `[node id, slot]`."""
+    """Return the inputs that are links: `[node id, output]`."""
     return {
         (node_id, name): value
         for node_id, node in graph.items()
@@ -81,30 +81,30 @@ def only(graph: Graph, class_type: str) -> dict[str, Any]:
     return inputs
 
 
-def test_the_graph_is_the_canonical_one() -> None:
+def test_the_graph_has_the_nodes_of_comfyuis_default_graph() -> None:
     classes = sorted(node["class_type"] for node in TEMPLATE.graph.values())
     assert classes == sorted([*NODES, "CLIPTextEncode"])
     assert TEMPLATE.graph[TEMPLATE.output]["class_type"] == "SaveImage"
 
 
 @given(values=parameters)
-def test_every_link_leads_to_a_slot_of_the_right_type(values: dict[str, Any]) -> None:
+def test_every_link_leads_to_an_output_of_the_right_type(values: dict[str, Any]) -> None:
     graph = TEMPLATE.render(values)
     found = links(graph)
-    for (node_id, name), (source, slot) in found.items():
+    for (node_id, name), (source, output) in found.items():
         wanted = NODES[graph[node_id]["class_type"]][0][name]
-        assert NODES[graph[source]["class_type"]][1][slot] == wanted
+        assert NODES[graph[source]["class_type"]][1][output] == wanted
     wanted_links = sum(len(NODES[node["class_type"]][0]) for node in graph.values())
     assert len(found) == wanted_links
 
 
 @given(values=parameters)
-def test_every_parameter_is_at_its_place(values: dict[str, Any]) -> None:
+def test_every_parameter_is_in_the_input_that_comfyui_reads(values: dict[str, Any]) -> None:
     graph = TEMPLATE.render(values)
     sampler = only(graph, "KSampler")
-    for name, (part, input_name) in PLACES.items():
+    for name, (part, input_name) in LINKED_INPUTS.items():
         assert graph[sampler[part][0]]["inputs"][input_name] == values[name]
-    for name, input_name in SAMPLING.items():
+    for name, input_name in SAMPLER_INPUTS.items():
         assert sampler[input_name] == values[name]
     assert only(graph, "SaveImage")["filename_prefix"] == values["filename_prefix"]
     assert only(graph, "EmptyLatentImage")["batch_size"] == 1
@@ -112,7 +112,7 @@ def test_every_parameter_is_at_its_place(values: dict[str, Any]) -> None:
 
 
 @given(values=parameters)
-def test_the_template_and_earlier_graphs_are_never_changed(values: dict[str, Any]) -> None:
+def test_rendering_does_not_change_the_template_or_earlier_graphs(values: dict[str, Any]) -> None:
     before = copy.deepcopy(TEMPLATE.graph)
     first = TEMPLATE.render(values)
     kept = copy.deepcopy(first)
@@ -124,7 +124,7 @@ def test_the_template_and_earlier_graphs_are_never_changed(values: dict[str, Any
 
 
 @given(values=parameters)
-def test_a_graph_survives_being_sent(values: dict[str, Any]) -> None:
+def test_a_graph_is_unchanged_by_json(values: dict[str, Any]) -> None:
     graph = TEMPLATE.render(values)
     assert json.loads(json.dumps(graph)) == graph
 
@@ -137,16 +137,16 @@ def test_a_missing_parameter_is_an_error_that_names_it() -> None:
             TEMPLATE.render(partial)
 
 
-def test_every_parameter_of_an_image_has_a_place() -> None:
+def test_every_parameter_of_an_image_is_an_input_of_the_template() -> None:
     assert TEMPLATE.inputs.keys() == {*Parameters.__struct_fields__, "filename_prefix"}
 
 
-def test_the_parameter_behind_an_input_is_found() -> None:
+def test_parameter_at_returns_the_parameter_of_an_input() -> None:
     for name, (node_id, input_name) in TEMPLATE.inputs.items():
         assert TEMPLATE.parameter_at(node_id, input_name) == name
 
 
-def test_no_parameter_is_behind_other_inputs() -> None:
+def test_parameter_at_returns_none_for_other_inputs() -> None:
     for node_id, input_name in (("3", "model"), ("3", None), (None, "seed"), (None, None)):
         assert TEMPLATE.parameter_at(node_id, input_name) is None
     assert TEMPLATE.parameter_at("99", "seed") is None
