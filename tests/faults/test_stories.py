@@ -53,7 +53,7 @@ def story(aws: None, same_every_time: None) -> Iterator[Story]:
         yield Story(world, Truths(world, wire))
 
 
-def test_a_creation_that_is_repeated_after_the_job_was_finished(story: Story) -> None:
+def test_a_job_write_that_is_repeated_after_the_job_finished_changes_nothing(story: Story) -> None:
     caller = story.world.request(caller="a", key=None, wait=0)
     story.run(caller, to="PutItem jobs 01")
     story.next(caller, Fate.REPEATED)
@@ -70,7 +70,9 @@ def test_a_creation_that_is_repeated_after_the_job_was_finished(story: Story) ->
 
 
 @pytest.mark.parametrize("fate", [Fate.DONE, Fate.REPEATED, Fate.UNANSWERED])
-def test_a_twin_that_lost_the_race_gives_its_images_back(story: Story, fate: Fate) -> None:
+def test_the_slower_of_two_concurrent_requests_with_one_key_gives_its_images_back(
+    story: Story, fate: Fate
+) -> None:
     first, second = (story.world.request(caller=who, key="key2", wait=0) for who in "ab")
     for each in (first, second):
         story.run(each, to="TransactWriteItems begins")
@@ -83,7 +85,9 @@ def test_a_twin_that_lost_the_race_gives_its_images_back(story: Story, fate: Fat
     assert len(story.rest()) == 2
 
 
-def test_twins_whose_transactions_meet(story: Story) -> None:
+def test_concurrent_requests_with_one_key_whose_transactions_conflict_get_the_same_job(
+    story: Story,
+) -> None:
     first, second = (story.world.request(caller=who, key="key1", wait=0) for who in "ab")
     story.run(first, to="TransactWriteItems")
     story.next(first, Fate.DONE)  # it has begun, and takes its time

@@ -37,7 +37,7 @@ def test_jobs_past_their_deadline_fail_without_any_worker(
     assert {Job.find(job_id).error["code"] for job_id in ids} == {"deadline_exceeded"}
 
 
-def test_the_queue_fails_at_its_deadline_without_any_worker(
+def test_queued_jobs_fail_at_their_deadline_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
     ids = late(parts, config.slots_per_gpu + 3)
@@ -47,7 +47,7 @@ def test_the_queue_fails_at_its_deadline_without_any_worker(
     assert {Job.find(job_id).status for job_id in ids} == {"failed"}
 
 
-def test_a_run_past_its_deadline_is_ended_and_dropped_without_any_worker(
+def test_an_execution_past_its_deadline_is_dropped_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
     [job_id] = late(parts)
@@ -60,7 +60,7 @@ def test_a_run_past_its_deadline_is_ended_and_dropped_without_any_worker(
     assert (slot_holders(), parts.queue.sent) == (set(), sent)
 
 
-def test_a_job_before_its_deadline_is_left_to_a_worker(
+def test_a_stalled_job_before_its_deadline_is_sent_to_a_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
     [job_id] = late(parts)
@@ -72,7 +72,7 @@ def test_a_job_before_its_deadline_is_left_to_a_worker(
     assert parts.queue.take() == [(job_id, 0)]
 
 
-def test_the_reconciler_calls_who_was_forgotten_and_frees_what_nobody_uses(
+def test_the_slot_of_a_canceled_job_is_freed_and_the_next_job_is_made_due(
     reconciler: Reconciler, parts: Parts
 ) -> None:
     *ids, waiting = late(parts, config.slots_per_gpu + 1)
@@ -89,7 +89,7 @@ def break_down(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("chore", ["repair", "sweep"])
-def test_one_chore_that_fails_does_not_stop_the_others_and_is_told(
+def test_a_chore_that_fails_is_raised_after_all_other_chores(
     gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
 ) -> None:
     [job_id] = late(parts)
@@ -108,7 +108,7 @@ def test_one_chore_that_fails_does_not_stop_the_others_and_is_told(
     assert gpus.stopped == ["i-1"]
 
 
-def test_a_job_that_cannot_be_rescued_does_not_keep_the_others_waiting(
+def test_an_error_with_one_stalled_job_does_not_skip_the_others(
     reconciler: Reconciler, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = late(parts, 3)

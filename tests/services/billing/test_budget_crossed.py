@@ -97,7 +97,9 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     return day
 
 
-def test_no_more_is_spent_than_the_budget_a_boot_and_the_runs_under_way(day: Day) -> None:
+def test_spending_is_at_most_the_budget_plus_a_boot_and_the_executions_in_progress(
+    day: Day,
+) -> None:
     boot = cost_of(TYPE, BOOT_SECONDS) or 0
     under_way = cost_of(TYPE, GPUS * config.slots_per_gpu * RUN_SECONDS) or 0
     assert 0.8 * DOLLARS < day.cost_at_midnight <= DOLLARS + boot + under_way
@@ -107,10 +109,10 @@ def test_every_gpu_is_off_when_the_budget_is_used_up(day: Day) -> None:
     assert day.on_at_midnight == []
 
 
-def test_whoever_asks_then_is_refused(day: Day) -> None:
+def test_requests_are_refused_until_midnight_when_the_budget_is_used_up(day: Day) -> None:
     assert day.refused_until == pytest.approx([day.midnight] * CALLERS, abs=2)
 
 
-def test_what_was_accepted_waits_for_the_next_day_and_is_made_then(day: Day) -> None:
+def test_accepted_jobs_wait_for_the_next_day_and_succeed_then(day: Day) -> None:
     assert set(day.statuses_at_midnight) == {"queued", "succeeded"}
     assert day.statuses["succeeded"] > day.statuses_at_midnight["succeeded"]

@@ -43,7 +43,7 @@ def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: Slow
     assert gpu.submitted == [f"{job_id}-1"]
 
 
-def test_who_finds_no_slot_stands_in_the_queue_and_needs_no_message(
+def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     ids = late(parts, SLOTS + 2)
@@ -69,7 +69,7 @@ def test_each_job_that_is_queued_asks_once_whether_more_gpus_are_needed(parts: P
     assert (fleet.scaled_up, fleet.scaled) == (2, [])
 
 
-def test_who_waits_for_an_image_stands_in_the_same_queue(parts: Parts) -> None:
+def test_synchronous_and_asynchronous_jobs_wait_in_the_same_queue(parts: Parts) -> None:
     ids = late(parts, SLOTS)
     work_all(parts, ids)
     [waiting] = parts.submit(wait_seconds=5)
@@ -78,7 +78,7 @@ def test_who_waits_for_an_image_stands_in_the_same_queue(parts: Parts) -> None:
     assert Job.find(behind).sort_key > waiting.sort_key
 
 
-def test_who_leaves_calls_the_next(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_a_job_that_ends_makes_the_next_queued_job_due(parts: Parts, gpu: SlowComfyUI) -> None:
     ids = late(parts, SLOTS + 2)
     work_all(parts, ids)
     parts.queue.take()
@@ -93,7 +93,9 @@ def test_who_leaves_calls_the_next(parts: Parts, gpu: SlowComfyUI) -> None:
     assert slot_holders() == {*ids[1 : SLOTS + 1]}
 
 
-def test_who_is_driven_or_due_soon_is_not_called(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_a_queued_job_that_is_already_driven_is_not_made_due(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     ids = late(parts, SLOTS + 2)
     work_all(parts, ids)
     Job.find(ids[SLOTS]).make_due(now=parts.clock())
@@ -104,7 +106,9 @@ def test_who_is_driven_or_due_soon_is_not_called(parts: Parts, gpu: SlowComfyUI)
     assert parts.queue.take() == []
 
 
-def test_a_call_is_not_lost_with_its_message(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_the_next_job_is_due_even_if_its_message_is_not_sent(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     ids = late(parts, SLOTS + 1)
     work_all(parts, ids)
     gpu.end(ids[0])
@@ -113,7 +117,7 @@ def test_a_call_is_not_lost_with_its_message(parts: Parts, gpu: SlowComfyUI) -> 
     assert Job.find(ids[SLOTS]).due_at == parts.clock()  # which the reconciler sees
 
 
-def test_the_first_in_the_queue_goes_first_whoever_is_looked_at_first(
+def test_the_head_of_the_queue_gets_a_slot_first_whichever_job_is_driven_first(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     ids = late(parts, SLOTS + 2)
@@ -127,7 +131,7 @@ def test_the_first_in_the_queue_goes_first_whoever_is_looked_at_first(
     assert parts.work(ids[SLOTS]).status == "running"
 
 
-def test_who_is_looked_at_too_early_calls_those_before(parts: Parts) -> None:
+def test_a_job_that_is_driven_too_early_makes_the_jobs_before_it_due(parts: Parts) -> None:
     ids = late(parts, SLOTS + 1)
     for job_id in ids[:SLOTS]:
         job = Job.find(job_id)
@@ -138,7 +142,7 @@ def test_who_is_looked_at_too_early_calls_those_before(parts: Parts) -> None:
     assert parts.queue.take() == [(job_id, 0) for job_id in ids[:SLOTS]]
 
 
-def test_a_gpu_that_is_off_is_polled_by_as_many_as_it_has_slots(parts: Parts) -> None:
+def test_a_gpu_that_starts_is_polled_by_as_many_jobs_as_it_has_slots(parts: Parts) -> None:
     fleet_of(parts).refusal = STARTING
     ids = late(parts, SLOTS + 4)
     parts.queue.take()

@@ -21,7 +21,9 @@ def fleet_of(parts: Parts) -> FakeFleet:
 
 
 @pytest.mark.parametrize(("burst", "made_before"), [(200, 0), (30, 1), (30, 12)])
-def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> None:
+def test_a_burst_of_one_owner_does_not_delay_the_first_job_of_another(
+    aws: None, burst: int, made_before: int
+) -> None:
     """At most the images that have slots and the head of the queue come before another's first."""
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock)
@@ -39,7 +41,7 @@ def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> Non
     assert len(slot_holders()) <= SLOTS
 
 
-def test_everybody_is_served_once_and_no_slot_is_left(aws: None) -> None:
+def test_owners_take_turns_and_each_job_is_made_once(aws: None) -> None:
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu

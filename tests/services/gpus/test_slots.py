@@ -49,7 +49,7 @@ def new_messages(parts: Parts) -> list[tuple[str, int]]:
     return sent
 
 
-def test_slots_that_nobody_uses_are_taken(two: Parts) -> None:
+def test_slots_that_no_job_uses_are_freed_for_the_next_job(two: Parts) -> None:
     done, moved = late(two, 2)
     two.work(done)
     slow(two).end(done)
@@ -72,7 +72,7 @@ def a_driven_job(parts: Parts) -> str:
     return "driven"
 
 
-def test_slots_that_are_used_are_not_taken(parts: Parts) -> None:
+def test_slots_that_jobs_use_are_not_freed(parts: Parts) -> None:
     running, comes, last = late(parts, 3)
     parts.work(running)
     driven = a_driven_job(parts)
@@ -81,7 +81,7 @@ def test_slots_that_are_used_are_not_taken(parts: Parts) -> None:
     assert slot_holders() == {running, driven, comes}
 
 
-def test_the_slot_of_a_dead_driver_is_taken_when_its_lease_has_ended(parts: Parts) -> None:
+def test_the_slot_of_a_dead_driver_is_freed_when_its_lease_has_ended(parts: Parts) -> None:
     driven = a_driven_job(parts)
     ids = late(parts, SLOTS)
     assert work_all(parts, ids) == ["running"] * (SLOTS - 1) + ["queued"]
@@ -91,7 +91,7 @@ def test_the_slot_of_a_dead_driver_is_taken_when_its_lease_has_ended(parts: Part
     assert driven not in slot_holders()
 
 
-def test_who_takes_a_slot_this_moment_does_not_keep_another_free(parts: Parts) -> None:
+def test_a_queued_job_that_just_took_a_slot_blocks_no_other_slot(parts: Parts) -> None:
     ids = late(parts, SLOTS)
     Job.find(ids[0]).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
     InstanceRecord("i-1").acquire_slot(ids[0], now=parts.clock())
@@ -119,13 +119,13 @@ def test_a_job_does_not_move_while_its_instance_serves(two: Parts) -> None:
     assert [each.instance_id for each in Job.find(job_id).attempts] == ["i-1"]
 
 
-def test_all_instances_are_filled_before_anybody_waits(two: Parts) -> None:
+def test_the_slots_of_all_instances_are_used_before_a_job_waits(two: Parts) -> None:
     ids = late(two, 2 * SLOTS + 1)
     assert work_all(two, ids) == ["running"] * 2 * SLOTS + ["queued"]
     assert (slot_holders("i-1"), slot_holders("i-2")) == ({*ids[:SLOTS]}, {*ids[SLOTS : 2 * SLOTS]})
 
 
-def test_who_was_forgotten_is_called_by_the_reconciler(two: Parts) -> None:
+def test_the_reconciler_makes_queued_jobs_due_for_free_slots(two: Parts) -> None:
     fleet_of(two).gone.add("i-2")
     ids = late(two, SLOTS + 2)
     work_all(two, ids)
@@ -141,7 +141,7 @@ def test_who_was_forgotten_is_called_by_the_reconciler(two: Parts) -> None:
     assert two.work(ids[SLOTS + 1]).status == "running"
 
 
-def test_the_reconciler_frees_the_slots_of_jobs_that_are_gone(parts: Parts) -> None:
+def test_the_reconciler_frees_the_slots_of_canceled_jobs(parts: Parts) -> None:
     ids = late(parts, SLOTS)
     work_all(parts, ids)
     for job_id in ids[1:]:

@@ -27,7 +27,7 @@ def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
     return reconciler_of(gpus, parts)
 
 
-def test_an_instance_that_stays_sick_is_stopped_though_jobs_wait(
+def test_an_instance_that_stays_unhealthy_is_stopped_though_jobs_wait(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
     late(parts, 3)
@@ -38,7 +38,7 @@ def test_an_instance_that_stays_sick_is_stopped_though_jobs_wait(
     assert gpus.stopped == ["i-2"]
 
 
-def test_an_instance_that_is_well_again_is_trusted_again(
+def test_an_instance_that_works_again_is_marked_healthy(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
     gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())
@@ -54,7 +54,7 @@ def test_an_instance_that_is_well_again_is_trusted_again(
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_a_sick_instance_that_is_not_ours_to_stop_stays_on(
+def test_an_unhealthy_instance_that_is_kept_or_cannot_be_started_is_not_stopped(
     reconciler: Reconciler, gpus: Gpus, parts: Parts, *, is_kept: bool
 ) -> None:
     late(parts)
@@ -64,7 +64,7 @@ def test_a_sick_instance_that_is_not_ours_to_stop_stays_on(
     assert gpus.stopped == []
 
 
-def test_an_instance_that_is_about_to_stop_takes_no_job_with_it(
+def test_an_instance_that_gets_a_job_just_before_its_stop_stays_on(
     reconciler: Reconciler, gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconcile(reconciler, parts, minutes=5)
@@ -80,7 +80,7 @@ def test_an_instance_that_is_about_to_stop_takes_no_job_with_it(
     assert gpus.stopped == ["i-2"]
 
 
-def test_an_instance_that_cannot_be_stopped_does_not_keep_the_others_on(
+def test_an_error_in_stopping_one_instance_does_not_keep_the_others_on(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
     gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())

@@ -26,7 +26,9 @@ def parts(aws: None, gpu: SlowComfyUI) -> Parts:
     return Parts(gpu)
 
 
-def test_a_job_that_nobody_drove_yet_is_never_begun(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_a_job_that_is_canceled_before_it_is_driven_is_never_submitted(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     [job_id] = late(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
     parts.work(job_id)
@@ -34,7 +36,9 @@ def test_a_job_that_nobody_drove_yet_is_never_begun(parts: Parts, gpu: SlowComfy
     assert (gpu.submitted, parts.queue.sent) == ([], [(job_id, 0)])
 
 
-def test_a_job_in_the_queue_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     *ids, waiting, next_one = late(parts, SLOTS + 2)
     work_all(parts, [*ids, waiting, next_one])
     parts.queue.take()
@@ -47,7 +51,9 @@ def test_a_job_in_the_queue_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI
     assert f"{waiting}-1" not in gpu.submitted
 
 
-def test_a_run_is_stopped_and_no_other(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_canceling_a_running_job_drops_its_attempt_and_no_other(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     ids = late(parts, 3)
     work_all(parts, ids)
     parts.cancellation.cancel(ids[1])
@@ -56,7 +62,7 @@ def test_a_run_is_stopped_and_no_other(parts: Parts, gpu: SlowComfyUI) -> None:
     assert slot_holders() == {ids[0], ids[2]}
 
 
-def test_the_slot_goes_to_the_next(parts: Parts) -> None:
+def test_the_slot_of_a_canceled_job_goes_to_the_next_job(parts: Parts) -> None:
     *ids, waiting = late(parts, SLOTS + 1)
     work_all(parts, [*ids, waiting])
     parts.clock.advance(1)
@@ -67,7 +73,7 @@ def test_the_slot_goes_to_the_next(parts: Parts) -> None:
     assert parts.work(waiting).status == "running"
 
 
-def test_a_driver_that_is_about_to_submit_clears_up_what_it_does(
+def test_a_driver_that_submits_a_canceled_job_cleans_up_its_attempt(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     [job_id] = late(parts)
@@ -78,7 +84,9 @@ def test_a_driver_that_is_about_to_submit_clears_up_what_it_does(
     assert slot_holders() == set()
 
 
-def test_an_image_that_was_just_stored_is_deleted(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_an_image_that_is_stored_while_its_job_is_canceled_is_deleted(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
     gpu.end(job_id)
@@ -95,7 +103,7 @@ def test_an_image_that_was_just_stored_is_deleted(parts: Parts, gpu: SlowComfyUI
     check_canceled(parts, job_id)
 
 
-def test_a_slot_that_is_taken_for_a_canceled_job_is_free_at_once(parts: Parts) -> None:
+def test_a_slot_that_is_acquired_for_a_canceled_job_is_freed_at_once(parts: Parts) -> None:
     [job_id] = late(parts)
     watch(parts.fleet, "observe_serving", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
@@ -103,7 +111,9 @@ def test_a_slot_that_is_taken_for_a_canceled_job_is_free_at_once(parts: Parts) -
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
-def test_a_job_that_ended_is_not_canceled(parts: Parts, gpu: SlowComfyUI, status: str) -> None:
+def test_a_job_that_has_ended_cannot_be_canceled(
+    parts: Parts, gpu: SlowComfyUI, status: str
+) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
     if status == "failed":
@@ -118,7 +128,9 @@ def test_a_job_that_ended_is_not_canceled(parts: Parts, gpu: SlowComfyUI, status
     assert parts.images.stored == stored
 
 
-def test_a_job_that_is_faster_keeps_its_image(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_a_job_that_succeeds_while_it_is_being_canceled_keeps_its_image(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
     gpu.end(job_id)
@@ -129,7 +141,7 @@ def test_a_job_that_is_faster_keeps_its_image(parts: Parts, gpu: SlowComfyUI) ->
     assert len(parts.images.stored) == 1
 
 
-def test_to_cancel_again_is_harmless(parts: Parts) -> None:
+def test_canceling_a_canceled_job_changes_nothing(parts: Parts) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
     first = parts.cancellation.cancel(job_id).serialize()
@@ -137,12 +149,14 @@ def test_to_cancel_again_is_harmless(parts: Parts) -> None:
     assert parts.cancellation.cancel(job_id).serialize() == first
 
 
-def test_what_was_never_there_cannot_be_canceled(parts: Parts) -> None:
+def test_canceling_an_unknown_job_raises_not_found(parts: Parts) -> None:
     with pytest.raises(NotFound):
         parts.cancellation.cancel("01J")
 
 
-def test_a_comfyui_that_does_not_answer_is_cleared_up_later(parts: Parts, gpu: SlowComfyUI) -> None:
+def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
 
@@ -159,7 +173,7 @@ def test_a_comfyui_that_does_not_answer_is_cleared_up_later(parts: Parts, gpu: S
     check_canceled(parts, job_id)
 
 
-def test_an_s3_that_fails_does_not_keep_the_slot(parts: Parts) -> None:
+def test_the_slot_is_freed_even_if_the_images_cannot_be_deleted(parts: Parts) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
 
@@ -171,7 +185,7 @@ def test_an_s3_that_fails_does_not_keep_the_slot(parts: Parts) -> None:
     assert slot_holders() == set()
 
 
-def test_a_canceler_that_dies_leaves_a_message_for_when_no_driver_is_left(
+def test_cleanup_after_a_cancel_that_crashed_runs_when_the_lease_has_ended(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     [job_id] = late(parts)

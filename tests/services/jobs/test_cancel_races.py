@@ -66,7 +66,7 @@ class Race:
 @given(cancel_at=st.integers(1, 24), crash_at=st.integers(1, 24) | st.none())
 @example(cancel_at=99, crash_at=None)
 @example(cancel_at=99, crash_at=9)
-def test_whenever_a_job_is_canceled_it_has_one_end_and_leaves_nothing(
+def test_a_job_that_is_canceled_at_any_step_ends_once_and_leaves_nothing(
     aws: None, cancel_at: int, crash_at: int | None
 ) -> None:
     race = Race(cancel_at, crash_at)

@@ -51,7 +51,7 @@ CAUSES = {
 
 
 @pytest.mark.parametrize(("reason", "how"), CAUSES.items(), ids=CAUSES)
-def test_a_failure_at_the_deadline_tells_what_was_waited_for(
+def test_a_failure_at_the_deadline_says_what_the_job_waited_for(
     aws: None, reason: str, how: tuple[str, Callable[[Parts], None]]
 ) -> None:
     parts, (code, cause) = Parts(), how
@@ -67,7 +67,7 @@ def test_a_failure_at_the_deadline_tells_what_was_waited_for(
     assert reason in job.error["message"]
 
 
-def test_who_stands_in_the_queue_is_told_what_keeps_those_before_it(aws: None) -> None:
+def test_a_queued_job_that_expires_says_why_no_gpu_started(aws: None) -> None:
     parts = Parts()
     [job_id] = late(parts, request=waiting_for(ALL))
     series = StartSeries.read(now=parts.clock())

@@ -45,7 +45,7 @@ def work_on(parts: Parts, job_id: str, *, seconds: float) -> Job:
     return parts.work(job_id)
 
 
-def test_a_run_that_never_ends_fails_so_long_after_a_gpu_took_it(
+def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     [job_id] = late(parts)
@@ -58,7 +58,7 @@ def test_a_run_that_never_ends_fails_so_long_after_a_gpu_took_it(
     assert not isinstance(gpu.known.get(f"{job_id}-1"), Waiting)
 
 
-def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next(parts: Parts) -> None:
+def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) -> None:
     *ids, waiting = late(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
     work_on(parts, ids[0], seconds=RUN - 60)
@@ -69,14 +69,14 @@ def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next(parts: Parts) -> N
     assert parts.queue.take()[-1:] == [(waiting, 0)]
 
 
-def test_nobody_follows_a_run_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
+def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
     [job_id] = late(parts)
     taken_at = parts.clock()
     work_on(parts, job_id, seconds=RUN)
     assert max(gpu.untils) == taken_at + RUN
 
 
-def test_the_time_in_the_queue_is_not_the_time_on_a_gpu(parts: Parts, gpu: HungComfyUI) -> None:
+def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: HungComfyUI) -> None:
     *ids, waiting = late(parts, config.slots_per_gpu + 1)
     work_all(parts, ids)
     parts.clock.advance(RUN)
@@ -92,7 +92,7 @@ def test_the_time_in_the_queue_is_not_the_time_on_a_gpu(parts: Parts, gpu: HungC
     assert work_on(parts, waiting, seconds=1).status == "failed"
 
 
-def test_the_time_on_a_gpu_begins_anew_when_another_has_to_boot(parts: Parts) -> None:
+def test_the_execution_deadline_begins_anew_when_another_gpu_boots(parts: Parts) -> None:
     [job_id] = late(parts)
     work_on(parts, job_id, seconds=RUN - 60)
     parts.fleet.refusal = BOOTING
@@ -105,7 +105,7 @@ def test_the_time_on_a_gpu_begins_anew_when_another_has_to_boot(parts: Parts) ->
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
 
 
-def test_a_run_that_was_out_of_sight_for_a_moment_goes_on_as_it_was(parts: Parts) -> None:
+def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Parts) -> None:
     [job_id] = late(parts)
     parts.work(job_id)
     parts.fleet.refusal = BOOTING
@@ -117,7 +117,7 @@ def test_a_run_that_was_out_of_sight_for_a_moment_goes_on_as_it_was(parts: Parts
     assert work_on(parts, job_id, seconds=RUN).error["code"] == "deadline_exceeded"
 
 
-def test_the_time_on_a_gpu_begins_anew_when_another_is_waited_for(aws: None) -> None:
+def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
     [job_id] = late(parts)
     parts.work(job_id)
@@ -134,7 +134,7 @@ def test_the_time_on_a_gpu_begins_anew_when_another_is_waited_for(aws: None) -> 
     assert parts.work(job_id).status == "running"
 
 
-def test_a_job_whose_turn_never_comes_fails_in_the_end(parts: Parts, gpu: HungComfyUI) -> None:
+def test_a_job_that_never_gets_a_slot_expires(parts: Parts, gpu: HungComfyUI) -> None:
     ids = late(parts, config.slots_per_gpu + 1, request=waiting_for(ALL))
     work_all(parts, ids)
     for job_id in ids[:-1]:
@@ -162,7 +162,7 @@ def test_a_job_waits_for_a_slot_for_as_long_as_its_request_says(
     assert parts.work(job_id).error["code"] == "expired"
 
 
-def test_a_job_that_has_its_slot_in_time_is_bounded_by_the_runs_deadline_alone(
+def test_a_job_that_gets_a_slot_in_time_has_only_the_execution_deadline(
     parts: Parts,
 ) -> None:
     [job_id] = late(parts, request=waiting_for(60))
@@ -171,7 +171,7 @@ def test_a_job_that_has_its_slot_in_time_is_bounded_by_the_runs_deadline_alone(
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
 
 
-def test_a_job_that_loses_its_slot_after_it_could_wait_has_the_time_of_a_run(
+def test_a_job_that_loses_its_slot_late_expires_at_the_execution_deadline(
     parts: Parts,
 ) -> None:
     [job_id] = late(parts, request=waiting_for(60))
@@ -182,7 +182,7 @@ def test_a_job_that_loses_its_slot_after_it_could_wait_has_the_time_of_a_run(
     assert work_on(parts, job_id, seconds=1).error["code"] == "expired"
 
 
-def test_a_run_that_cannot_be_stopped_at_its_deadline_shows_that_comfyui_is_broken(
+def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_unhealthy(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     gpu.is_stuck = True

@@ -36,7 +36,9 @@ def parts(aws: None, comfyui: HeldUp) -> Parts:
     return Parts(comfyui)
 
 
-def test_the_dead_run_is_dropped_and_the_job_waits_on(parts: Parts, comfyui: HeldUp) -> None:
+def test_an_execution_without_progress_is_dropped_and_the_job_behind_it_waits(
+    parts: Parts, comfyui: HeldUp
+) -> None:
     comfyui.looks = 1
     [job_id] = late(parts)
     job = parts.work(job_id)
@@ -46,7 +48,7 @@ def test_the_dead_run_is_dropped_and_the_job_waits_on(parts: Parts, comfyui: Hel
     assert comfyui.submitted == [f"{job_id}-1"]
 
 
-def test_a_run_that_cannot_be_dropped_is_the_one_that_is_suspect(
+def test_an_execution_that_cannot_be_dropped_marks_the_instance_unhealthy(
     parts: Parts, comfyui: HeldUp
 ) -> None:
     comfyui.looks, comfyui.is_stuck = 1, True
@@ -56,7 +58,9 @@ def test_a_run_that_cannot_be_dropped_is_the_one_that_is_suspect(
     assert (job.is_open, job.end_reason) == (True, "held_up")
 
 
-def test_who_was_held_up_by_others_loses_no_attempt(parts: Parts, comfyui: HeldUp) -> None:
+def test_attempts_that_another_execution_held_up_do_not_count(
+    parts: Parts, comfyui: HeldUp
+) -> None:
     comfyui.looks, comfyui.is_stuck = 6, True
     [job_id] = late(parts)
     workers = Workers(parts)

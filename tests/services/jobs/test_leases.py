@@ -19,7 +19,7 @@ def parts(aws: None, gpu: HungComfyUI) -> Parts:
     return Parts(gpu)
 
 
-def test_a_driver_that_sleeps_past_its_lease_writes_no_attempt_down(
+def test_a_driver_that_pauses_past_its_lease_writes_no_attempt(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     servers = parts.fleet.observe_serving
@@ -37,7 +37,7 @@ def test_a_driver_that_sleeps_past_its_lease_writes_no_attempt_down(
 
 
 @pytest.mark.parametrize(("seconds", "submitted"), [(22, 1), (24, 0), (100, 0)])
-def test_a_driver_that_sleeps_to_the_end_of_its_lease_submits_nothing(
+def test_a_driver_submits_only_if_its_lease_lasts_for_the_submission(
     parts: Parts, gpu: HungComfyUI, seconds: int, submitted: int
 ) -> None:
     """The lease is 30 s, and a submission may take 7."""

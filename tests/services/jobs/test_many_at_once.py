@@ -25,12 +25,14 @@ def test_a_thousand_requests_of_one_key_at_once_are_all_accepted_in_time(
     assert calls["UpdateItem"] <= 1000 + 3 * 1000  # of images, and of turns
 
 
-def test_no_more_are_accepted_at_once_than_the_key_may_have(clock: VirtualClock) -> None:
+def test_no_more_requests_are_accepted_at_once_than_the_limit_of_the_key(
+    clock: VirtualClock,
+) -> None:
     taken, _ = accept_at_once(clock, 40, limit=7)
     assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 7
 
 
-def test_accepting_costs_the_same_before_a_long_queue(clock: VirtualClock) -> None:
+def test_accepting_a_job_takes_no_more_calls_when_the_queue_is_long(clock: VirtualClock) -> None:
     _, first = accept_at_once(clock, 1, limit=1000)
     accept_at_once(clock, 300, limit=1000)
     _, last = accept_at_once(clock, 1, limit=1000)
@@ -40,7 +42,7 @@ def test_accepting_costs_the_same_before_a_long_queue(clock: VirtualClock) -> No
 @pytest.mark.parametrize(
     ("others", "writes"), [([], 2), (["me"], 2), (["me", "you"], 2), (["you"], 3)]
 )
-def test_an_asynchronous_accept_takes_five_calls(
+def test_accepting_an_asynchronous_job_takes_six_calls(
     clock: VirtualClock, others: list[str], writes: int
 ) -> None:
     """Or six, for an owner that has no job in a queue of others."""

@@ -59,11 +59,11 @@ def stall(
     return None
 
 
-def test_a_run_that_says_nothing_for_too_long_is_dead(clock: Clock) -> None:
+def test_an_execution_without_a_message_for_too_long_is_dead(clock: Clock) -> None:
     assert stall(Reporter(running(clock), clock), clock) == (STALL, OURS)
 
 
-def test_every_sign_of_life_counts(clock: Clock) -> None:
+def test_every_message_restarts_the_limit(clock: Clock) -> None:
     report = Reporter(running(clock), clock)
     for sign in (None, step(1), step(1), None):
         clock.advance(STALL - 1)
@@ -72,13 +72,13 @@ def test_every_sign_of_life_counts(clock: Clock) -> None:
     assert stall(report, clock) == (STALL, OURS)
 
 
-def test_a_run_that_cannot_be_heard_is_not_dead(clock: Clock) -> None:
+def test_an_execution_without_a_websocket_is_not_dead(clock: Clock) -> None:
     report = Reporter(running(clock), clock)
     assert stall(report, clock, is_listening=False) is None
     assert stall(report, clock) == (STALL, OURS)
 
 
-def test_what_the_last_driver_could_not_hear_is_no_silence(clock: Clock) -> None:
+def test_time_without_a_websocket_of_the_last_driver_does_not_count(clock: Clock) -> None:
     deaf = Reporter(running(clock), clock)
     assert stall(deaf, clock, is_listening=False) is None
     clock.advance(LEASE_SECONDS)
@@ -89,7 +89,7 @@ def test_what_the_last_driver_could_not_hear_is_no_silence(clock: Clock) -> None
     assert again.seconds >= STALL - 2 * LEASE_SECONDS
 
 
-def test_the_silence_goes_on_with_the_next_driver(clock: Clock) -> None:
+def test_the_time_without_a_message_continues_with_the_next_driver(clock: Clock) -> None:
     Reporter(running(clock), clock)
     clock.advance(STALL - 10)
     found = Job.find(OURS_ID)
@@ -97,7 +97,7 @@ def test_the_silence_goes_on_with_the_next_driver(clock: Clock) -> None:
     assert stall(Reporter(found, clock), clock) == (10, OURS)
 
 
-def test_a_job_that_gets_on_in_the_queue_waits_for_no_dead_run(clock: Clock) -> None:
+def test_a_job_that_moves_up_in_comfyuis_queue_finds_no_dead_execution(clock: Clock) -> None:
     report = Reporter(running(clock, position=9), clock)
     for position in range(9, 0, -1):
         clock.advance(STALL - 1)
@@ -106,14 +106,14 @@ def test_a_job_that_gets_on_in_the_queue_waits_for_no_dead_run(clock: Clock) -> 
     assert stall(report, clock, Waiting(1, "run 1")) == (STALL, "run 1")
 
 
-def test_a_job_that_waits_behind_a_dead_run_tells_which_it_is(clock: Clock) -> None:
+def test_a_job_behind_a_dead_execution_names_it(clock: Clock) -> None:
     running(clock, OTHER_ID)
     report = Reporter(running(clock, position=1), clock)
     assert stall(report, clock, Waiting(1, OTHER)) == (STALL, OTHER)
     assert stall(report, clock, Waiting(1, "a-b")) == (5, "a-b")
 
 
-def test_a_job_that_waits_behind_a_run_with_progress_goes_on_waiting(clock: Clock) -> None:
+def test_a_job_behind_an_execution_with_progress_keeps_waiting(clock: Clock) -> None:
     other = Reporter(running(clock, OTHER_ID), clock)
     report = Reporter(running(clock, position=1), clock)
     for value in range(20):
@@ -126,7 +126,7 @@ def test_a_job_that_waits_behind_a_run_with_progress_goes_on_waiting(clock: Cloc
     assert (dead.attempt_id, dead.seconds <= STALL) == (OTHER, True)
 
 
-def test_a_job_that_waits_behind_a_run_that_cannot_be_heard_goes_on_waiting(clock: Clock) -> None:
+def test_a_job_behind_an_execution_without_a_websocket_keeps_waiting(clock: Clock) -> None:
     deaf = Reporter(running(clock, OTHER_ID), clock)
     report = Reporter(running(clock, position=1), clock)
     for _ in range(3 * STALL // 5):
@@ -138,6 +138,6 @@ def test_a_job_that_waits_behind_a_run_that_cannot_be_heard_goes_on_waiting(cloc
     assert (dead.attempt_id, dead.seconds <= STALL + 5) == (OTHER, True)
 
 
-def test_where_nothing_runs_nothing_is_dead(clock: Clock) -> None:
+def test_nothing_is_dead_while_comfyui_executes_nothing(clock: Clock) -> None:
     report = Reporter(running(clock, position=1), clock)
     assert stall(report, clock, Waiting(1, None)) is None

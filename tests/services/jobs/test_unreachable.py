@@ -55,7 +55,9 @@ def where(job_id: str) -> list[str]:
     return [each.instance_id for each in Job.find(job_id).attempts]
 
 
-def test_a_run_is_not_made_again_elsewhere_for_a_short_silence(parts: Parts, job_id: str) -> None:
+def test_a_job_stays_on_a_gpu_that_is_unreachable_for_less_than_a_minute(
+    parts: Parts, job_id: str
+) -> None:
     job = work_for(parts, job_id, 55)
     assert (job.status, job.waits_for, where(job_id)) == ("running", "comfyui_unreachable", ["i-1"])
     parts.fleet.silent = set()
@@ -66,19 +68,23 @@ def test_a_run_is_not_made_again_elsewhere_for_a_short_silence(parts: Parts, job
     assert where(job_id) == ["i-1"]  # each silence is waited for anew
 
 
-def test_a_run_is_made_again_elsewhere_after_a_long_silence(parts: Parts, job_id: str) -> None:
+def test_a_job_moves_to_another_gpu_when_its_own_is_unreachable_for_a_minute(
+    parts: Parts, job_id: str
+) -> None:
     work_for(parts, job_id, 65)
     assert where(job_id) == ["i-1", "i-2"]
     assert (slot_holders("i-1"), slot_holders("i-2")) == (set(), {job_id})
 
 
-def test_a_job_that_waits_out_a_silence_is_looked_at_again(parts: Parts, job_id: str) -> None:
+def test_a_job_on_an_unreachable_gpu_is_due_again_in_five_seconds(
+    parts: Parts, job_id: str
+) -> None:
     parts.queue.take()
     parts.work(job_id)
     assert parts.queue.take() == [(job_id, 5)]
 
 
-def test_who_waited_out_a_silence_takes_the_next_slot_at_once(parts: Parts, job_id: str) -> None:
+def test_a_job_from_an_unreachable_gpu_gets_the_next_free_slot(parts: Parts, job_id: str) -> None:
     others = [f"other {number}" for number in range(config.slots_per_gpu)]
     for other in others:
         known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 9999}
@@ -93,7 +99,7 @@ def test_who_waited_out_a_silence_takes_the_next_slot_at_once(parts: Parts, job_
     assert where(job_id) == ["i-1", "i-2"]
 
 
-def test_what_fails_before_it_begins_is_not_tried_again_at_once(
+def test_a_job_that_cannot_be_claimed_is_not_retried_at_once(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:

@@ -31,13 +31,13 @@ def pace(seconds: float, instance_id: str = "i-1") -> None:
     InstanceRecord.read(instance_id).release_slot("", execution_seconds=seconds)
 
 
-def test_what_runs_has_none_before_it(parts: Parts) -> None:
+def test_a_running_job_has_position_zero(parts: Parts) -> None:
     [job_id] = late(parts)
     work_all(parts, [job_id])
     assert of(job_id) == [Wait(0, None)]
 
 
-def test_who_stands_in_the_queue_waits_for_the_slots_and_for_those_before(parts: Parts) -> None:
+def test_a_queued_job_waits_for_the_jobs_with_slots_and_the_jobs_before_it(parts: Parts) -> None:
     ids = late(parts, SLOTS + 3)
     work_all(parts, ids)
     pace(10)
@@ -46,12 +46,12 @@ def test_who_stands_in_the_queue_waits_for_the_slots_and_for_those_before(parts:
     assert of(ids[-1]) == expected[-1:]
 
 
-def test_who_was_just_accepted_knows_its_position(parts: Parts) -> None:
+def test_a_job_that_was_just_accepted_has_a_position(parts: Parts) -> None:
     ids = late(parts, 3)
     assert of(*ids) == [Wait(0), Wait(1), Wait(2)]
 
 
-def test_a_position_in_comfyuis_own_queue_is_one_too(parts: Parts) -> None:
+def test_a_job_in_comfyuis_queue_has_its_position_there(parts: Parts) -> None:
     parts.fleet.queue_length = 2
     [job_id] = late(parts)
     work_all(parts, [job_id])
@@ -60,7 +60,7 @@ def test_a_position_in_comfyuis_own_queue_is_one_too(parts: Parts) -> None:
     assert of(job_id) == [Wait(2, 15)]
 
 
-def test_who_came_back_to_the_queue_stands_where_the_queue_says(parts: Parts) -> None:
+def test_a_job_that_returned_to_the_queue_has_its_position_in_the_queue(parts: Parts) -> None:
     parts.fleet.queue_length = 2
     ids = late(parts, SLOTS + 1)
     work_all(parts, ids)
@@ -70,13 +70,13 @@ def test_who_came_back_to_the_queue_stands_where_the_queue_says(parts: Parts) ->
     assert of(ids[0]) == [Wait(SLOTS)]
 
 
-def test_a_wait_is_not_estimated_before_the_first_run(parts: Parts) -> None:
+def test_no_seconds_are_estimated_before_the_first_execution(parts: Parts) -> None:
     ids = late(parts, SLOTS + 1)
     work_all(parts, ids)
     assert of(ids[-1]) == [Wait(SLOTS, None)]
 
 
-def test_nothing_is_known_while_a_gpu_starts(parts: Parts) -> None:
+def test_a_job_has_no_estimate_while_a_gpu_starts(parts: Parts) -> None:
     pace(10)
     parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
     [job_id] = late(parts)
@@ -85,7 +85,7 @@ def test_nothing_is_known_while_a_gpu_starts(parts: Parts) -> None:
     assert of(job_id) == [None]
 
 
-def test_who_ended_waits_for_nothing(parts: Parts) -> None:
+def test_a_job_that_has_ended_has_no_estimate(parts: Parts) -> None:
     done, canceled = late(parts, 2)
     work_all(parts, [done])
     comfyui: Any = parts.comfyui
@@ -95,7 +95,7 @@ def test_who_ended_waits_for_nothing(parts: Parts) -> None:
     assert of(done, canceled) == [None, None]
 
 
-def test_two_gpus_are_twice_as_fast(aws: None) -> None:
+def test_two_gpus_halve_the_estimated_seconds(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
     ids = late(parts, 2 * SLOTS + 1)
     work_all(parts, ids)
@@ -104,7 +104,7 @@ def test_two_gpus_are_twice_as_fast(aws: None) -> None:
     assert of(ids[-1]) == [Wait(2 * SLOTS, round(2 * SLOTS * 15 / 2))]
 
 
-def test_a_gpu_without_work_makes_nothing_faster(parts: Parts) -> None:
+def test_a_gpu_without_jobs_does_not_change_the_estimate(parts: Parts) -> None:
     pace(1, "i-9")
     pace(10)
     ids = late(parts, SLOTS + 1)
@@ -112,7 +112,7 @@ def test_a_gpu_without_work_makes_nothing_faster(parts: Parts) -> None:
     assert of(ids[-1]) == [Wait(SLOTS, 10 * SLOTS)]
 
 
-def test_no_jobs_no_waits(aws: None) -> None:
+def test_without_jobs_there_are_no_estimates(aws: None) -> None:
     assert Waits().of([]) == {}
 
 
