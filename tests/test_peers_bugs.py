@@ -13,7 +13,7 @@ from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect
 from tests.gateways.talks import PROGRESS
 from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
-from tests.services.workers import PacedComfyUI, Workers, late, slot_holders
+from tests.services.workers import PacedComfyUI, Workers, accept_jobs, slot_holders
 
 NEVER = 10**6
 
@@ -39,7 +39,7 @@ async def png(_request: web.Request) -> web.Response:
 
 def test_an_end_that_falls_into_a_gap_of_the_websocket_is_found(parts: Parts) -> None:
     """ComfyUI sends each message once; who is not connected then never hears of the end."""
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     sockets: list[web.WebSocketResponse] = []
 
     async def talk(socket: web.WebSocketResponse) -> None:
@@ -84,7 +84,7 @@ class WatchfulFleet(FakeFleet):
 def test_a_run_that_never_settles_ends_by_its_deadline_and_with_a_reason(parts: Parts) -> None:
     """ComfyUI's HTTP goes on answering when the thread that runs prompts has died."""
     parts.fleet = WatchfulFleet(parts.comfyui)
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     with serving(Dead(attempt_id=job_id)) as url:
         use(parts, url, tick=20)
@@ -141,7 +141,7 @@ class Overtaken(FakeComfyUI):
 def test_a_late_report_of_a_run_does_not_undo_its_end(aws: None) -> None:
     comfyui = Overtaken()
     comfyui.parts = parts = Parts(comfyui)
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     assert comfyui.told == "succeeded"
     job = Job.find(job_id)

@@ -1,4 +1,4 @@
-"""The reconciler: jobs that nobody drives, and a GPU that has nothing to do."""
+"""The reconciler: stalled jobs and idle GPUs."""
 
 from typing import Any
 
@@ -154,9 +154,9 @@ def test_a_job_that_was_claimed_after_the_index_was_read_is_not_overdue(clock: C
     for job in jobs:
         job.save()
     clock.advance(60)
-    late = overdue(clock() - 10)
-    first = next(late)  # a page of the index is read
+    found = overdue(clock() - 10)
+    first = next(found)  # a page of the index is read
     for job in jobs:
         job.claim("driver", now=clock(), until=clock() + 30)
-    assert list(late) == []
+    assert list(found) == []
     assert Job.find(first.id).lease == "driver"

@@ -18,7 +18,7 @@ from chalicelib.services.reconciler import Reconciler
 from chalicelib.signals import NoFreeSlot, OutOfBudget
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import acquire_slot, late, waiting_for, work_all
+from tests.services.workers import accept_jobs, acquire_slot, request_expiring_in, work_all
 
 HOUR = 1.006  # dollars of a g5.xlarge
 Start = Callable[..., tuple[Reconciler, Parts, Gpus]]
@@ -110,13 +110,13 @@ def test_the_next_day_has_its_own_budget(start: Start) -> None:
     InstanceRecord("i-1").release_slot("job of i-1")
     reconcile(reconciler, parts, minutes=1)
     parts.clock.now = day_start(parts.clock.now) + DAY_SECONDS
-    assert len(late(parts)) == 1
+    assert len(accept_jobs(parts)) == 1
     assert InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
 
 
 def test_queued_jobs_get_no_messages_until_the_next_day(start: Start) -> None:
     reconciler, parts, _ = start(HOUR)
-    ids = late(parts, 2, request=waiting_for(604_800))
+    ids = accept_jobs(parts, 2, request=request_expiring_in(604_800))
     reconcile(reconciler, parts, minutes=61)
     parts.fleet.refusal = OutOfBudget(parts.budget.reason)
     assert work_all(parts, ids) == ["queued", "queued"]
@@ -156,7 +156,7 @@ def test_a_past_budget_end_of_a_stopped_instance_does_not_keep_jobs_waiting(star
     gpus.turn_off("i-2")
     InstanceRecord("i-2").set_budget_end(parts.clock())
     parts.fleet.refusal = NoFreeSlot("later")
-    [waiting] = late(parts, request=waiting_for(604_800))
+    [waiting] = accept_jobs(parts, request=request_expiring_in(604_800))
     sent = len(parts.queue.sent)
     parts.clock.advance(60)
     parts.dispatcher.repair()

@@ -8,7 +8,7 @@ from chalicelib.models.jobs.job import Job
 from tests.services.fakes import FakeFleet, Parts
 from tests.services.workers import (
     SlowComfyUI,
-    late,
+    accept_jobs,
     slot_holders,
     work_all,
 )
@@ -33,7 +33,7 @@ def fleet_of(parts: Parts) -> FakeFleet:
 
 
 def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: SlowComfyUI) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     for _ in range(3):
         assert parts.work(job_id).status == "running"
         assert slot_holders() == {job_id}
@@ -46,7 +46,7 @@ def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: Slow
 def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
     parts.queue.take()
     assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2
@@ -63,23 +63,23 @@ def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
 
 
 def test_each_job_that_is_queued_asks_once_whether_more_gpus_are_needed(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     work_all(parts, ids)
     fleet = fleet_of(parts)
     assert (fleet.scaled_up, fleet.scaled) == (2, [])
 
 
 def test_synchronous_and_asynchronous_jobs_wait_in_the_same_queue(parts: Parts) -> None:
-    ids = late(parts, SLOTS)
+    ids = accept_jobs(parts, SLOTS)
     work_all(parts, ids)
     [waiting] = parts.submit(wait_seconds=5)
     assert (waiting.status, bool(waiting.queue)) == ("queued", True)
-    [behind] = late(parts)
+    [behind] = accept_jobs(parts)
     assert Job.find(behind).sort_key > waiting.sort_key
 
 
 def test_a_job_that_ends_makes_the_next_queued_job_due(parts: Parts, gpu: SlowComfyUI) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     work_all(parts, ids)
     parts.queue.take()
     gpu.end(ids[0])
@@ -96,7 +96,7 @@ def test_a_job_that_ends_makes_the_next_queued_job_due(parts: Parts, gpu: SlowCo
 def test_a_queued_job_that_is_already_driven_is_not_made_due(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     work_all(parts, ids)
     Job.find(ids[SLOTS]).make_due(now=parts.clock())
     Job.find(ids[SLOTS]).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
@@ -109,7 +109,7 @@ def test_a_queued_job_that_is_already_driven_is_not_made_due(
 def test_the_next_job_is_due_even_if_its_message_is_not_sent(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, SLOTS + 1)
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
     gpu.end(ids[0])
     parts.queue.is_broken = True
@@ -120,7 +120,7 @@ def test_the_next_job_is_due_even_if_its_message_is_not_sent(
 def test_the_head_of_the_queue_gets_a_slot_first_whichever_job_is_driven_first(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2  # though all slots are free
     assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
     gpu.end(ids[1])
@@ -132,7 +132,7 @@ def test_the_head_of_the_queue_gets_a_slot_first_whichever_job_is_driven_first(
 
 
 def test_a_job_that_is_driven_too_early_makes_the_jobs_before_it_due(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 1)
+    ids = accept_jobs(parts, SLOTS + 1)
     for job_id in ids[:SLOTS]:
         job = Job.find(job_id)
         job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
@@ -144,7 +144,7 @@ def test_a_job_that_is_driven_too_early_makes_the_jobs_before_it_due(parts: Part
 
 def test_a_gpu_that_starts_is_polled_by_as_many_jobs_as_it_has_slots(parts: Parts) -> None:
     fleet_of(parts).refusal = STARTING
-    ids = late(parts, SLOTS + 4)
+    ids = accept_jobs(parts, SLOTS + 4)
     parts.queue.take()
     assert work_all(parts, ids) == ["starting"] * SLOTS + ["queued"] * 4
     assert parts.queue.take() == [(job_id, 2) for job_id in ids[:SLOTS]]

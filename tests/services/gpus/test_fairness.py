@@ -8,7 +8,7 @@ from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
 from tests.services.workers import (
     PacedComfyUI,
     Workers,
-    late,
+    accept_jobs,
     slot_holders,
 )
 
@@ -30,11 +30,11 @@ def test_a_burst_of_one_owner_does_not_delay_the_first_job_of_another(
     fleet_of(parts).comfyuis["i-1"] = gpu
     workers = Workers(parts)
     for _ in range(burst // 10):
-        late(parts, 10, owner="a")
+        accept_jobs(parts, 10, owner="a")
     while len(gpu.made) < made_before or len(slot_holders()) < SLOTS:
         assert workers.work()
     before = len(gpu.made)
-    [single] = late(parts, owner="b")
+    [single] = accept_jobs(parts, owner="b")
     while single not in gpu.made:
         assert workers.work()
     assert gpu.made.index(single) - before <= SLOTS + 1
@@ -46,7 +46,7 @@ def test_owners_take_turns_and_each_job_is_made_once(aws: None) -> None:
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu
     workers = Workers(parts)
-    ids = [job_id for caller in "abc" for job_id in late(parts, 5, owner=caller)]
+    ids = [job_id for caller in "abc" for job_id in accept_jobs(parts, 5, owner=caller)]
     while workers.work():
         pass
     assert sorted(gpu.made) == sorted(ids)

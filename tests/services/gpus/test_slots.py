@@ -8,8 +8,8 @@ from chalicelib.models.jobs.job import Job
 from tests.services.fakes import FakeFleet, Parts
 from tests.services.workers import (
     SlowComfyUI,
+    accept_jobs,
     acquire_slot,
-    late,
     slot_holders,
     work_all,
 )
@@ -50,7 +50,7 @@ def new_messages(parts: Parts) -> list[tuple[str, int]]:
 
 
 def test_slots_that_no_job_uses_are_freed_for_the_next_job(two: Parts) -> None:
-    done, moved = late(two, 2)
+    done, moved = accept_jobs(two, 2)
     two.work(done)
     slow(two).end(done)
     two.work(done)
@@ -59,7 +59,7 @@ def test_slots_that_no_job_uses_are_freed_for_the_next_job(two: Parts) -> None:
     fleet_of(two).gone = {"i-2"}
     for nobody in (done, moved, "vanished"):
         assert acquire_slot(nobody)
-    [job_id] = late(two)
+    [job_id] = accept_jobs(two)
     assert two.work(job_id).status == "running"
     assert slot_holders("i-1") == {job_id}
 
@@ -73,7 +73,7 @@ def a_driven_job(parts: Parts) -> str:
 
 
 def test_slots_that_jobs_use_are_not_freed(parts: Parts) -> None:
-    running, comes, last = late(parts, 3)
+    running, comes, last = accept_jobs(parts, 3)
     parts.work(running)
     driven = a_driven_job(parts)
     acquire_slot("vanished")
@@ -83,7 +83,7 @@ def test_slots_that_jobs_use_are_not_freed(parts: Parts) -> None:
 
 def test_the_slot_of_a_dead_driver_is_freed_when_its_lease_has_ended(parts: Parts) -> None:
     driven = a_driven_job(parts)
-    ids = late(parts, SLOTS)
+    ids = accept_jobs(parts, SLOTS)
     assert work_all(parts, ids) == ["running"] * (SLOTS - 1) + ["queued"]
     parts.clock.advance(61)
     Job.find(ids[-1]).make_due(now=parts.clock())
@@ -92,14 +92,14 @@ def test_the_slot_of_a_dead_driver_is_freed_when_its_lease_has_ended(parts: Part
 
 
 def test_a_queued_job_that_just_took_a_slot_blocks_no_other_slot(parts: Parts) -> None:
-    ids = late(parts, SLOTS)
+    ids = accept_jobs(parts, SLOTS)
     Job.find(ids[0]).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
     InstanceRecord("i-1").acquire_slot(ids[0], now=parts.clock())
     assert work_all(parts, ids[1:]) == ["running"] * (SLOTS - 1)
 
 
 def test_a_job_whose_instance_is_gone_moves_and_frees_its_slot(two: Parts) -> None:
-    [job_id] = late(two)
+    [job_id] = accept_jobs(two)
     two.work(job_id)
     assert (slot_holders("i-1"), slot_holders("i-2")) == ({job_id}, set())
     fleet_of(two).gone.add("i-1")
@@ -110,7 +110,7 @@ def test_a_job_whose_instance_is_gone_moves_and_frees_its_slot(two: Parts) -> No
 
 
 def test_a_job_does_not_move_while_its_instance_serves(two: Parts) -> None:
-    [job_id] = late(two)
+    [job_id] = accept_jobs(two)
     two.work(job_id)
     for other in ("x", "y"):
         acquire_slot(other)
@@ -120,14 +120,14 @@ def test_a_job_does_not_move_while_its_instance_serves(two: Parts) -> None:
 
 
 def test_the_slots_of_all_instances_are_used_before_a_job_waits(two: Parts) -> None:
-    ids = late(two, 2 * SLOTS + 1)
+    ids = accept_jobs(two, 2 * SLOTS + 1)
     assert work_all(two, ids) == ["running"] * 2 * SLOTS + ["queued"]
     assert (slot_holders("i-1"), slot_holders("i-2")) == ({*ids[:SLOTS]}, {*ids[SLOTS : 2 * SLOTS]})
 
 
 def test_the_reconciler_makes_queued_jobs_due_for_free_slots(two: Parts) -> None:
     fleet_of(two).gone.add("i-2")
-    ids = late(two, SLOTS + 2)
+    ids = accept_jobs(two, SLOTS + 2)
     work_all(two, ids)
     new_messages(two)
     two.dispatcher.repair()
@@ -142,11 +142,11 @@ def test_the_reconciler_makes_queued_jobs_due_for_free_slots(two: Parts) -> None
 
 
 def test_the_reconciler_frees_the_slots_of_canceled_jobs(parts: Parts) -> None:
-    ids = late(parts, SLOTS)
+    ids = accept_jobs(parts, SLOTS)
     work_all(parts, ids)
     for job_id in ids[1:]:
         Job.find(job_id).cancel({"code": "canceled"}, now=parts.clock())
-    [waiting] = late(parts)
+    [waiting] = accept_jobs(parts)
     job = Job.find(waiting)
     job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
     job.put_back("queued", None, due_at=parts.clock() + 300)

@@ -9,7 +9,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import SlowComfyUI, acquire_slot, late
+from tests.services.workers import SlowComfyUI, accept_jobs, acquire_slot
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
 def test_an_instance_that_stays_unhealthy_is_stopped_though_jobs_wait(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
-    late(parts, 3)
+    accept_jobs(parts, 3)
     gpus.fall_unhealthy("i-2", now=parts.clock())
     reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == []
@@ -57,7 +57,7 @@ def test_an_instance_that_works_again_is_marked_healthy(
 def test_an_unhealthy_instance_that_is_kept_or_cannot_be_started_is_not_stopped(
     reconciler: Reconciler, gpus: Gpus, parts: Parts, *, is_kept: bool
 ) -> None:
-    late(parts)
+    accept_jobs(parts)
     gpus.kept, gpus.can_be_started = ({"i-2"} if is_kept else set()), is_kept
     gpus.fall_unhealthy("i-2", now=parts.clock())
     reconcile(reconciler, parts, minutes=5)

@@ -11,7 +11,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.signals import StoreFailed
 from tests.services.fakes import Parts
 from tests.services.interfering import Crash, check_canceled, once, watch
-from tests.services.workers import SlowComfyUI, Workers, late, slot_holders, work_all
+from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holders, work_all
 
 SLOTS = config.slots_per_gpu
 
@@ -29,7 +29,7 @@ def parts(aws: None, gpu: SlowComfyUI) -> Parts:
 def test_a_job_that_is_canceled_before_it_is_driven_is_never_submitted(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
     parts.work(job_id)
     check_canceled(parts, job_id)
@@ -39,7 +39,7 @@ def test_a_job_that_is_canceled_before_it_is_driven_is_never_submitted(
 def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    *ids, waiting, next_one = late(parts, SLOTS + 2)
+    *ids, waiting, next_one = accept_jobs(parts, SLOTS + 2)
     work_all(parts, [*ids, waiting, next_one])
     parts.queue.take()
     parts.cancellation.cancel(waiting)
@@ -54,7 +54,7 @@ def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
 def test_canceling_a_running_job_drops_its_attempt_and_no_other(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, 3)
+    ids = accept_jobs(parts, 3)
     work_all(parts, ids)
     parts.cancellation.cancel(ids[1])
     assert gpu.dropped == [f"{ids[1]}-1"]
@@ -63,7 +63,7 @@ def test_canceling_a_running_job_drops_its_attempt_and_no_other(
 
 
 def test_the_slot_of_a_canceled_job_goes_to_the_next_job(parts: Parts) -> None:
-    *ids, waiting = late(parts, SLOTS + 1)
+    *ids, waiting = accept_jobs(parts, SLOTS + 1)
     work_all(parts, [*ids, waiting])
     parts.clock.advance(1)
     parts.queue.take()
@@ -76,7 +76,7 @@ def test_the_slot_of_a_canceled_job_goes_to_the_next_job(parts: Parts) -> None:
 def test_a_driver_that_submits_a_canceled_job_cleans_up_its_attempt(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     watch(gpu, "events", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
     assert gpu.submitted == [f"{job_id}-1"]
@@ -87,7 +87,7 @@ def test_a_driver_that_submits_a_canceled_job_cleans_up_its_attempt(
 def test_an_image_that_is_stored_while_its_job_is_canceled_is_deleted(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     gpu.end(job_id)
     stored: list[int] = []
@@ -104,7 +104,7 @@ def test_an_image_that_is_stored_while_its_job_is_canceled_is_deleted(
 
 
 def test_a_slot_that_is_acquired_for_a_canceled_job_is_freed_at_once(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     watch(parts.fleet, "observe_serving", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
     assert slot_holders() == set()
@@ -114,7 +114,7 @@ def test_a_slot_that_is_acquired_for_a_canceled_job_is_freed_at_once(parts: Part
 def test_a_job_that_has_ended_cannot_be_canceled(
     parts: Parts, gpu: SlowComfyUI, status: str
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     if status == "failed":
         gpu.known[f"{job_id}-1"] = Finished({}, Failure("node_failed", "it went wrong"))
@@ -131,7 +131,7 @@ def test_a_job_that_has_ended_cannot_be_canceled(
 def test_a_job_that_succeeds_while_it_is_being_canceled_keeps_its_image(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     gpu.end(job_id)
     watch(parts.queue, "send", step=once(lambda: parts.work(job_id)))
@@ -142,7 +142,7 @@ def test_a_job_that_succeeds_while_it_is_being_canceled_keeps_its_image(
 
 
 def test_canceling_a_canceled_job_changes_nothing(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     first = parts.cancellation.cancel(job_id).serialize()
     parts.clock.advance(5)
@@ -157,7 +157,7 @@ def test_canceling_an_unknown_job_raises_not_found(parts: Parts) -> None:
 def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
 
     def be_off() -> None:
@@ -174,7 +174,7 @@ def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
 
 
 def test_the_slot_is_freed_even_if_the_images_cannot_be_deleted(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
 
     def fail() -> None:
@@ -188,7 +188,7 @@ def test_the_slot_is_freed_even_if_the_images_cannot_be_deleted(parts: Parts) ->
 def test_cleanup_after_a_cancel_that_crashed_runs_when_the_lease_has_ended(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     Job.find(job_id).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
 

@@ -10,7 +10,7 @@ from chalicelib.gateways.comfyui.state import Finished, State
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import SAVED, Parts
 from tests.services.interfering import Crash, check_canceled, watch
-from tests.services.workers import SlowComfyUI, Workers, late, slot_holders
+from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holders
 
 
 class QuickComfyUI(SlowComfyUI):
@@ -27,7 +27,7 @@ class Race:
 
     def __init__(self, cancel_at: int, crash_at: int | None) -> None:
         self.parts, self.cancel_at, self.crash_at = Parts(QuickComfyUI()), cancel_at, crash_at
-        [self.job_id] = late(self.parts)
+        [self.job_id] = accept_jobs(self.parts)
         self.outcome, self.steps = "", 0
         watch(self.parts.comfyui, "find", "events", "submit", "follow", "image", step=self.step)
         watch(self.parts.images, "put", step=self.step)

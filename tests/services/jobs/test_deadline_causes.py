@@ -9,7 +9,7 @@ from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
 from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.fleet.start_series import StartSeries
 from tests.services.fakes import Parts
-from tests.services.workers import late, waiting_for
+from tests.services.workers import accept_jobs, request_expiring_in
 
 ALL = 3600
 
@@ -56,7 +56,7 @@ def test_a_failure_at_the_deadline_says_what_the_job_waited_for(
 ) -> None:
     parts, (code, cause) = Parts(), how
     cause(parts)
-    [job_id] = late(parts, request=waiting_for(ALL))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(ALL))
     end = parts.clock() + ALL
     while parts.clock() < end:
         with suppress(ZeroDivisionError):
@@ -69,7 +69,7 @@ def test_a_failure_at_the_deadline_says_what_the_job_waited_for(
 
 def test_a_queued_job_that_expires_says_why_no_gpu_started(aws: None) -> None:
     parts = Parts()
-    [job_id] = late(parts, request=waiting_for(ALL))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(ALL))
     series = StartSeries.read(now=parts.clock())
     assert series.claim(now=parts.clock(), until=parts.clock() + 30)
     series.put_off("waiting for GPU capacity: EC2 has none", until=parts.clock() + ALL + 60)

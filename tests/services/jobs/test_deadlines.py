@@ -15,10 +15,10 @@ from tests.services.fakes import Parts
 from tests.services.workers import (
     HungComfyUI,
     SlowComfyUI,
+    accept_jobs,
     acquire_slot,
-    late,
+    request_expiring_in,
     slot_holders,
-    waiting_for,
     work_all,
 )
 
@@ -48,7 +48,7 @@ def work_on(parts: Parts, job_id: str, *, seconds: float) -> Job:
 def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     assert work_on(parts, job_id, seconds=RUN - 1).is_open
     parts.clock.advance(1)
     job = parts.work(job_id)
@@ -59,7 +59,7 @@ def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
 
 
 def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) -> None:
-    *ids, waiting = late(parts, config.slots_per_gpu + 1)
+    *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
     work_on(parts, ids[0], seconds=RUN - 60)
     parts.work(waiting)
@@ -70,14 +70,14 @@ def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) 
 
 
 def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     taken_at = parts.clock()
     work_on(parts, job_id, seconds=RUN)
     assert max(gpu.untils) == taken_at + RUN
 
 
 def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: HungComfyUI) -> None:
-    *ids, waiting = late(parts, config.slots_per_gpu + 1)
+    *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, ids)
     parts.clock.advance(RUN)
     assert parts.work(waiting).is_open
@@ -93,7 +93,7 @@ def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: H
 
 
 def test_the_execution_deadline_begins_anew_when_another_gpu_boots(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     work_on(parts, job_id, seconds=RUN - 60)
     parts.fleet.refusal = BOOTING
     parts.clock.advance(30)
@@ -106,7 +106,7 @@ def test_the_execution_deadline_begins_anew_when_another_gpu_boots(parts: Parts)
 
 
 def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.refusal = BOOTING
     assert parts.work(job_id).status == "starting"
@@ -119,7 +119,7 @@ def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Par
 
 def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.gone.add("i-1")
     others = [f"other {number}" for number in range(config.slots_per_gpu)]
@@ -135,7 +135,7 @@ def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aw
 
 
 def test_a_job_that_never_gets_a_slot_expires(parts: Parts, gpu: HungComfyUI) -> None:
-    ids = late(parts, config.slots_per_gpu + 1, request=waiting_for(ALL))
+    ids = accept_jobs(parts, config.slots_per_gpu + 1, request=request_expiring_in(ALL))
     work_all(parts, ids)
     for job_id in ids[:-1]:
         InstanceRecord("i-1").release_slot(job_id)
@@ -155,7 +155,7 @@ def test_a_job_waits_for_a_slot_for_as_long_as_its_request_says(
     parts: Parts, asked: Any, seconds: int
 ) -> None:
     parts.fleet.refusal = BOOTING
-    [job_id] = late(parts, request=GenerateRequest(prompt="a fox", expires_in_seconds=asked))
+    [job_id] = accept_jobs(parts, request=GenerateRequest(prompt="a fox", expires_in_seconds=asked))
     parts.clock.advance(seconds - 1)
     assert parts.work(job_id).is_open
     parts.clock.advance(2)
@@ -165,7 +165,7 @@ def test_a_job_waits_for_a_slot_for_as_long_as_its_request_says(
 def test_a_job_that_gets_a_slot_in_time_has_only_the_execution_deadline(
     parts: Parts,
 ) -> None:
-    [job_id] = late(parts, request=waiting_for(60))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(60))
     parts.clock.advance(59)
     assert work_on(parts, job_id, seconds=RUN - 1).status == "running"
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
@@ -174,7 +174,7 @@ def test_a_job_that_gets_a_slot_in_time_has_only_the_execution_deadline(
 def test_a_job_that_loses_its_slot_late_expires_at_the_execution_deadline(
     parts: Parts,
 ) -> None:
-    [job_id] = late(parts, request=waiting_for(60))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(60))
     parts.work(job_id)
     parts.clock.advance(100)
     parts.fleet.refusal = BOOTING
@@ -186,6 +186,6 @@ def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     gpu.is_stuck = True
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     assert work_on(parts, job_id, seconds=RUN).status == "failed"
     assert InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"

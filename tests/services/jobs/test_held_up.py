@@ -9,7 +9,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
 from tests.services.fakes import FakeComfyUI, Parts
-from tests.services.workers import Workers, late
+from tests.services.workers import Workers, accept_jobs
 
 DEAD = "01DEAD-1"
 
@@ -40,7 +40,7 @@ def test_an_execution_without_progress_is_dropped_and_the_job_behind_it_waits(
     parts: Parts, comfyui: HeldUp
 ) -> None:
     comfyui.looks = 1
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert (comfyui.dropped, job.is_open, job.end_reason) == ([DEAD], True, None)
     assert InstanceRecord.read("i-1").unhealthy_attempt is None
@@ -52,7 +52,7 @@ def test_an_execution_that_cannot_be_dropped_marks_the_instance_unhealthy(
     parts: Parts, comfyui: HeldUp
 ) -> None:
     comfyui.looks, comfyui.is_stuck = 1, True
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert InstanceRecord.read("i-1").unhealthy_attempt == DEAD
     assert (job.is_open, job.end_reason) == (True, "held_up")
@@ -62,7 +62,7 @@ def test_attempts_that_another_execution_held_up_do_not_count(
     parts: Parts, comfyui: HeldUp
 ) -> None:
     comfyui.looks, comfyui.is_stuck = 6, True
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     while Job.find(job_id).is_open:
         assert workers.work()

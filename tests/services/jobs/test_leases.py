@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
-from tests.services.workers import HungComfyUI, Workers, late
+from tests.services.workers import HungComfyUI, Workers, accept_jobs
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_driver_that_pauses_past_its_lease_writes_no_attempt(
         return servers()
 
     parts.fleet.observe_serving = sleep_long
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert (job.attempts, gpu.submitted, job.is_open) == ([], [], True)
     assert parts.work(job_id).status == "running"
@@ -49,7 +49,7 @@ def test_a_driver_submits_only_if_its_lease_lasts_for_the_submission(
         return events(attempt_id)
 
     gpu.events = sleep_long  # type: ignore[method-assign]
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert ([each.id for each in job.attempts], len(gpu.submitted)) == ([f"{job_id}-1"], submitted)
     workers = Workers(parts)

@@ -11,7 +11,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
 from tests.services.fakes import SAVED, FakeComfyUI, FakeFleet, Parts
-from tests.services.workers import Workers, late, slot_holders
+from tests.services.workers import Workers, accept_jobs, slot_holders
 
 OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"))
 GPU_FAILED = Finished({}, Failure("gpu_failed", "the GPU reported a fault"))
@@ -45,7 +45,7 @@ def stalling(parts: Parts, runs: int = 1) -> Parts:
 def ended(parts: Parts, *ends: object) -> Job:
     """Have a job driven to its end, its attempts ending in these ways and then well."""
     parts.comfyui.ends = [*ends]  # type: ignore[list-item]
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     while workers.work():
         pass
@@ -104,7 +104,7 @@ def test_a_gpu_fault_marks_the_instance_unhealthy_and_the_job_is_retried(parts: 
 def test_a_job_is_retried_on_another_instance_after_a_gpu_fault(aws: None) -> None:
     parts = Parts(FakeComfyUI(GPU_FAILED), FakeComfyUI())
     fleet: FakeFleet = parts.fleet
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     fleet.gone.add("i-1")  # as a sick one is
     parts.clock.advance(2)
@@ -127,7 +127,7 @@ def test_each_kind_of_fault_is_retried_once(parts: Parts) -> None:
 
 
 def test_an_execution_without_progress_is_dropped_and_retried(parts: Parts) -> None:
-    [job_id] = late(stalling(parts))
+    [job_id] = accept_jobs(stalling(parts))
     job = parts.work(job_id)
     assert parts.comfyui.dropped == [f"{job_id}-1"]
     assert (job.lease, job.due_at) == (None, parts.clock() + 2)
@@ -156,7 +156,7 @@ def test_an_execution_without_progress_is_dropped_later_if_comfyui_does_not_answ
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
     parts.comfyui.drop = be_silent  # type: ignore[method-assign]
-    [job_id] = late(stalling(parts, 2))
+    [job_id] = accept_jobs(stalling(parts, 2))
     job = parts.work(job_id)
     assert (job.status_reason, job.end_reason, unhealthy_attempt()) == (
         "ComfyUI did not answer",

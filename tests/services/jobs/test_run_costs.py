@@ -10,7 +10,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
 from tests.services.fakes import SAVED, Parts
-from tests.services.workers import Workers, late
+from tests.services.workers import Workers, accept_jobs
 
 OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"), 3.0)
 INTERRUPTED = Finished({}, Failure("interrupted", "somebody interrupted it"), 4.0)
@@ -21,7 +21,7 @@ DONE = Finished(SAVED, None, 2.5)
 def ended(parts: Parts, *ends: Any) -> Job:
     """Have a job driven to its end, its attempts ending in these ways."""
     parts.comfyui.ends = [*ends]
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     while workers.work():
         pass
@@ -66,7 +66,7 @@ def test_a_slot_that_is_freed_twice_counts_its_executions_once(parts: Parts) -> 
 
 
 def test_a_job_that_had_no_gpu_costs_nothing(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     job = Job.find(job_id)
     assert (job.gpu_seconds, job.gpu_cost) == (0, 0)
 

@@ -9,7 +9,7 @@ from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import FakeFleet, Parts
-from tests.services.workers import SlowComfyUI, Workers, acquire_slot, late, slot_holders
+from tests.services.workers import SlowComfyUI, Workers, accept_jobs, acquire_slot, slot_holders
 
 
 class SilentFleet(FakeFleet):
@@ -36,7 +36,7 @@ def parts(aws: None) -> Parts:
 
 @pytest.fixture
 def job_id(parts: Parts) -> str:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.silent = {"i-1"}
     return job_id
@@ -106,7 +106,7 @@ def test_a_job_that_cannot_be_claimed_is_not_retried_at_once(
         raise ZeroDivisionError  # as when DynamoDB takes no write
 
     monkeypatch.setattr(Job, "claim", refuse)
-    late(parts)
+    accept_jobs(parts)
     workers, began = Workers(parts), parts.clock()
     for _ in range(20):
         with pytest.raises(ZeroDivisionError):

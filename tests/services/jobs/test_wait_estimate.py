@@ -12,7 +12,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.wait_estimate import Wait, Waits
 from tests.services.fakes import Parts
-from tests.services.workers import SlowComfyUI, late, work_all
+from tests.services.workers import SlowComfyUI, accept_jobs, work_all
 
 SLOTS = config.slots_per_gpu
 
@@ -32,13 +32,13 @@ def pace(seconds: float, instance_id: str = "i-1") -> None:
 
 
 def test_a_running_job_has_position_zero(parts: Parts) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
     assert of(job_id) == [Wait(0, None)]
 
 
 def test_a_queued_job_waits_for_the_jobs_with_slots_and_the_jobs_before_it(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 3)
+    ids = accept_jobs(parts, SLOTS + 3)
     work_all(parts, ids)
     pace(10)
     expected = [Wait(SLOTS + rank, 10 * (SLOTS + rank)) for rank in range(3)]
@@ -47,13 +47,13 @@ def test_a_queued_job_waits_for_the_jobs_with_slots_and_the_jobs_before_it(parts
 
 
 def test_a_job_that_was_just_accepted_has_a_position(parts: Parts) -> None:
-    ids = late(parts, 3)
+    ids = accept_jobs(parts, 3)
     assert of(*ids) == [Wait(0), Wait(1), Wait(2)]
 
 
 def test_a_job_in_comfyuis_queue_has_its_position_there(parts: Parts) -> None:
     parts.fleet.queue_length = 2
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
     assert Job.find(job_id).status == "queued"
     pace(7.5)
@@ -62,7 +62,7 @@ def test_a_job_in_comfyuis_queue_has_its_position_there(parts: Parts) -> None:
 
 def test_a_job_that_returned_to_the_queue_has_its_position_in_the_queue(parts: Parts) -> None:
     parts.fleet.queue_length = 2
-    ids = late(parts, SLOTS + 1)
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
     job = Job.find(ids[0])
     job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
@@ -71,7 +71,7 @@ def test_a_job_that_returned_to_the_queue_has_its_position_in_the_queue(parts: P
 
 
 def test_no_seconds_are_estimated_before_the_first_execution(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 1)
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
     assert of(ids[-1]) == [Wait(SLOTS, None)]
 
@@ -79,14 +79,14 @@ def test_no_seconds_are_estimated_before_the_first_execution(parts: Parts) -> No
 def test_a_job_has_no_estimate_while_a_gpu_starts(parts: Parts) -> None:
     pace(10)
     parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
     assert Job.find(job_id).status == "starting"
     assert of(job_id) == [None]
 
 
 def test_a_job_that_has_ended_has_no_estimate(parts: Parts) -> None:
-    done, canceled = late(parts, 2)
+    done, canceled = accept_jobs(parts, 2)
     work_all(parts, [done])
     comfyui: Any = parts.comfyui
     comfyui.end(done)
@@ -97,7 +97,7 @@ def test_a_job_that_has_ended_has_no_estimate(parts: Parts) -> None:
 
 def test_two_gpus_halve_the_estimated_seconds(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
-    ids = late(parts, 2 * SLOTS + 1)
+    ids = accept_jobs(parts, 2 * SLOTS + 1)
     work_all(parts, ids)
     pace(10, "i-1")
     pace(20, "i-2")
@@ -107,7 +107,7 @@ def test_two_gpus_halve_the_estimated_seconds(aws: None) -> None:
 def test_a_gpu_without_jobs_does_not_change_the_estimate(parts: Parts) -> None:
     pace(1, "i-9")
     pace(10)
-    ids = late(parts, SLOTS + 1)
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
     assert of(ids[-1]) == [Wait(SLOTS, 10 * SLOTS)]
 
@@ -120,7 +120,7 @@ def test_without_jobs_there_are_no_estimates(aws: None) -> None:
 @given(callers=st.lists(st.sampled_from("abc"), min_size=1, max_size=8))
 def test_positions_are_all_different_and_without_a_gap(aws: None, callers: list[str]) -> None:
     parts = Parts()
-    ids = [job_id for caller in callers for job_id in late(parts, owner=caller)]
+    ids = [job_id for caller in callers for job_id in accept_jobs(parts, owner=caller)]
     found = [wait.position for wait in of(*ids) if wait]
     for job_id in ids:
         parts.cancellation.cancel(job_id)
