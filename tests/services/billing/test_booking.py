@@ -1,4 +1,4 @@
-"""Where the time of an instance goes, and that each second of it is booked once."""
+"""Booking: each second of an instance is booked once, as booting, busy or idle."""
 
 from datetime import UTC, date, datetime
 from itertools import count
@@ -24,7 +24,7 @@ _numbers = count(1)
 
 
 class Books:
-    """One instance, whose time is accounted as the reconciler does."""
+    """One instance, whose time is booked as the reconciler does it."""
 
     def __init__(self, instance_id: str = "i-1", instance_type: str = "g5.xlarge") -> None:
         self.clock = Clock(START)

@@ -1,4 +1,4 @@
-"""The daily budget: what counts as spent, and what becomes of instances and jobs without it."""
+"""The daily budget: what counts as spent, and what happens when it is used up."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
 from tests.services.workers import accept_jobs, acquire_slot, request_expiring_in, work_all
 
-HOUR = 1.006  # dollars of a g5.xlarge
+HOUR = 1.006  # dollars for an hour of a g5.xlarge
 Start = Callable[..., tuple[Reconciler, Parts, Gpus]]
 
 
 @pytest.fixture
 def start(aws: None) -> Start:
-    """A reconciler and instances that are on since now, at the beginning of a day."""
+    """Makes a reconciler and instances that are on from the start of a day."""
 
     def begin(dollars: float | None, gpus: int = 1) -> tuple[Reconciler, Parts, Gpus]:
         parts = Parts(dollars=dollars)
@@ -40,7 +40,7 @@ def start(aws: None) -> Start:
 
 
 def work_on(name: str, now: float) -> None:
-    """Have an instance work on a job that takes days, or it would be stopped as idle."""
+    """Give an instance a job that takes days, so that it is not stopped as idle."""
     known: dict[str, Any] = {"parameters": {}, "lease": "a driver", "due_at": now + 3 * DAY_SECONDS}
     Job.new(f"job of {name}", now=now, **known).save()
     acquire_slot(f"job of {name}", name)
@@ -55,7 +55,7 @@ def test_every_instance_record_has_the_time_when_the_budget_is_used_up(start: St
     began = parts.clock()
     reconcile(reconciler, parts, minutes=3)
     ends = [float(each.budget_ends_at or 0) for each in InstanceRecord.all()]
-    # Two together need half of the hour, less the minute until they are stopped.
+    # Two use up an hour's price in half an hour; a minute is left for the reconciler to stop them.
     assert ends == pytest.approx([began + 1800 - 60] * 2, abs=1)
 
 
@@ -65,7 +65,7 @@ def test_no_job_gets_a_slot_from_the_end_of_the_budget_to_the_end_of_the_day(sta
     record = InstanceRecord.read("i-1")
     ends_at, next_day = float(record.budget_ends_at or 0), parts.clock() // 86_400 * 86_400 + 86_400
     assert record.acquire_slot("a", now=ends_at - 1)
-    assert record.acquire_slot("a", now=ends_at + 1), "it has one already"
+    assert record.acquire_slot("a", now=ends_at + 1), "the job has a slot already"
     assert not record.acquire_slot("b", now=ends_at)
     assert not record.acquire_slot("b", now=next_day - 1)
     assert record.acquire_slot("b", now=next_day)
@@ -134,9 +134,9 @@ def test_the_budget_metric_is_the_percentage_that_is_spent(
 ) -> None:
     reconciler, parts, _ = start(HOUR)
     reconcile(reconciler, parts, minutes=49)
-    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(80, abs=2)
+    percents = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert percents == sorted(percents)
+    assert percents[-1] == pytest.approx(80, abs=2)
 
 
 def test_without_a_budget_no_metric_is_emitted_and_nothing_stops(
@@ -149,7 +149,7 @@ def test_without_a_budget_no_metric_is_emitted_and_nothing_stops(
 
 
 def test_a_past_budget_end_of_a_stopped_instance_does_not_keep_jobs_waiting(start: Start) -> None:
-    """An instance that stopped hours ago had its budget until now; another one has it today."""
+    """The budget end of the stopped instance is past; the other instance has budget left."""
     reconciler, parts, gpus = start(HOUR, gpus=2)
     reconcile(reconciler, parts, minutes=2)
     InstanceRecord("i-2").release_slot("job of i-2")
@@ -173,7 +173,7 @@ def test_an_instance_that_is_off_has_no_budget_end(start: Start) -> None:
 
 
 def test_a_budget_used_up_just_before_midnight_is_recorded_for_that_day(start: Start) -> None:
-    """Time passes between two looks at the clock."""
+    """Midnight passes between two readings of the clock."""
     _, parts, _ = start(0.01)
     midnight = day_start(parts.clock.now) + DAY_SECONDS
     times = iter([midnight - 0.01, midnight + 0.01, midnight + 0.02])
@@ -186,16 +186,16 @@ def test_a_budget_used_up_just_before_midnight_is_recorded_for_that_day(start: S
 def test_the_record_of_a_used_up_budget_is_not_overwritten(start: Start) -> None:
     _, parts, _ = start(0.01)
     today = datetime.fromtimestamp(parts.clock(), UTC).date()
-    DayUsage.on(today).exhaust(0.02)  # by who had more to spend
+    DayUsage.on(today).exhaust(0.02)  # by a function whose budget was larger
     assert parts.budget.affordable([], [stopped("i-9")], 1) == 0
     assert DayUsage.on(today).exhausted_budget == pytest.approx(0.02)
 
 
 def test_the_budget_must_pay_for_the_boot_of_the_dearest_instance(start: Start) -> None:
-    """The starter goes on to the next one where EC2 has no capacity for the first."""
+    """The starter goes on to the next instance if EC2 has no capacity for the first."""
     _, _, _ = start(None)
     cheap, dear = stopped("i-1", "g4dn.xlarge"), stopped("i-2", "p3.2xlarge")
-    budget = Budget(0.1, (), lambda: 1_800_000_000.0)  # enough for 180 s of the cheap one
+    budget = Budget(0.1, (), lambda: 1_800_000_000.0)  # pays 180 s of the cheap one only
     assert budget.affordable([], [cheap], 1) == 1
     assert budget.affordable([], [cheap, dear], 1) == 0
 
@@ -216,9 +216,9 @@ def test_the_budget_metric_stays_at_100_percent_after_the_last_instance_stops(
     reconcile(reconciler, parts, minutes=1)
     caplog.clear()
     reconcile(reconciler, parts, minutes=1)
-    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
-    assert told
-    assert min(told) >= 100
+    percents = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert percents
+    assert min(percents) >= 100
 
 
 def test_an_instance_that_boots_when_the_budget_ends_has_no_failed_boot(start: Start) -> None:

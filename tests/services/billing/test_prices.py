@@ -1,4 +1,4 @@
-"""What GPU instances cost, and how a deployment says otherwise."""
+"""The prices of GPU instances, and how a deployment overrides them."""
 
 import pytest
 

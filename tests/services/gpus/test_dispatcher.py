@@ -1,4 +1,4 @@
-"""Slots on the GPUs: who gets one, who waits in the queue, and who calls whom."""
+"""Which job gets a slot, which waits in the queue, and when a queued job is made due."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.services.workers import (
     work_all,
 )
 
-SLOTS, TURN = config.slots_per_gpu, "waiting for a free slot"
+SLOTS = config.slots_per_gpu
 STARTING = GpuNotReady("the GPU instance is starting", retry_seconds=2)
 
 
@@ -85,11 +85,11 @@ def test_a_job_that_ends_makes_the_next_queued_job_due(parts: Parts, gpu: SlowCo
     gpu.end(ids[0])
     parts.clock.advance(1)
     parts.work(ids[0])
-    called, forgotten = Job.find(ids[SLOTS]), Job.find(ids[SLOTS + 1])
-    assert parts.queue.take() == [(called.id, 0)]
-    assert called.due_at == parts.clock()
-    assert forgotten.due_at > parts.clock() + 60
-    assert parts.work(called.id).status == "running"
+    following, last = Job.find(ids[SLOTS]), Job.find(ids[SLOTS + 1])
+    assert parts.queue.take() == [(following.id, 0)]
+    assert following.due_at == parts.clock()
+    assert last.due_at > parts.clock() + 60
+    assert parts.work(following.id).status == "running"
     assert slot_holders() == {*ids[1 : SLOTS + 1]}
 
 
@@ -114,7 +114,7 @@ def test_the_next_job_is_due_even_if_its_message_is_not_sent(
     gpu.end(ids[0])
     parts.queue.is_broken = True
     assert parts.work(ids[0]).status == "succeeded"
-    assert Job.find(ids[SLOTS]).due_at == parts.clock()  # which the reconciler sees
+    assert Job.find(ids[SLOTS]).due_at == parts.clock()  # so the reconciler finds it
 
 
 def test_the_head_of_the_queue_gets_a_slot_first_whichever_job_is_driven_first(

@@ -1,4 +1,4 @@
-"""Whole backlogs, worked off by workers who take one message at a time."""
+"""Fairness between owners while workers process a whole backlog, one message at a time."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def fleet_of(parts: Parts) -> FakeFleet:
 def test_a_burst_of_one_owner_does_not_delay_the_first_job_of_another(
     aws: None, burst: int, made_before: int
 ) -> None:
-    """At most the images that have slots and the head of the queue come before another's first."""
+    """At most the jobs with slots and the head of the queue come before it."""
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu

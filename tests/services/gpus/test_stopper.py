@@ -1,4 +1,4 @@
-"""Which instances are stopped: idle ones that are too many, broken ones, and those on too long."""
+"""Which instances are stopped: idle ones, those that do not work, and those on for too long."""
 
 from contextlib import suppress
 
@@ -89,7 +89,7 @@ def test_a_successful_boot_resets_the_count_of_failed_boots(parts: Parts) -> Non
 def test_an_instance_that_is_on_for_too_long_is_stopped_though_it_is_busy(
     gpus: Gpus, parts: Parts
 ) -> None:
-    gpus.queues["i-1"] = 1  # somebody else's, for ever
+    gpus.queues["i-1"] = 1  # another program's prompt, which never ends
     reconciler = reconciler_of(gpus, parts)
     reconcile(reconciler, parts, minutes=1)
     on_since = parts.clock() - 12 * 3600 + 90
@@ -151,7 +151,7 @@ def test_the_boot_timeout_begins_anew_after_a_failed_boot(parts: Parts) -> None:
     reconciler = reconciler_of(gpus, parts)
     while not gpus.stopped:
         reconcile(reconciler, parts, minutes=1)
-    gpus.states["i-1"] = "running"  # started anew before the reconciler has seen it off
+    gpus.states["i-1"] = "running"  # started again before the reconciler observed that it was off
     InstanceRecord("i-1").started(now=parts.clock())
     reconcile(reconciler, parts, minutes=14)
     assert gpus.stopped == ["i-1"]

@@ -1,4 +1,4 @@
-"""What the reconciler does about instances that do not work, or that are about to stop."""
+"""What the reconciler does with instances that are unhealthy, or about to stop."""
 
 from contextlib import suppress
 
@@ -69,13 +69,13 @@ def test_an_instance_that_gets_a_job_just_before_its_stop_stays_on(
 ) -> None:
     reconcile(reconciler, parts, minutes=5)
 
-    def slot_one() -> dict[str, int]:  # the instances were looked at just before
+    def take_slot() -> dict[str, int]:  # after the instances were observed
         known = {"parameters": {}, "lease": "driver", "due_at": parts.clock() + 60}
         Job.new("01J", now=parts.clock(), **known).save()
         assert acquire_slot("01J", "i-1")
         return {"queued": 0}
 
-    monkeypatch.setattr("chalicelib.services.gpus.stopper.count_open", slot_one)
+    monkeypatch.setattr("chalicelib.services.gpus.stopper.count_open", take_slot)
     reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == ["i-2"]
 

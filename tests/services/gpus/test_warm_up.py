@@ -1,4 +1,4 @@
-"""An instance serves when its ComfyUI answers and has warmed up, once."""
+"""An instance serves when its ComfyUI answers and the warm-up is over."""
 
 import pytest
 
@@ -98,7 +98,7 @@ def test_the_boot_time_is_recorded(region: Region) -> None:
 
 
 def test_reading_the_state_of_the_fleet_changes_nothing(fleet: Fleet, region: Region) -> None:
-    """People and programs may ask for the status as often as they like."""
+    """Callers may request the status at any time."""
     before = InstanceRecord.read("i-0").serialize()
     for queue in ({"i-0": 0}, {}, {"i-0": 1}):
         region.queues = dict(queue)

@@ -1,4 +1,4 @@
-"""Canceling: at once and for good, in whatever state a job is, and nothing is left behind."""
+"""Canceling a job in any state: it ends at once, stays canceled and leaves nothing behind."""
 
 import pytest
 
@@ -160,10 +160,10 @@ def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
 
-    def be_off() -> None:
+    def time_out() -> None:
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
-    watch(gpu, "drop", step=once(be_off))
+    watch(gpu, "drop", step=once(time_out))
     workers = Workers(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
     assert isinstance(gpu.known[f"{job_id}-1"], Waiting)

@@ -1,4 +1,4 @@
-"""A job that is canceled at any step of its driver: one end, and nothing left behind."""
+"""A job that is canceled at any step of its driver ends once and leaves nothing behind."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holde
 
 
 class QuickComfyUI(SlowComfyUI):
-    """Whatever was submitted and not dropped has its image when it is followed."""
+    """Finishes an attempt with an image as soon as it is followed, unless it was dropped."""
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
         if attempt_id in self.known:
@@ -23,7 +23,7 @@ class QuickComfyUI(SlowComfyUI):
 
 
 class Race:
-    """A worker whose job is canceled at one of its steps, and who dies at another."""
+    """A worker whose job is canceled at one of its steps, and which crashes at another."""
 
     def __init__(self, cancel_at: int, crash_at: int | None) -> None:
         self.parts, self.cancel_at, self.crash_at = Parts(QuickComfyUI()), cancel_at, crash_at
@@ -38,7 +38,7 @@ class Race:
         while is_working:
             try:
                 is_working = workers.work()
-            except Crash:  # its message comes again when the lease has ended
+            except Crash:  # its message is delivered again after the visibility timeout
                 self.parts.queue.sent.append((self.job_id, 540))
         self.crash_at = None
         self.cancel()

@@ -1,4 +1,4 @@
-"""Beside every image lies how it was made; a job has succeeded only when both are stored."""
+"""Every image is stored with its provenance; a job succeeds only when both are stored."""
 
 import json
 from hashlib import sha256
@@ -15,7 +15,7 @@ ENDED_AT = 1_800_000_004.25
 
 
 def provenance(parts: Parts, job: Job, index: int = 0) -> Any:
-    """Read what is stored beside an image."""
+    """Return the stored provenance of an image."""
     return json.loads(parts.images.provenance[f"images/{job.id}/{index}.json"])
 
 
@@ -62,9 +62,9 @@ def test_every_image_of_an_execution_has_its_own_provenance(parts: Parts) -> Non
     [job] = parts.submit()
     assert [each["provenance"] for each in job.images] == [*parts.images.provenance]
     for index in (0, 1):
-        told = provenance(parts, job, index)
-        assert told["image_id"] == job.images[index]["id"] == f"{job.id}-{index}"
-        assert told["output"]["index"] == index
+        found = provenance(parts, job, index)
+        assert found["image_id"] == job.images[index]["id"] == f"{job.id}-{index}"
+        assert found["output"]["index"] == index
 
 
 def test_a_job_succeeds_only_when_its_provenance_is_stored(parts: Parts) -> None:
@@ -96,9 +96,9 @@ def test_provenance_holds_the_graph_that_comfyui_executed(parts: Parts) -> None:
 def test_provenance_names_the_attempt_that_made_the_image(parts: Parts) -> None:
     parts.comfyui.ends = [None]
     [job] = parts.submit()
-    told = provenance(parts, job)
-    assert told["attempt_id"] == f"{job.id}-2"
-    assert told["workflow"] == parts.comfyui.graphs[1]
+    found = provenance(parts, job)
+    assert found["attempt_id"] == f"{job.id}-2"
+    assert found["workflow"] == parts.comfyui.graphs[1]
 
 
 def made_with(parts: Parts) -> Any:

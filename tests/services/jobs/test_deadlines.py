@@ -1,4 +1,4 @@
-"""The two deadlines of a job, what its failure tells then, and the lease of each driver."""
+"""The two deadlines of a job: to get a slot, and to end its execution."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.services.workers import (
     work_all,
 )
 
-RUN, ALL = config.execution_deadline_seconds, 3600
+EXECUTION_SECONDS, HOUR_SECONDS = config.execution_deadline_seconds, 3600
 BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 
@@ -37,7 +37,7 @@ def parts(aws: None, gpu: HungComfyUI) -> Parts:
 
 
 def work_on(parts: Parts, job_id: str, *, seconds: float) -> Job:
-    """Have workers look at a job every minute for so long."""
+    """Have a worker process the job every minute for so long, and once more at the end."""
     end = parts.clock() + seconds
     while parts.clock() < end:
         parts.work(job_id)
@@ -49,11 +49,11 @@ def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     [job_id] = accept_jobs(parts)
-    assert work_on(parts, job_id, seconds=RUN - 1).is_open
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).is_open
     parts.clock.advance(1)
     job = parts.work(job_id)
     assert (job.status, job.error["code"]) == ("failed", "deadline_exceeded")
-    assert f"{RUN // 60} minutes on a GPU" in job.error["message"]
+    assert f"{EXECUTION_SECONDS // 60} minutes on a GPU" in job.error["message"]
     assert gpu.dropped == [f"{job_id}-1"]
     assert not isinstance(gpu.known.get(f"{job_id}-1"), Waiting)
 
@@ -61,7 +61,7 @@ def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
 def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) -> None:
     *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
-    work_on(parts, ids[0], seconds=RUN - 60)
+    work_on(parts, ids[0], seconds=EXECUTION_SECONDS - 60)
     parts.work(waiting)
     parts.queue.take()
     assert work_on(parts, ids[0], seconds=60).status == "failed"
@@ -72,14 +72,14 @@ def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) 
 def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
     [job_id] = accept_jobs(parts)
     taken_at = parts.clock()
-    work_on(parts, job_id, seconds=RUN)
-    assert max(gpu.untils) == taken_at + RUN
+    work_on(parts, job_id, seconds=EXECUTION_SECONDS)
+    assert max(gpu.untils) == taken_at + EXECUTION_SECONDS
 
 
 def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: HungComfyUI) -> None:
     *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, ids)
-    parts.clock.advance(RUN)
+    parts.clock.advance(EXECUTION_SECONDS)
     assert parts.work(waiting).is_open
     for job_id in ids:
         gpu.end(job_id)
@@ -88,20 +88,20 @@ def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: H
         Job.find(job_id).cancel({"code": "canceled"}, now=parts.clock())
     parts.dispatcher.repair()
     assert parts.work(waiting).status == "running"
-    assert work_on(parts, waiting, seconds=RUN - 1).status == "running"
+    assert work_on(parts, waiting, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, waiting, seconds=1).status == "failed"
 
 
 def test_the_execution_deadline_begins_anew_when_another_gpu_boots(parts: Parts) -> None:
     [job_id] = accept_jobs(parts)
-    work_on(parts, job_id, seconds=RUN - 60)
+    work_on(parts, job_id, seconds=EXECUTION_SECONDS - 60)
     parts.fleet.refusal = BOOTING
     parts.clock.advance(30)
     assert parts.work(job_id).status == "starting"
     parts.fleet.refusal = None
     parts.comfyui.known.clear()
     parts.clock.advance(120)
-    assert work_on(parts, job_id, seconds=RUN - 1).status == "running"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
 
 
@@ -114,7 +114,7 @@ def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Par
     parts.clock.advance(2)
     job = parts.work(job_id)
     assert (job.status, job.queue, job.status_reason) == ("running", None, None)
-    assert work_on(parts, job_id, seconds=RUN).error["code"] == "deadline_exceeded"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).error["code"] == "deadline_exceeded"
 
 
 def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aws: None) -> None:
@@ -124,25 +124,25 @@ def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aw
     parts.fleet.gone.add("i-1")
     others = [f"other {number}" for number in range(config.slots_per_gpu)]
     for other in others:
-        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + ALL}
+        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + HOUR_SECONDS}
         Job.new(other, now=parts.clock(), **known).save()
         acquire_slot(other, "i-2")
     assert parts.work(job_id).status == "queued"
-    parts.clock.advance(RUN)
+    parts.clock.advance(EXECUTION_SECONDS)
     for other in others:
         InstanceRecord("i-2").release_slot(other)
     assert parts.work(job_id).status == "running"
 
 
 def test_a_job_that_never_gets_a_slot_expires(parts: Parts, gpu: HungComfyUI) -> None:
-    ids = accept_jobs(parts, config.slots_per_gpu + 1, request=request_expiring_in(ALL))
+    ids = accept_jobs(parts, config.slots_per_gpu + 1, request=request_expiring_in(HOUR_SECONDS))
     work_all(parts, ids)
     for job_id in ids[:-1]:
         InstanceRecord("i-1").release_slot(job_id)
-        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 2 * ALL}
+        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 2 * HOUR_SECONDS}
         Job.new(f"other {job_id}", now=parts.clock(), **known).save()
         acquire_slot(f"other {job_id}")
-    job = work_on(parts, ids[-1], seconds=ALL)
+    job = work_on(parts, ids[-1], seconds=HOUR_SECONDS)
     assert (job.status, job.error["code"]) == ("failed", "expired")
     assert "no GPU within 1 hour;" in job.error["message"]
     assert "waiting for a free slot" in job.error["message"]
@@ -167,7 +167,7 @@ def test_a_job_that_gets_a_slot_in_time_has_only_the_execution_deadline(
 ) -> None:
     [job_id] = accept_jobs(parts, request=request_expiring_in(60))
     parts.clock.advance(59)
-    assert work_on(parts, job_id, seconds=RUN - 1).status == "running"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
 
 
@@ -178,7 +178,7 @@ def test_a_job_that_loses_its_slot_late_expires_at_the_execution_deadline(
     parts.work(job_id)
     parts.clock.advance(100)
     parts.fleet.refusal = BOOTING
-    assert work_on(parts, job_id, seconds=RUN - 101).status == "starting"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 101).status == "starting"
     assert work_on(parts, job_id, seconds=1).error["code"] == "expired"
 
 
@@ -187,5 +187,5 @@ def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_
 ) -> None:
     gpu.is_stuck = True
     [job_id] = accept_jobs(parts)
-    assert work_on(parts, job_id, seconds=RUN).status == "failed"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).status == "failed"
     assert InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"

@@ -1,4 +1,4 @@
-"""The state machine of a job, driven through every turn it can take."""
+"""The state machine of a job, along every path."""
 
 from collections.abc import Callable
 
@@ -104,7 +104,7 @@ def test_a_finished_job_is_never_driven_again(advance: Advance, comfyui: FakeCom
 
 
 def test_two_drivers_never_drive_one_job(driver: Driver, clock: Clock, job: Job) -> None:
-    job.claim("somebody else's lease", now=clock(), until=clock() + 60)
+    job.claim("another driver's lease", now=clock(), until=clock() + 60)
     with pytest.raises(JobBusy):
         driver.advance(Job.find(job.id), until=clock() + 60)
 
@@ -298,10 +298,10 @@ def test_a_driver_that_lost_its_lease_changes_nothing(
 def test_an_unexpected_error_leaves_the_job_to_the_next_driver(
     advance: Advance, comfyui: FakeComfyUI, clock: Clock
 ) -> None:
-    def break_down() -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    comfyui.on_submit = break_down
+    comfyui.on_submit = fail
     with pytest.raises(ZeroDivisionError):
         advance()
     comfyui.on_submit = lambda: None

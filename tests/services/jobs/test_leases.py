@@ -1,4 +1,4 @@
-"""A driver that sleeps past its lease submits nothing, as another may have taken over."""
+"""A driver whose lease has ended submits nothing, as another driver may have the job."""
 
 from typing import Any
 
@@ -24,12 +24,12 @@ def test_a_driver_that_pauses_past_its_lease_writes_no_attempt(
 ) -> None:
     servers = parts.fleet.observe_serving
 
-    def sleep_long() -> Any:
+    def pause() -> Any:
         parts.fleet.observe_serving = servers
         parts.clock.advance(100)
         return servers()
 
-    parts.fleet.observe_serving = sleep_long
+    parts.fleet.observe_serving = pause
     [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert (job.attempts, gpu.submitted, job.is_open) == ([], [], True)
@@ -43,12 +43,12 @@ def test_a_driver_submits_only_if_its_lease_lasts_for_the_submission(
     """The lease is 30 s, and a submission may take 7."""
     events = gpu.events
 
-    def sleep_long(attempt_id: str) -> Any:
+    def pause(attempt_id: str) -> Any:
         gpu.events = events  # type: ignore[method-assign]
         parts.clock.advance(seconds)
         return events(attempt_id)
 
-    gpu.events = sleep_long  # type: ignore[method-assign]
+    gpu.events = pause  # type: ignore[method-assign]
     [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert ([each.id for each in job.attempts], len(gpu.submitted)) == ([f"{job_id}-1"], submitted)

@@ -1,4 +1,4 @@
-"""A key's images of the day: never more than the limit, and a request gets the job it has."""
+"""The daily limit of a key is exact; a repeated request gets its job even at the limit."""
 
 import pytest
 from pynamodb.exceptions import UpdateError
@@ -25,7 +25,7 @@ def stored() -> int:
 def test_a_request_at_the_limit_gets_the_job_of_a_concurrent_request_with_its_key(
     parts: Parts,
 ) -> None:
-    # By the twin, which is about to be stored.
+    # The twin has counted its image, and its job is about to be stored.
     allowance_of("k", 1).take(Work(1, 1), now=parts.clock())
     twin: list[Job] = []
 
@@ -61,7 +61,7 @@ def test_a_request_that_another_with_its_key_overtakes_gives_its_images_back(par
         parts.fleet.check = check
         twin.extend(parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9)))
 
-    parts.fleet.check = submit_the_twin  # after the first has looked for its key
+    parts.fleet.check = submit_the_twin  # after the first request has looked for its key
     [job] = parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9))
     assert job.id == twin[0].id
     assert (stored(), counted(parts)) == (1, 1)

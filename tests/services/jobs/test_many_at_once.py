@@ -1,4 +1,4 @@
-"""One key with a thousand connections: all are accepted, and none waits for the others."""
+"""A thousand concurrent requests of one key are all accepted, and none waits for the others."""
 
 import pytest
 
@@ -22,7 +22,8 @@ def test_a_thousand_requests_of_one_key_at_once_are_all_accepted_in_time(
     taken, calls = accept_at_once(clock, 1000, limit=1000)
     assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 1000
     assert max(taken) < 10 * CALL_SECONDS < config.longest_wait_seconds
-    assert calls["UpdateItem"] <= 1000 + 3 * 1000  # of images, and of turns
+    # One write counts a request's images, and up to three take its virtual start time.
+    assert calls["UpdateItem"] <= 1000 + 3 * 1000
 
 
 def test_no_more_requests_are_accepted_at_once_than_the_limit_of_the_key(
@@ -45,7 +46,7 @@ def test_accepting_a_job_takes_no_more_calls_when_the_queue_is_long(clock: Virtu
 def test_accepting_an_asynchronous_job_takes_six_calls(
     clock: VirtualClock, others: list[str], writes: int
 ) -> None:
-    """Or six, for an owner that has no job in a queue of others."""
+    """Or seven, if the queue has jobs of other owners only."""
     parts = Parts(clock=clock)
     for owner in others:
         parts.submit(wait_seconds=0, owner=owner)
@@ -54,7 +55,7 @@ def test_accepting_an_asynchronous_job_takes_six_calls(
         parts.submit(wait_seconds=0, **wanted)
     assert dynamodb.calls == {
         "GetItem": 1,
-        "Query": 2,  # of the settings, and of the head of the queue
-        "UpdateItem": writes,  # of the images, and of the turn
+        "Query": 2,  # for the settings, and for the head of the queue
+        "UpdateItem": writes,  # to count the images, and to take a virtual start time
         "TransactWriteItems": 1,
     }

@@ -1,4 +1,4 @@
-"""How the parameters of an image are put together: pure rules, for every input."""
+"""How the parameters of an image are composed, for any input."""
 
 from typing import Any
 
@@ -143,9 +143,9 @@ def test_seeds_start_at_the_requested_seed_and_are_all_different(
     assert all(0 <= seed <= SEED_MAX for seed in found)
 
 
-@given(count=counts, random=any_seed, left_open=st.sampled_from([-1, None]))
-def test_a_seed_that_is_not_given_is_random(count: int, random: int, left_open: int | None) -> None:
-    found = seeds(left_open, count, random)
+@given(count=counts, random=any_seed, no_seed=st.sampled_from([-1, None]))
+def test_a_seed_that_is_not_given_is_random(count: int, random: int, no_seed: int | None) -> None:
+    found = seeds(no_seed, count, random)
     assert found == seeds(random, count, 0)
     assert found[0] == random
 

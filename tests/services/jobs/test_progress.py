@@ -1,4 +1,4 @@
-"""What pollers see of a run, how often it is written, and when a run counts as dead."""
+"""The progress of an execution that pollers see, and how often it is written."""
 
 from typing import Any
 
@@ -132,7 +132,7 @@ def test_progress_writes_are_a_second_apart_and_match_what_was_seen(
 ) -> None:
     clock = Clock()
     job = driven(clock, position=3)
-    report, written_at, told = Reporter(job, clock), clock(), {3}
+    report, written_at, positions = Reporter(job, clock), clock(), {3}
     for position, seconds, is_heard in events:
         clock.advance(seconds)
         before, before_status = job.count, job.status
@@ -140,11 +140,11 @@ def test_progress_writes_are_a_second_apart_and_match_what_was_seen(
             report.heard(None)
         else:
             report.seen(Waiting(position, "01J-1"), is_listening=False)
-        told.add(0 if is_heard else position)
+        positions.add(0 if is_heard else position)
         if job.count > before:
             begins = before_status == "queued" and job.status == "running"
             assert begins or clock() - written_at >= 1
             written_at = clock()
     found = Job.find("01J")
-    assert found.queue_position in told
+    assert found.queue_position in positions
     assert (found.status == "running") == (found.queue_position == 0)

@@ -1,4 +1,4 @@
-"""Attempts that went wrong: which are made again, how often, and what becomes of the old ones."""
+"""Attempts that failed: which are retried, how often, and what happens to the earlier ones."""
 
 from typing import Any
 
@@ -16,34 +16,34 @@ from tests.services.workers import Workers, accept_jobs, slot_holders
 OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"))
 GPU_FAILED = Finished({}, Failure("gpu_failed", "the GPU reported a fault"))
 NODE_FAILED = Finished({}, Failure("node_failed", "it went wrong"), 5.0)
-STALL = "no progress for 300 seconds"
+NO_PROGRESS = "no progress for 300 seconds"
 
 
-class Stalling(FakeComfyUI):
-    """Some of its runs show no life, the first ones."""
+class HangingComfyUI(FakeComfyUI):
+    """Makes no progress in its first `hangs` executions."""
 
-    stalls = 0
+    hangs = 0
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        if self.stalls:
-            self.stalls -= 1
-            raise NoProgress(STALL, attempt_id=attempt_id)
+        if self.hangs:
+            self.hangs -= 1
+            raise NoProgress(NO_PROGRESS, attempt_id=attempt_id)
         return super().follow(attempt_id, events, until=until, report=report)
 
 
 @pytest.fixture
 def parts(aws: None) -> Parts:
-    return Parts(Stalling())
+    return Parts(HangingComfyUI())
 
 
-def stalling(parts: Parts, runs: int = 1) -> Parts:
-    assert isinstance(parts.comfyui, Stalling)
-    parts.comfyui.stalls = runs
+def hanging(parts: Parts, executions: int = 1) -> Parts:
+    assert isinstance(parts.comfyui, HangingComfyUI)
+    parts.comfyui.hangs = executions
     return parts
 
 
 def ended(parts: Parts, *ends: object) -> Job:
-    """Have a job driven to its end, its attempts ending in these ways and then well."""
+    """Drive a job to its end; its attempts end in these ways, and the next one with an image."""
     parts.comfyui.ends = [*ends]  # type: ignore[list-item]
     [job_id] = accept_jobs(parts)
     workers = Workers(parts)
@@ -106,7 +106,7 @@ def test_a_job_is_retried_on_another_instance_after_a_gpu_fault(aws: None) -> No
     fleet: FakeFleet = parts.fleet
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
-    fleet.gone.add("i-1")  # as a sick one is
+    fleet.gone.add("i-1")  # as an unhealthy instance is
     parts.clock.advance(2)
     job = parts.work(job_id)
     assert [each.instance_id for each in job.attempts] == ["i-1", "i-2"]
@@ -127,7 +127,7 @@ def test_each_kind_of_fault_is_retried_once(parts: Parts) -> None:
 
 
 def test_an_execution_without_progress_is_dropped_and_retried(parts: Parts) -> None:
-    [job_id] = accept_jobs(stalling(parts))
+    [job_id] = accept_jobs(hanging(parts))
     job = parts.work(job_id)
     assert parts.comfyui.dropped == [f"{job_id}-1"]
     assert (job.lease, job.due_at) == (None, parts.clock() + 2)
@@ -141,7 +141,7 @@ def test_an_execution_without_progress_that_cannot_be_dropped_marks_the_instance
     parts: Parts,
 ) -> None:
     parts.comfyui.is_stuck = True
-    job = ended(stalling(parts))
+    job = ended(hanging(parts))
     assert unhealthy_attempt() == f"{job.id}-1"
     assert (job.status, reasons(job)[1]) == ("succeeded", "no_progress")
 
@@ -151,12 +151,12 @@ def test_an_execution_without_progress_is_dropped_later_if_comfyui_does_not_answ
 ) -> None:
     drop = parts.comfyui.drop
 
-    def be_silent(attempt_id: str) -> bool:
+    def time_out(attempt_id: str) -> bool:
         parts.comfyui.drop = drop  # type: ignore[method-assign]
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
-    parts.comfyui.drop = be_silent  # type: ignore[method-assign]
-    [job_id] = accept_jobs(stalling(parts, 2))
+    parts.comfyui.drop = time_out  # type: ignore[method-assign]
+    [job_id] = accept_jobs(hanging(parts, 2))
     job = parts.work(job_id)
     assert (job.status_reason, job.end_reason, unhealthy_attempt()) == (
         "ComfyUI did not answer",
@@ -169,9 +169,9 @@ def test_an_execution_without_progress_is_dropped_later_if_comfyui_does_not_answ
 
 
 def test_a_job_fails_after_three_executions_without_progress(parts: Parts) -> None:
-    job = ended(stalling(parts, 9))
+    job = ended(hanging(parts, 9))
     assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
-    assert STALL in job.error["message"]
+    assert NO_PROGRESS in job.error["message"]
     assert len(parts.comfyui.submitted) == 3
 
 

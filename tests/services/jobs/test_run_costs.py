@@ -19,7 +19,7 @@ DONE = Finished(SAVED, None, 2.5)
 
 
 def ended(parts: Parts, *ends: Any) -> Job:
-    """Have a job driven to its end, its attempts ending in these ways."""
+    """Drive a job to its end; its attempts end in these ways."""
     parts.comfyui.ends = [*ends]
     [job_id] = accept_jobs(parts)
     workers = Workers(parts)

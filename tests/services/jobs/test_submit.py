@@ -1,4 +1,4 @@
-"""Accepting: what is written and sent before anything is done, and what a failure leaves."""
+"""Submission: what is stored and sent before a job is driven, and what remains after an error."""
 
 import pytest
 
@@ -91,10 +91,10 @@ def test_a_job_is_accepted_when_sqs_is_down(parts: Parts) -> None:
 def test_a_job_is_retried_within_the_wait_after_an_unexpected_error(
     parts: Parts,
 ) -> None:
-    def break_down() -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    parts.comfyui.on_submit = break_down
+    parts.comfyui.on_submit = fail
     [job] = parts.submit()
     assert parts.queue.take() == [(job.id, 41), (job.id, 5)]
     assert (job.status, parts.clock() - job.created_at) == ("succeeded", 5)
@@ -136,8 +136,8 @@ def test_all_jobs_of_a_batch_have_different_seeds(parts: Parts) -> None:
     jobs = parts.submit(count=8, post_id="p")
     assert len({job.parameters["seed"] for job in jobs}) == 8
     for job in jobs:
-        if job.is_open:  # all wait on one clock, which may have run out for the last ones
-            parts.clock.advance(60)  # and their leases end
+        if job.is_open:  # all jobs share one clock: the wait may be over for the last ones
+            parts.clock.advance(60)  # until their leases end
             parts.work(job.id)
     assert {Job.find(job.id).status for job in jobs} == {"succeeded"}
 

@@ -1,4 +1,4 @@
-"""A ComfyUI that has a job and does not answer: for how long it is waited for."""
+"""How long a job waits for a ComfyUI that has its attempt and does not answer."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.services.workers import SlowComfyUI, Workers, accept_jobs, acquire_sl
 
 
 class SilentFleet(FakeFleet):
-    """Some of its instances run and do not answer."""
+    """A fleet whose `silent` instances run and do not answer."""
 
     def __init__(self, *comfyuis: SlowComfyUI) -> None:
         super().__init__(*comfyuis)
@@ -30,12 +30,13 @@ class SilentFleet(FakeFleet):
 
 @pytest.fixture
 def parts(aws: None) -> Parts:
-    """Two GPUs, and a job that runs on the first."""
+    """The services of a function, with two GPUs."""
     return Parts(fleet=SilentFleet(SlowComfyUI(), SlowComfyUI()))
 
 
 @pytest.fixture
 def job_id(parts: Parts) -> str:
+    """A job that runs on the first GPU, which does not answer any more."""
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.silent = {"i-1"}
@@ -43,7 +44,7 @@ def job_id(parts: Parts) -> str:
 
 
 def work_for(parts: Parts, job_id: str, seconds: float) -> Job:
-    """Have a worker look at the job every five seconds."""
+    """Have a worker process the job every five seconds."""
     end = parts.clock() + seconds
     while parts.clock() < end:
         parts.work(job_id)
@@ -51,7 +52,7 @@ def work_for(parts: Parts, job_id: str, seconds: float) -> Job:
     return Job.find(job_id)
 
 
-def where(job_id: str) -> list[str]:
+def instances_of(job_id: str) -> list[str]:
     return [each.instance_id for each in Job.find(job_id).attempts]
 
 
@@ -59,20 +60,24 @@ def test_a_job_stays_on_a_gpu_that_is_unreachable_for_less_than_a_minute(
     parts: Parts, job_id: str
 ) -> None:
     job = work_for(parts, job_id, 55)
-    assert (job.status, job.waits_for, where(job_id)) == ("running", "comfyui_unreachable", ["i-1"])
+    assert (job.status, job.waits_for, instances_of(job_id)) == (
+        "running",
+        "comfyui_unreachable",
+        ["i-1"],
+    )
     parts.fleet.silent = set()
     job = parts.work(job_id)
-    assert (job.status, job.status_reason, where(job_id)) == ("running", None, ["i-1"])
+    assert (job.status, job.status_reason, instances_of(job_id)) == ("running", None, ["i-1"])
     parts.fleet.silent = {"i-1"}
     work_for(parts, job_id, 55)
-    assert where(job_id) == ["i-1"]  # each silence is waited for anew
+    assert instances_of(job_id) == ["i-1"]  # the minute begins anew
 
 
 def test_a_job_moves_to_another_gpu_when_its_own_is_unreachable_for_a_minute(
     parts: Parts, job_id: str
 ) -> None:
     work_for(parts, job_id, 65)
-    assert where(job_id) == ["i-1", "i-2"]
+    assert instances_of(job_id) == ["i-1", "i-2"]
     assert (slot_holders("i-1"), slot_holders("i-2")) == (set(), {job_id})
 
 
@@ -96,14 +101,14 @@ def test_a_job_from_an_unreachable_gpu_gets_the_next_free_slot(parts: Parts, job
     parts.dispatcher.release(Job.find(others[0]), InstanceRecord.read("i-2"))
     assert parts.queue.take() == [(job_id, 0)]
     parts.work(job_id)
-    assert where(job_id) == ["i-1", "i-2"]
+    assert instances_of(job_id) == ["i-1", "i-2"]
 
 
 def test_a_job_that_cannot_be_claimed_is_not_retried_at_once(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise ZeroDivisionError  # as when DynamoDB takes no write
+        raise ZeroDivisionError  # as if DynamoDB refused the write
 
     monkeypatch.setattr(Job, "claim", refuse)
     accept_jobs(parts)
