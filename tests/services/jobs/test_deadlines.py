@@ -71,9 +71,9 @@ def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) 
 
 def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
     [job_id] = accept_jobs(parts)
-    taken_at = parts.clock()
+    began = parts.clock()
     work_on(parts, job_id, seconds=EXECUTION_SECONDS)
-    assert max(gpu.untils) == taken_at + EXECUTION_SECONDS
+    assert max(gpu.untils) == began + EXECUTION_SECONDS
 
 
 def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: HungComfyUI) -> None:

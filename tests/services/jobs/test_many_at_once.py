@@ -19,9 +19,9 @@ def clock(aws: None) -> VirtualClock:
 def test_a_thousand_requests_of_one_key_at_once_are_all_accepted_in_time(
     clock: VirtualClock,
 ) -> None:
-    taken, calls = accept_at_once(clock, 1000, limit=1000)
-    assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 1000
-    assert max(taken) < 10 * CALL_SECONDS < config.longest_wait_seconds
+    seconds, calls = accept_at_once(clock, 1000, limit=1000)
+    assert len(seconds) == len(list(Job.scan(Job.status.exists()))) == 1000
+    assert max(seconds) < 10 * CALL_SECONDS < config.longest_wait_seconds
     # One write counts a request's images, and up to three take its virtual start time.
     assert calls["UpdateItem"] <= 1000 + 3 * 1000
 
@@ -29,8 +29,8 @@ def test_a_thousand_requests_of_one_key_at_once_are_all_accepted_in_time(
 def test_no_more_requests_are_accepted_at_once_than_the_limit_of_the_key(
     clock: VirtualClock,
 ) -> None:
-    taken, _ = accept_at_once(clock, 40, limit=7)
-    assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 7
+    seconds, _ = accept_at_once(clock, 40, limit=7)
+    assert len(seconds) == len(list(Job.scan(Job.status.exists()))) == 7
 
 
 def test_accepting_a_job_takes_no_more_calls_when_the_queue_is_long(clock: VirtualClock) -> None:
