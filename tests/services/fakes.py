@@ -82,7 +82,7 @@ class FakeComfyUI:
 
 
 class FakeFleet:
-    """Instances that are all ready; none is while there is a `refusal`, which says why."""
+    """Instances that are all ready; while `refusal` is set none is, and `bring_up` raises it."""
 
     def __init__(self, comfyui: FakeComfyUI, *others: FakeComfyUI) -> None:
         self.comfyuis = {f"i-{index}": each for index, each in enumerate([comfyui, *others], 1)}

@@ -96,7 +96,7 @@ def test_a_gpu_is_not_stopped_while_its_comfyui_executes_other_prompts(
     assert gpus.stopped == []
 
 
-def test_a_job_between_two_runs_of_the_reconciler_restarts_the_idle_time(
+def test_a_job_between_two_reconciliations_restarts_the_idle_time(
     reconciler: Reconciler, gpus: Gpus, clock: Clock
 ) -> None:
     minutes(reconciler, clock, 4)

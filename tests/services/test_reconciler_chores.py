@@ -77,9 +77,8 @@ def test_the_slot_of_a_canceled_job_is_freed_and_the_next_job_is_made_due(
 ) -> None:
     *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
-    Job.find(ids[0]).cancel(
-        {"code": "canceled"}, now=parts.clock()
-    )  # without cleanup, as its process died
+    # The process that cancels dies before the cleanup.
+    Job.find(ids[0]).cancel({"code": "canceled"}, now=parts.clock())
     parts.queue.take()
     reconciler.reconcile()
     assert slot_holders() == {*ids[1:]}
@@ -91,7 +90,7 @@ def fail(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("chore", ["repair", "sweep"])
-def test_a_chore_that_fails_is_raised_after_all_other_chores(
+def test_the_error_of_a_chore_is_raised_after_all_other_chores(
     gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
 ) -> None:
     [job_id] = accept_jobs(parts)

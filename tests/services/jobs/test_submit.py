@@ -74,7 +74,7 @@ def test_a_message_for_a_finished_job_does_nothing(parts: Parts) -> None:
     assert parts.queue.sent == sent
 
 
-def test_a_message_that_comes_before_the_job_is_due_sends_no_other(parts: Parts) -> None:
+def test_a_message_that_comes_before_the_job_is_due_sends_no_other_message(parts: Parts) -> None:
     parts.fleet.refusal = GpuNotReady("no capacity", retry_seconds=30)
     [job] = parts.submit()
     sent = list(parts.queue.sent)
