@@ -30,7 +30,7 @@ chalice-local: $(VENV)/local ## run `chalice local` with the tables, queue, buck
 test: $(VENV)/dev $(EMULATOR)/installed ## run all tests; RANDOMIZE=1 uses new examples
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
-faults: $(VENV)/dev ## test faults between any two steps, in new random cases each time; EXAMPLES=
+faults: $(VENV)/dev ## test faults between any two steps, in new random examples each time; EXAMPLES=
 	@EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/dev ## check style, annotations and security with ruff, and scripts with shellcheck

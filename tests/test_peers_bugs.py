@@ -13,7 +13,7 @@ from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect
 from tests.gateways.talks import PROGRESS
 from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
-from tests.services.workers import PacedComfyUI, Workers, late, slot_holders
+from tests.services.workers import PacedComfyUI, Workers, accept_jobs, slot_holders
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def png(_request: web.Request) -> web.Response:
 
 def test_an_execution_that_ends_while_the_websocket_is_down_is_noticed(parts: Parts) -> None:
     """ComfyUI sends each message once, and only to clients that are connected."""
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     sockets: list[web.WebSocketResponse] = []
 
     async def talk(socket: web.WebSocketResponse) -> None:
@@ -82,7 +82,7 @@ class WatchfulFleet(FakeFleet):
 def test_a_job_whose_execution_never_ends_fails_at_its_deadline_with_a_reason(parts: Parts) -> None:
     """ComfyUI still answers HTTP requests when the thread that runs prompts has died."""
     parts.fleet = WatchfulFleet(parts.comfyui)
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     with serving(Dead(attempt_id=job_id)) as url:
         use(parts, url, tick=20)
@@ -139,7 +139,7 @@ class Overtaken(FakeComfyUI):
 def test_a_late_progress_report_does_not_change_a_job_that_has_ended(aws: None) -> None:
     comfyui = Overtaken()
     comfyui.parts = parts = Parts(comfyui)
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     assert comfyui.other_status == "succeeded"
     job = Job.find(job_id)

@@ -1,4 +1,4 @@
-"""EC2, SQS and S3 as far as their gateways use them, with calls that go wrong."""
+"""Fakes of EC2, SQS and S3, with calls that can fail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,8 +64,8 @@ class Ec2:
     def __init__(self, scheduler: Scheduler, hosts: list[Host]) -> None:
         self._scheduler = scheduler
         self.hosts = hosts
-        self._told: list[Instance] = []
-        self.lied_at = -inf
+        self._described: list[Instance] = []
+        self.stale_at = -inf
         self.on_start: Callable[[Host], None] = lambda host: None
         self.on_stop: Callable[[Host], None] = lambda host: None
 
@@ -75,7 +75,7 @@ class Ec2:
             self._describe,
             lambda: FleetUnreachable("EC2 does not answer", retry_seconds=10),
             patience=_AWS_PATIENCE_SECONDS,
-            stale=self._tell_again if self._told else None,
+            stale=self._describe_stale if self._described else None,
         )
 
     def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
@@ -104,13 +104,15 @@ class Ec2:
         self.on_stop(host)
         host.stop(self._scheduler.now)
 
-    def _tell_again(self) -> list[Instance]:
-        self.lied_at = self._scheduler.now
-        return self._told
+    def _describe_stale(self) -> list[Instance]:
+        self.stale_at = self._scheduler.now
+        return self._described
 
     def _describe(self) -> list[Instance]:
-        self._told = [Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts]
-        return self._told
+        self._described = [
+            Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts
+        ]
+        return self._described
 
     def _host(self, instance_id: str) -> Host:
         return next(host for host in self.hosts if host.id == instance_id)
@@ -118,7 +120,7 @@ class Ec2:
 
 @dataclass
 class Message:
-    """A message in flight, or waiting to be seen."""
+    """A message that is in flight, delayed or visible."""
 
     job_id: str
     visible_at: float
@@ -126,7 +128,7 @@ class Message:
 
 
 class Queue:
-    """The interface of `MessageQueue`; messages stay until a worker has come to its end."""
+    """The interface of `MessageQueue`; a message is deleted when its worker succeeds."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

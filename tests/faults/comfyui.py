@@ -8,7 +8,7 @@ from typing import Any
 RUN_SECONDS = 6.0
 BOOT_SECONDS = 30.0
 _INTERRUPT_SECONDS = 0.5  # sampling stops at the next step
-_EVENT_SECONDS = 2.0  # between two messages of progress
+_EVENT_SECONDS = 2.0  # between two progress messages
 
 Message = tuple[str, dict[str, Any]]
 
@@ -21,7 +21,7 @@ ERRORS = {
 
 @dataclass
 class Run:
-    """A prompt that the GPU has begun; `excuse` is why nobody can have its image, if so."""
+    """An execution; `excuse` is the reason if nobody can get its image."""
 
     attempt_id: str
     prefix: str
@@ -38,12 +38,12 @@ class Run:
 
 @dataclass
 class ComfyUI:
-    """One server; `files` and `runs` outlast the process."""
+    """One server; `files` and `runs` survive a restart."""
 
     now: float = 0
     is_up: bool = False
-    is_stuck: bool = False  # it answers, and does nothing
-    is_broken: bool = False  # every run fails from now on
+    is_stuck: bool = False  # it answers, and executes nothing
+    is_broken: bool = False  # every execution fails from now on
     next_end: str = "success"
     pending: list[tuple[str, str]] = field(default_factory=list)
     running: Run | None = None
@@ -54,7 +54,7 @@ class ComfyUI:
     on_loss: Callable[[Run], None] = lambda run: None
 
     def stop(self) -> None:
-        """Forget all but the files."""
+        """Stop the process: only its files and `runs` remain."""
         lost = [run for run, _ in self.history.values()] + ([self.running] if self.running else [])
         for run in lost:
             self.on_loss(run)
@@ -67,28 +67,28 @@ class ComfyUI:
         self.pending.append((attempt_id, prefix))
 
     def queued(self) -> list[str]:
-        """List the attempts that run or wait."""
+        """Return the attempts that are running or pending."""
         running = [self.running.attempt_id] if self.running else []
         return running + [attempt_id for attempt_id, _ in self.pending]
 
     def delete(self, attempt_id: str) -> None:
-        """Take the first pending prompt of this id out."""
+        """Remove the first pending prompt of this id."""
         index = next((i for i, each in enumerate(self.pending) if each[0] == attempt_id), None)
         if index is not None:
             del self.pending[index]
 
     def interrupt(self, attempt_id: str) -> None:
-        """Stop the run, unless it begins only now: that clears the flag."""
+        """Interrupt the execution, unless it begins only now: that clears the flag."""
         run = self.running
         if run and run.attempt_id == attempt_id and run.began_at < self.now:
             run.end, run.ends_at = "interrupted", min(run.ends_at, self.now + _INTERRUPT_SECONDS)
 
     def tick(self, now: float) -> None:
-        """Work until this time."""
+        """Execute prompts until this time."""
         self.now = now
         while self.is_up and not self.is_stuck:
             if self.running and self.running.ends_at > now:
-                self._tell_progress(self.running)
+                self._send_progress(self.running)
                 return
             free_at = self.running.ends_at if self.running else now
             if self.running:
@@ -98,7 +98,7 @@ class ComfyUI:
             self._begin(*self.pending.pop(0), free_at)
 
     def next_message_at(self) -> float:
-        """Tell when something is to be heard, unless it comes to nothing."""
+        """Return when the next message may come; infinity if none will."""
         if self.running is None or self.is_stuck:
             return inf
         return min(self.running.ends_at, self.now + _EVENT_SECONDS)
@@ -106,13 +106,13 @@ class ComfyUI:
     def _begin(self, attempt_id: str, prefix: str, now: float) -> None:
         self.running = Run(attempt_id, prefix, now, now + RUN_SECONDS)
         self.runs.append(self.running)
-        self._tell(attempt_id, "execution_start", {})
+        self._send(attempt_id, "execution_start", {})
 
-    def _tell_progress(self, run: Run) -> None:
+    def _send_progress(self, run: Run) -> None:
         step = int((self.now - run.began_at) / _EVENT_SECONDS)
         if step > run.heard:
             run.heard = step
-            self._tell(run.attempt_id, "progress", {"value": step, "max": 3, "node": "3"})
+            self._send(run.attempt_id, "progress", {"value": step, "max": 3, "node": "3"})
 
     def _end(self, run: Run) -> None:
         if run.end == "running":
@@ -124,7 +124,7 @@ class ComfyUI:
             run.excuse = run.end
         self.running = None
         self.history[run.attempt_id] = run, self._entry(run)
-        self._tell(run.attempt_id, "executing", {"node": None})
+        self._send(run.attempt_id, "executing", {"node": None})
 
     def _entry(self, run: Run) -> dict[str, Any]:
         stamps = {"timestamp": int(run.began_at * 1000)}, {"timestamp": int(run.ends_at * 1000)}
@@ -141,6 +141,6 @@ class ComfyUI:
         messages = [["execution_start", stamps[0]], last]
         return {"outputs": outputs, "status": {"status_str": status, "messages": messages}}
 
-    def _tell(self, attempt_id: str, name: str, data: dict[str, Any]) -> None:
+    def _send(self, attempt_id: str, name: str, data: dict[str, Any]) -> None:
         if attempt_id in self.mailboxes:
             self.mailboxes[attempt_id].append((name, {**data, "prompt_id": attempt_id}))

@@ -1,4 +1,4 @@
-"""The real gateway to ComfyUI, over a wire on which requests and messages get lost."""
+"""The real gateway to ComfyUI, over a connection that loses requests and messages."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ import requests
 from chalicelib.gateways.comfyui.client import ComfyUI as Gateway
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 from tests.faults.comfyui import ComfyUI, Message
-from tests.faults.scheduler import Fate, Scheduler
+from tests.faults.scheduler import Outcome, Scheduler
 
 _PATIENCE_SECONDS = 6
 
 
 class Answer:
-    """An answer of ComfyUI, as far as the gateway reads it."""
+    """A response of ComfyUI, with the parts that the gateway reads."""
 
     def __init__(self, body: Any, status_code: int = 200) -> None:
         self.status_code = status_code
@@ -34,7 +34,7 @@ class Answer:
 
 
 class Http:
-    """`requests.Session` as far as the gateway uses it."""
+    """The part of `requests.Session` that the gateway uses."""
 
     def __init__(self, scheduler: Scheduler, servers: dict[str, ComfyUI]) -> None:
         self._scheduler = scheduler
@@ -93,7 +93,7 @@ def _prefix(graph: dict[str, Any]) -> str:
 
 
 class Events:
-    """The websocket of one attempt: it breaks, and what it missed is not told again."""
+    """The websocket of one attempt; messages that it misses while it is broken are lost."""
 
     def __init__(self, scheduler: Scheduler, server: ComfyUI, attempt_id: str) -> None:
         self._scheduler = scheduler
@@ -120,8 +120,8 @@ class Events:
             self._connect()
         until = self._server.next_message_at() if self.is_connected else None
         at = f"listen {self._attempt_id}"
-        fate = self._scheduler.pause(timeout_seconds, at=at, until=until)
-        if fate is not Fate.DONE:
+        outcome = self._scheduler.pause(timeout_seconds, at=at, until=until)
+        if outcome is not Outcome.DONE:
             self._server.mailboxes.pop(self._attempt_id, None)
         mailbox = self._server.mailboxes.get(self._attempt_id)
         return mailbox.pop(0) if mailbox else None
@@ -132,7 +132,7 @@ class Events:
 
 
 class WiredComfyUI(Gateway):
-    """The gateway, its websocket replaced; whoever dies takes the connection along."""
+    """The gateway with a fake websocket, which closes when its process dies."""
 
     def __init__(self, url: str, http: Http, scheduler: Scheduler, server: ComfyUI) -> None:
         super().__init__(url, http, scheduler.clock)  # type: ignore[arg-type]

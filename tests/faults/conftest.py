@@ -1,4 +1,4 @@
-"""What is the same in every story."""
+"""Fixtures that make every example repeatable."""
 
 import logging
 from itertools import count
@@ -13,7 +13,7 @@ from tests.faults.scheduler import sleep
 
 
 class Ids:
-    """Job ids in the order of creation, the same in every repetition."""
+    """Job ids in the order of creation, the same in every run."""
 
     def __init__(self) -> None:
         self.restart()
@@ -26,8 +26,8 @@ class Ids:
 
 
 @pytest.fixture
-def same_every_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """No sleep but the scheduler's, no random ids, and no word about faults that are wanted."""
+def repeatable(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Sleep on the scheduler, count job ids, and log nothing about injected faults."""
     ids = Ids()
     monkeypatch.setattr(Faults, "restart", ids.restart)
     monkeypatch.setattr(submit, "ULID", ids)

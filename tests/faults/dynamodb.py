@@ -1,4 +1,4 @@
-"""The wire between PynamoDB and moto's DynamoDB, on which calls get lost."""
+"""The connection between PynamoDB and moto's DynamoDB, on which calls can fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,11 +15,11 @@ _TABLES = ("jobs", "fleet", "catalog")
 
 
 class Wire:
-    """Stands in for the botocore clients that all tables share; moto answers without its HTTP.
+    """Replaces the botocore clients that all tables share; moto answers without its HTTP.
 
-    Answers are kept until the next write: that makes reads cheap, and lets those that are not
-    consistent answer as it was before that write. A transaction takes its time: what writes to one
-    of its items meanwhile meets it, as in DynamoDB.
+    Answers are kept until the next write: that makes reads cheap, and lets eventually consistent
+    reads return the state before that write. While a transaction runs, another write to one of its
+    items conflicts with it, as in DynamoDB.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -56,12 +56,12 @@ class Wire:
 
     @contextmanager
     def _transaction(self, items: set[str]) -> Iterator[Callable[[], None]]:
-        """Have no other write to these items after it began."""
+        """Let no other write to these items succeed after the transaction began."""
         ours: list[set[str]] = []
 
         def begin() -> None:
             if any(items & others for others in self._under_way):
-                self._scheduler.hurt()
+                self._scheduler.note_fault()
                 raise conflict("TransactWriteItems", len(items))
             ours.append(items)
             self._under_way.append(items)
@@ -80,7 +80,7 @@ class Wire:
         def answer() -> Answer:
             return self._answer(operation, parameters, key)
 
-        def unheard() -> None:
+        def lose_answer() -> None:
             with suppress(ClientError):
                 answer()
 
@@ -90,7 +90,7 @@ class Wire:
             _failure(operation),
             patience=_PATIENCE_SECONDS,
             stale=(lambda: old or {}) if is_lagging else None,
-            repeated=unheard if repeats and operation not in READS else None,
+            repeated=lose_answer if repeats and operation not in READS else None,
         )
         return called
 
@@ -108,7 +108,7 @@ class Wire:
         if token is None:
             items = written(operation, parameters)
             if any(items & others for others in self._under_way):
-                self._scheduler.hurt()
+                self._scheduler.note_fault()
                 raise conflict(operation, len(items))
             return ask(operation, parameters)
         if token not in self._by_token:
@@ -122,7 +122,7 @@ class Wire:
 
 
 class _Once:
-    """The client that never repeats."""
+    """The client that never repeats a call."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

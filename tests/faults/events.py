@@ -1,17 +1,17 @@
-"""What may happen next."""
+"""The events that hypothesis draws."""
 
 from typing import NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.faults.scheduler import Fate
+from tests.faults.scheduler import Outcome
 from tests.faults.world import TROUBLES
 
 T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """Somebody wants images; those of a key are always the same ones."""
+    """A caller requests images; requests with the same key are the same."""
 
     caller: str
     key: str | None
@@ -29,24 +29,24 @@ class Minute(NamedTuple):
 
 
 class Cancel(NamedTuple):
-    """Somebody cancels a job."""
+    """A caller cancels a job."""
 
     which: int
 
 
-class Turn(NamedTuple):
-    """One of those who are at work goes on."""
+class Resume(NamedTuple):
+    """One of the live processes goes on."""
 
     which: int
 
 
 class Run(NamedTuple):
-    """A process comes so far, and its next call goes thus; `skew` is of its clock."""
+    """A process makes `calls` calls, and the next one ends as `then`; `skew` is of its clock."""
 
-    who: Request | Message | Minute | Cancel | Turn
+    invocation: Request | Message | Minute | Cancel | Resume
     skew: int
     calls: int
-    then: Fate
+    then: Outcome
 
 
 class Time(NamedTuple):
@@ -62,13 +62,13 @@ class Loss(NamedTuple):
 
 
 class Double(NamedTuple):
-    """A message comes once more."""
+    """A message is delivered once more."""
 
     which: int
 
 
 class Trouble(NamedTuple):
-    """Something happens to a ComfyUI that is up, or to its instance."""
+    """A trouble in a ComfyUI that is up, or in its instance."""
 
     host: int
     what: str
@@ -79,7 +79,7 @@ Event = Run | Time | Loss | Double | Trouble
 
 @st.composite
 def _one_of(draw: st.DrawFn, choices: list[st.SearchStrategy[T]]) -> T:
-    """Draw from one of the choices; those that are listed twice come twice as often."""
+    """Draw from one of the choices; a choice that is listed twice is drawn twice as often."""
     return draw(draw(st.sampled_from(choices)))
 
 
@@ -90,12 +90,14 @@ _requests = st.builds(
     st.sampled_from([None, None, None, "key1", "key2"]),
     st.sampled_from([0, 25]),
 )
-_messages, _turns = st.builds(Message, _which), st.builds(Turn, _which)
+_messages, _resumes = st.builds(Message, _which), st.builds(Resume, _which)
 _minutes, _cancels = st.builds(Minute), st.builds(Cancel, _which)
-_who = _one_of([*[_turns] * 5, *[_messages] * 4, _requests, _requests, _minutes, _cancels])
-_fates = st.sampled_from([Fate.DONE, Fate.CRASHED, *Fate])
+_invocations = _one_of(
+    [*[_resumes] * 5, *[_messages] * 4, _requests, _requests, _minutes, _cancels]
+)
+_outcomes = st.sampled_from([Outcome.DONE, Outcome.CRASHED, *Outcome])
 _calls = _one_of([st.integers(0, 8), st.integers(0, 40)])
-_runs = st.builds(Run, _who, st.sampled_from([0, 0, -2, 2]), _calls, _fates)
+_runs = st.builds(Run, _invocations, st.sampled_from([0, 0, -2, 2]), _calls, _outcomes)
 _time = st.builds(Time, st.sampled_from([1, 1, 2, 5, 10, 10, 30, 60, 60, 400]))
 _trouble = st.builds(Trouble, st.integers(0, 1), st.sampled_from(TROUBLES))
 _mail = _one_of([st.builds(Loss, _which), st.builds(Double, _which)])

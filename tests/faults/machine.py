@@ -1,4 +1,4 @@
-"""Darkroom under faults, as hypothesis drives it."""
+"""The state machine with which hypothesis drives Darkroom under faults."""
 
 import sys
 from collections.abc import Callable
@@ -16,22 +16,22 @@ from tests.faults.events import (
     Message,
     Minute,
     Request,
+    Resume,
     Run,
     Time,
     Trouble,
-    Turn,
     events,
 )
+from tests.faults.invariants import Invariants
 from tests.faults.rest import come_to_rest
-from tests.faults.scheduler import Fate, Process
-from tests.faults.truths import Truths
+from tests.faults.scheduler import Outcome, Process
 from tests.faults.world import World
 
 
 class Faults(RuleBasedStateMachine):
-    """Callers, functions, messages, time, the GPU's troubles, and calls that go wrong."""
+    """Requests, invocations, messages, time, GPU troubles, and calls that fail."""
 
-    restart: Callable[[], None] = lambda: None  # of what makes job ids
+    restart: Callable[[], None] = lambda: None  # job ids from the first
     most_jobs = 6
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Faults(RuleBasedStateMachine):
         self.world = World(hosts=2)
         self.scheduler = self.world.scheduler
         self.wire = Wire(self.scheduler).__enter__()
-        self.truths = Truths(self.world, self.wire)
+        self.checks = Invariants(self.world, self.wire)
 
     @initialize(
         hosts=st.sampled_from([1, 2]),
@@ -48,7 +48,7 @@ class Faults(RuleBasedStateMachine):
         is_on=st.booleans(),
         most_jobs=st.sampled_from([1, 2, 3, 6]),
     )
-    def the_stage_is(self, hosts: int, fleet_max: int, is_on: bool, most_jobs: int) -> None:  # noqa: FBT001
+    def set_up_world(self, hosts: int, fleet_max: int, is_on: bool, most_jobs: int) -> None:  # noqa: FBT001
         self.most_jobs = most_jobs
         self.world.fleet_max = fleet_max
         self.world.keep_hosts(hosts)
@@ -57,14 +57,14 @@ class Faults(RuleBasedStateMachine):
                 host.start(self.scheduler.now)
             self.scheduler.advance_to(self.scheduler.now + 60)
 
-    # One rule, as hypothesis would leave out whole rules from most examples.
+    # One rule for all events: hypothesis leaves out whole rules in most examples.
     @rule(event=events)
-    def happens(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         messages, hosts = self.world.queue.messages, self.world.hosts
         match event:
-            case Run(who, skew, calls, then):
+            case Run(invocation, skew, calls, then):
                 self.world.skew = skew
-                self._run(self._process(who), [Fate.DONE] * calls + [then])
+                self._run(self._process(invocation), [Outcome.DONE] * calls + [then])
             case Time(seconds):
                 self.scheduler.advance_to(self.scheduler.now + seconds)
             case Loss(which) if which < len(messages):
@@ -75,30 +75,30 @@ class Faults(RuleBasedStateMachine):
                 self.world.trouble(hosts[host], what)
 
     @invariant()
-    def what_always_holds(self) -> None:
-        self.truths.check_always()
+    def check_always(self) -> None:
+        self.checks.check_always()
 
     def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:
-                come_to_rest(self.world, self.truths)
-                self.truths.check_at_rest()
+                come_to_rest(self.world, self.checks)
+                self.checks.check_at_rest()
         finally:
             for line in self.scheduler.journal:
                 note(line)
             for process in list(self.scheduler.processes):
-                self.scheduler.resume(process, Fate.CRASHED)
+                self.scheduler.resume(process, Outcome.CRASHED)
             self.wire.__exit__()
 
-    def _run(self, process: Process | None, fates: list[Fate]) -> None:
-        for fate in fates:
+    def _run(self, process: Process | None, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
             if process and process.is_live:
-                self.scheduler.resume(process, fate)
+                self.scheduler.resume(process, outcome)
 
-    def _process(self, who: Request | Message | Minute | Cancel | Turn) -> Process | None:
-        jobs, visible = self.truths.job_ids(), self.world.queue.visible()
-        at_work = self.scheduler.processes
-        match who:
+    def _process(self, invocation: Request | Message | Minute | Cancel | Resume) -> Process | None:
+        jobs, visible = self.checks.job_ids(), self.world.queue.visible()
+        live = self.scheduler.processes
+        match invocation:
             case Request(caller, key, wait) if len(jobs) < self.most_jobs:
                 return self.world.request(caller=caller, key=key, wait=wait)
             case Message(which) if visible:
@@ -107,6 +107,6 @@ class Faults(RuleBasedStateMachine):
                 return self.world.reconcile()
             case Cancel(which) if which < len(jobs):
                 return self.world.cancel(jobs[which])
-            case Turn(which) if at_work:
-                return at_work[which % len(at_work)]
+            case Resume(which) if live:
+                return live[which % len(live)]
         return None

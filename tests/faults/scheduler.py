@@ -1,4 +1,4 @@
-"""Processes that take turns: each parks at every call to the outside, and is told how it went."""
+"""Processes that run one at a time: each stops before every external call and gets its outcome."""
 
 import threading
 from collections.abc import Callable
@@ -11,22 +11,22 @@ _START = 1_800_000_000.0
 
 
 class Died(BaseException):
-    """The process was killed: nothing after this runs."""
+    """Ends a process that was killed; no handler catches it."""
 
 
-class Fate(Enum):
-    """How a call to the outside goes."""
+class Outcome(Enum):
+    """How an external call ends."""
 
     DONE = "done"
     CRASHED = "crashed"  # the process dies before the call has an effect
-    FAILED = "failed"  # an error, and no effect
-    UNANSWERED = "unanswered"  # an effect, and an error
-    REPEATED = "repeated"  # an effect, and the client library makes the same call again
-    STALE = "stale"  # an answer from before the last write
+    FAILED = "failed"  # the call has no effect, and raises an error
+    UNANSWERED = "unanswered"  # the call has its effect, and raises an error
+    REPEATED = "repeated"  # the call has its effect, and the client library repeats it
+    STALE = "stale"  # the answer is from before the last write
 
 
 class Process:
-    """One invocation of a function, in a thread that runs only while it has the baton."""
+    """One invocation of a function, in a thread that runs only between `resume` and `park`."""
 
     def __init__(
         self,
@@ -41,56 +41,56 @@ class Process:
         self.name = name
         self.killed_at = killed_at
         self.skew = skew  # of its machine's clock
-        self.at = "start"  # the call at which it is parked
-        self.wakes_at: float | None = None  # it sleeps till then, if it does
+        self.at = "start"  # the call before which it is stopped
+        self.wakes_at: float | None = None  # when its sleep ends, if it sleeps
         self.answer: object = None
         self.error: BaseException | None = None
-        self.was_hurt = False  # one of its calls went wrong
-        self.was_alone = True  # nobody else was at work meanwhile
+        self.had_fault = False  # one of its calls failed
+        self.was_alone = True  # no other process was live meanwhile
         self.is_live = True
         self.on_end: Callable[[Process], None] = lambda process: None
         self._work = work
-        self._fate = Fate.DONE
-        self._baton, self._back = threading.Lock(), threading.Lock()
-        self._baton.acquire()
-        self._back.acquire()
+        self._outcome = Outcome.DONE
+        self._resumed, self._parked = threading.Lock(), threading.Lock()
+        self._resumed.acquire()
+        self._parked.acquire()
         threading.Thread(target=self._live, daemon=True).start()
 
-    def resume(self, fate: Fate) -> None:
-        """Let it run on to its next call, or to its end."""
-        self._fate = fate
-        self._baton.release()
-        self._back.acquire()
+    def resume(self, outcome: Outcome) -> None:
+        """Run it to its next call, or to its end."""
+        self._outcome = outcome
+        self._resumed.release()
+        self._parked.acquire()
 
-    def park(self, at: str, wakes_at: float | None = None) -> Fate:
-        """Wait for the baton; raise Died if the process is dead, or dies here."""
-        if self._fate is not Fate.CRASHED:
+    def park(self, at: str, wakes_at: float | None = None) -> Outcome:
+        """Wait until the process is resumed; raise Died if it was killed, or is killed now."""
+        if self._outcome is not Outcome.CRASHED:
             self.at, self.wakes_at = at, wakes_at
-            self._back.release()
-            self._baton.acquire()
-        if self._fate is Fate.CRASHED:
+            self._parked.release()
+            self._resumed.acquire()
+        if self._outcome is Outcome.CRASHED:
             raise Died
-        return self._fate
+        return self._outcome
 
     def _live(self) -> None:
-        self._baton.acquire()
+        self._resumed.acquire()
         _here.process = self
         try:
-            if self._fate is Fate.CRASHED:
+            if self._outcome is Outcome.CRASHED:
                 raise Died
             self.answer = self._work()
             self.park("return")
-        except BaseException as error:  # noqa: BLE001 - the machine judges it
+        except BaseException as error:  # noqa: BLE001 - the invariants check it
             self.error = error
         self.is_live = False
-        self._back.release()
+        self._parked.release()
 
 
 _here = threading.local()
 
 
 class Scheduler:
-    """The time, and the processes that live in it."""
+    """The time, and the processes that are live."""
 
     def __init__(self, now: float = _START) -> None:
         self.now = now
@@ -99,12 +99,12 @@ class Scheduler:
         self.journal: list[str] = []
 
     def clock(self) -> float:
-        """Tell the time as the machine of the running process has it."""
+        """Return the time by the clock of the running process, which may be skewed."""
         process = _current()
         return self.now + (process.skew if process else 0)
 
     def advance_to(self, time: float) -> None:
-        """Let time pass for everything that has a life of its own, second by second."""
+        """Let time pass second by second, and call `on_tick` for each."""
         while self.now < time:
             self.now = min(self.now + 1, time)
             for tick in self.on_tick:
@@ -119,16 +119,16 @@ class Scheduler:
             each.was_alone &= len(self.processes) == 1
         return process
 
-    def resume(self, process: Process, fate: Fate) -> None:
+    def resume(self, process: Process, outcome: Outcome) -> None:
         """Run a process from one call to the next."""
-        if fate is not Fate.CRASHED and process.wakes_at is not None:
+        if outcome is not Outcome.CRASHED and process.wakes_at is not None:
             self.advance_to(process.wakes_at)
         if self.now >= process.killed_at:
-            fate = Fate.CRASHED
-        process.was_hurt |= fate is not Fate.DONE
+            outcome = Outcome.CRASHED
+        process.had_fault |= outcome is not Outcome.DONE
         at = process.at
-        self.note(f"{process.name}: {at}: {fate.value}")
-        process.resume(fate)
+        self.note(f"{process.name}: {at}: {outcome.value}")
+        process.resume(outcome)
         if not process.is_live:
             self.processes.remove(process)
             how = "ended" if process.error is None else repr(process.error)[:300]
@@ -145,42 +145,42 @@ class Scheduler:
         stale: Callable[[], T] | None = None,
         repeated: Callable[[], object] | None = None,
     ) -> T:
-        """Make a call to the outside, as its fate will have it.
+        """Make an external call, which ends as its outcome says.
 
-        `patience` is the time after which a client gives up: then the call had no effect.
-        `repeated` is a call whose answer is lost, and that the client makes again.
+        `patience` is the time after which the client gives up; the call then has no effect.
+        `repeated` makes the call whose answer is lost before the client repeats it.
         """
         process = _current()
         if process is None:
             return effect()
         started_at = self.now
-        fate = process.park(at)
-        while fate is Fate.REPEATED and repeated:
+        outcome = process.park(at)
+        while outcome is Outcome.REPEATED and repeated:
             repeated()
             started_at = self.now
-            fate = process.park(f"{at} again")
-        if fate is Fate.FAILED or self.now - started_at > patience:
-            process.was_hurt = True
+            outcome = process.park(f"{at} again")
+        if outcome is Outcome.FAILED or self.now - started_at > patience:
+            process.had_fault = True
             raise failure()
-        if fate is Fate.STALE and stale:
+        if outcome is Outcome.STALE and stale:
             return stale()
         answer = effect()
-        if fate is Fate.UNANSWERED:
+        if outcome is Outcome.UNANSWERED:
             raise failure()
         return answer
 
-    def hurt(self) -> None:
-        """Note that something went wrong for the running process that is no fault of its own."""
+    def note_fault(self) -> None:
+        """Note that a call of the running process failed for a reason outside of it."""
         if process := _current():
-            process.was_hurt = True
+            process.had_fault = True
 
-    def pause(self, seconds: float, *, at: str = "pause", until: float | None = None) -> Fate:
-        """Let the process sleep; whoever runs it next lets that time pass."""
+    def pause(self, seconds: float, *, at: str = "pause", until: float | None = None) -> Outcome:
+        """Let the process sleep; its next `resume` lets that time pass."""
         process = _current()
         wakes_at = self.now + max(seconds, 0)
         if process is None:
             self.advance_to(wakes_at)
-            return Fate.DONE
+            return Outcome.DONE
         return process.park(at, wakes_at if until is None else min(wakes_at, until))
 
 
@@ -190,7 +190,7 @@ def _current() -> Process | None:
 
 
 def sleep(seconds: float) -> None:
-    """Stand in for `time.sleep` in whatever process calls it."""
+    """Replace `time.sleep` for the running process."""
     process = _current()
     if process is not None:
         process.scheduler.pause(seconds, at="sleep")

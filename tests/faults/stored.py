@@ -1,4 +1,4 @@
-"""What is in the bucket of a job that has succeeded."""
+"""The check of what is stored for a job that has succeeded."""
 
 import json
 from typing import Any
@@ -6,14 +6,16 @@ from typing import Any
 Item = dict[str, dict[str, Any]]
 
 
-def check_stored(item: Item, asked: Item, objects: dict[str, bytes]) -> None:
-    """Raise AssertionError if a job has succeeded without its image and how that was made."""
+def check_stored(item: Item, parameters_item: Item, objects: dict[str, bytes]) -> None:
+    """Raise AssertionError if a succeeded job lacks its image or its provenance."""
     job_id = item["id"]["S"]
     image = objects.get(f"images/{job_id}/0.png", b"")
     assert image.startswith(job_id.encode()), f"{job_id} succeeded without its image"
-    told = json.loads(objects.get(f"images/{job_id}/0.json", b"{}"))
-    assert told.get("job_id") == job_id, f"{job_id} succeeded without its provenance"
+    provenance = json.loads(objects.get(f"images/{job_id}/0.json", b"{}"))
+    assert provenance.get("job_id") == job_id, f"{job_id} succeeded without its provenance"
     attempts = [each["M"]["id"]["S"] for each in item["attempts"]["L"]]
-    assert told["attempt_id"] in attempts, f"{told['attempt_id']} is none of {attempts}"
-    parameters = json.loads(asked["values"]["S"])
-    assert told["parameters"] == parameters, f"the provenance of {job_id} is another's"
+    assert provenance["attempt_id"] in attempts, f"{provenance['attempt_id']} is none of {attempts}"
+    parameters = json.loads(parameters_item["values"]["S"])
+    assert provenance["parameters"] == parameters, (
+        f"the provenance of {job_id} has other parameters"
+    )

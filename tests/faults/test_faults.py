@@ -1,4 +1,4 @@
-"""Whatever goes wrong between any two steps, no job is lost, left or made twice."""
+"""No job is lost, left unfinished or executed twice, whatever fails between any two steps."""
 
 import os
 
@@ -7,7 +7,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.machine import Faults
 
-# Of all stories the gate has the same ones every time; `make faults` tells others.
+# The gate runs the same examples every time; `make faults` runs others.
 _EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 _SETTINGS = settings(
     max_examples=_EXAMPLES or 50,
@@ -20,5 +20,5 @@ _SETTINGS = settings(
 )
 
 
-def test_no_job_is_lost_left_or_made_twice(aws: None, same_every_time: None) -> None:
+def test_no_job_is_lost_left_unfinished_or_executed_twice(aws: None, repeatable: None) -> None:
     run_state_machine_as_test(Faults, settings=_SETTINGS)

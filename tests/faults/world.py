@@ -1,4 +1,4 @@
-"""Darkroom's functions and callers, each invocation a process of its own, and what is around."""
+"""Darkroom's functions and callers, each invocation a process, and the services around them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,17 +23,17 @@ from tests.services.fakes import submit
 
 TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "stopped")
 
-# Lambda's time-outs: .chalice/config.json.
+# Lambda's timeouts: .chalice/config.json.
 API_SECONDS, WORKER_SECONDS, RECONCILER_SECONDS = 29, 90, 60
 
 
 def limit_of(owner: str) -> int:
-    """How many images an owner may ask for: one too few for some, enough for two of a key."""
+    """Return an owner's daily limit of images; callers without a key may exceed theirs."""
     return 4 if owner.startswith("key") else 2
 
 
 def services_of(world: "World") -> Services:
-    """Return the services of a function that was just loaded."""
+    """Return the services of a new function instance."""
     gateways: Any = SimpleNamespace(
         images=world.bucket, messages=world.queue, instances=world.ec2, comfyui=world.connect
     )
@@ -51,7 +51,7 @@ def services_of(world: "World") -> Services:
 
 
 class World:
-    """Everything there is."""
+    """Callers, functions, hosts with ComfyUIs, EC2, SQS and S3, on one scheduler."""
 
     def __init__(self, hosts: int = 1) -> None:
         self.scheduler = Scheduler()
@@ -71,7 +71,7 @@ class World:
         self.on_clean_end: Callable[[Process], None] = lambda process: None
         self.fleet_max = 1
         self.dollars: float | None = None
-        self.skew = 0  # of the clock of whoever comes next
+        self.skew = 0  # of the next process's clock, in seconds
         self._names = 0
 
     def connect(self, url: str) -> WiredComfyUI:
@@ -80,7 +80,7 @@ class World:
         return WiredComfyUI(url, Http(self.scheduler, servers), self.scheduler, server)
 
     def request(self, *, caller: str, key: str | None, wait: int) -> Process:
-        """Want an image, or as many as the key's last digit says, and then without a wait."""
+        """Request an image, or asynchronously as many as the key's last digit says."""
         count = int(key[-1]) if key else 1
         wait = wait if count == 1 else 0
         request = GenerateRequest(prompt=key or "a fox")
@@ -148,8 +148,8 @@ class World:
 
         def ended(process: Process) -> None:
             if process.error is not None:
-                self.errors.append((process.name, process.error, process.was_hurt))
-            elif process.was_alone and not process.was_hurt:
+                self.errors.append((process.name, process.error, process.had_fault))
+            elif process.was_alone and not process.had_fault:
                 self.on_clean_end(process)
             on_end(process)
 
@@ -158,13 +158,13 @@ class World:
         return self.scheduler.spawn(process)
 
     def _lose(self, run: Run) -> None:
-        """Excuse a run whose result nobody had when its ComfyUI forgot it."""
+        """Excuse an execution whose ComfyUI forgot it before its job ended."""
         job = Job.find(run.job_id)
         if job.is_open:
             run.excuse = run.excuse or "forgotten"
 
     def keep_hosts(self, count: int) -> None:
-        """Do with fewer hosts than there could be."""
+        """Keep the first hosts only."""
         del self.hosts[count:]
         self.ec2.hosts = self.hosts
         self.scheduler.on_tick = [host.tick for host in self.hosts]
@@ -177,7 +177,7 @@ class World:
         self.queue.messages.append(Message(message.job_id, self.scheduler.now))
 
     def trouble(self, host: Host, trouble: str) -> None:
-        """Have something happen to a ComfyUI that is up, or to its instance."""
+        """Cause a trouble in a ComfyUI that is up, or in its instance."""
         self.scheduler.note(f"{host.id}: {trouble}")
         comfyui, run = host.comfyui, host.comfyui.running
         if trouble == "stopped":

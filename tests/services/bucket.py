@@ -1,4 +1,4 @@
-"""An image bucket, small enough to see through."""
+"""An image bucket in memory."""
 
 from io import BytesIO
 
@@ -6,7 +6,7 @@ from chalicelib.signals import StoreFailed
 
 
 class FakeImages:
-    """Keeps images, and their provenance; fails as often as `failures` says."""
+    """Stores images and their provenance; the next `failures` images fail."""
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}

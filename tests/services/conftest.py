@@ -1,4 +1,4 @@
-"""What most tests of services begin with."""
+"""Fixtures that most tests of services use."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.services.reconcilers import Gpus
 
 @pytest.fixture
 def parts(aws: None) -> Parts:
-    """The services of a function over fakes: one GPU that is ready."""
+    """The services of a function over fakes, with one GPU that is ready."""
     return Parts()
 
 
@@ -20,5 +20,5 @@ def clock(parts: Parts) -> Clock:
 
 @pytest.fixture
 def gpus() -> Gpus:
-    """An instance that runs, and whose ComfyUI answers."""
+    """One running instance whose ComfyUI answers."""
     return Gpus("i-1")

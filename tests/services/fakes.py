@@ -1,4 +1,4 @@
-"""A GPU, its ComfyUI and what is around them, small enough to see through."""
+"""Fakes of ComfyUI, the fleet, the message queue and the clock, and the services over them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ SAVED = {"9": [ImageFile("a_00001_.png", "darkroom", "output")]}
 
 
 class FakeComfyUI:
-    """Ends every attempt with the next of `ends`; by default, at once and with an image.
+    """Ends every attempt at once: with the next of `ends`, or with an image if there is none.
 
     An end that is an exception is raised.
     """
@@ -39,7 +39,7 @@ class FakeComfyUI:
         self.lost_files: set[str] = set()
         self.dropped: list[str] = []
         self.freed = 0
-        self.is_stuck = False  # what runs cannot be dropped
+        self.is_stuck = False  # an execution cannot be dropped
         self.software_is: Software | None = Software("0.3.60", "2.8.0+cu128", "cuda:0 NVIDIA A10G")
         self.asked_for_software = 0
 
@@ -82,7 +82,7 @@ class FakeComfyUI:
 
 
 class FakeFleet:
-    """Instances that are ready unless `refusal` says why not."""
+    """Instances that are all ready; while `refusal` is set none is, and `bring_up` raises it."""
 
     def __init__(self, comfyui: FakeComfyUI, *others: FakeComfyUI) -> None:
         self.comfyuis = {f"i-{index}": each for index, each in enumerate([comfyui, *others], 1)}
@@ -129,14 +129,14 @@ class FakeFleet:
 
 
 class FakeQueue:
-    """Remembers messages as (job id, delay)."""
+    """Records messages as (job id, delay)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int]] = []
         self.is_broken = False
 
     def take(self) -> list[tuple[str, int]]:
-        """Return the messages since the last look."""
+        """Return the messages since the last call."""
         sent, self.sent = self.sent, []
         return sent
 
@@ -147,7 +147,7 @@ class FakeQueue:
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock that only its callers move."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
@@ -160,16 +160,16 @@ class Clock:
 
 
 def submit(services: Services, order: Order) -> list[Job]:
-    """Have an order accepted and driven, as the API does."""
+    """Accept an order and drive its jobs, as the API does."""
     jobs = services.submission.accept(order)
     services.inline_driver.drive(jobs, until=order.wait_until)
     return jobs
 
 
 class Parts(Services):
-    """The services of a function, over fakes that are in reach.
+    """The services of a function over fakes, which are its attributes.
 
-    They are made when they are first used: a fake may be replaced before.
+    Each service is made when it is first used; until then its fakes may be replaced.
     """
 
     clock: Any
@@ -204,6 +204,6 @@ class Parts(Services):
         return submit(self, Order(**order))
 
     def work(self, job_id: str) -> Job:
-        """Have a worker take a message."""
+        """Have a worker process a message of the job, and return the job."""
         self.worker.work(job_id, remaining_seconds=90)
         return Job.find(job_id)

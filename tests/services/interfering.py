@@ -1,4 +1,4 @@
-"""Others that come between the steps of a driver, and what has to be left when all is over."""
+"""Steps that interrupt a driver between its calls, and a check of what a canceled job leaves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,11 @@ from tests.services.fakes import Parts
 
 
 class Crash(BaseException):
-    """The end of a process, which handles nothing any more."""
+    """Ends a process; no handler catches it."""
 
 
 def watch(thing: object, *names: str, step: Callable[[], None]) -> None:
-    """Have `step` called before and after some methods."""
+    """Call `step` before and after each call of these methods."""
 
     def watched(call: Callable[..., Any]) -> Callable[..., Any]:
         def around(*given: Any, **named: Any) -> Any:
@@ -30,7 +30,7 @@ def watch(thing: object, *names: str, step: Callable[[], None]) -> None:
 
 
 def once(act: Callable[[], object]) -> Callable[[], None]:
-    """Make a step that acts the first time."""
+    """Return a step that calls `act` the first time only."""
     acts = [act]
 
     def step() -> None:

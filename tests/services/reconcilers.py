@@ -1,4 +1,4 @@
-"""A reconciler over instances that are small enough to see through."""
+"""A reconciler over fake instances."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.services.fakes import Parts
 
 
 class Gpus(Region):
-    """Instances that run, and whose ComfyUIs answer."""
+    """Running instances whose ComfyUIs answer."""
 
     def __init__(self, *names: str, can_be_started: bool = True) -> None:
         super().__init__(can_be_started=can_be_started)
@@ -20,7 +20,7 @@ class Gpus(Region):
         self.queues = dict.fromkeys(names, 0)
 
     def fall_unhealthy(self, *names: str, now: float) -> None:
-        """Have their ComfyUIs stop working, which an attempt shows."""
+        """Break the ComfyUIs of these instances, each with an attempt that shows it."""
         for name in names:
             self.broken.add(f"bad {name}")
             InstanceRecord(name).mark_unhealthy_by(f"bad {name}", now=now)
@@ -38,7 +38,7 @@ class Gpus(Region):
 
 
 def reconciler_of(gpus: Region, parts: Parts, **how: Any) -> Reconciler:
-    """Wire a reconciler by the clock of `parts`; their jobs go to ComfyUIs of their own."""
+    """Return a reconciler of `gpus` on the clock of `parts`, whose jobs run on its own ComfyUIs."""
     fleet = fleet_of(gpus, clock=parts.clock, dollars=parts.budget.dollars, **how)
     limits = {
         "idle_stop_seconds": 300,
@@ -46,14 +46,14 @@ def reconciler_of(gpus: Region, parts: Parts, **how: Any) -> Reconciler:
         "max_on_seconds": 43_200,
         "execution_deadline_seconds": 900,
     }
-    stopping = Stopper(fleet, Booking(parts.clock), parts.budget, clock=parts.clock, **limits)
+    stopper = Stopper(fleet, Booking(parts.clock), parts.budget, clock=parts.clock, **limits)
     return Reconciler(
-        fleet, parts.dispatcher, parts.driver, parts.job_messages, stopping, parts.clock
+        fleet, parts.dispatcher, parts.driver, parts.job_messages, stopper, parts.clock
     )
 
 
 def reconcile(reconciler: Reconciler, parts: Parts, *, minutes: int) -> None:
-    """Have the reconciler come every minute, the first time at once."""
+    """Run the reconciler every minute, the first time at once."""
     for _ in range(minutes):
         reconciler.reconcile()
         parts.clock.advance(60)

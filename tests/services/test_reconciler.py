@@ -1,4 +1,4 @@
-"""The reconciler: jobs that nobody drives, and a GPU that has nothing to do."""
+"""The reconciler: stalled jobs and idle GPUs."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def minutes(reconciler: Reconciler, clock: Clock, count: int) -> None:
         reconciler.reconcile()
 
 
-def test_a_job_whose_message_was_lost_is_woken(
+def test_a_job_whose_message_was_lost_gets_another_message(
     reconciler: Reconciler, parts: Parts, clock: Clock
 ) -> None:
     a_job(clock)
@@ -37,7 +37,7 @@ def test_a_job_whose_message_was_lost_is_woken(
     assert parts.queue.sent == [("01J", 0)]
 
 
-def test_a_job_whose_driver_died_is_woken_and_can_be_claimed(
+def test_a_job_whose_driver_died_gets_a_message_and_can_be_claimed(
     reconciler: Reconciler, parts: Parts, clock: Clock
 ) -> None:
     job = a_job(clock)
@@ -47,7 +47,7 @@ def test_a_job_whose_driver_died_is_woken_and_can_be_claimed(
     Job.find("01J").claim("the next driver", now=clock(), until=clock() + 60)
 
 
-def test_a_job_that_is_driven_is_left_alone(
+def test_a_job_that_is_being_driven_gets_no_message(
     reconciler: Reconciler, parts: Parts, clock: Clock
 ) -> None:
     a_job(clock).claim("a driver", now=clock(), until=clock() + 600)
@@ -55,7 +55,7 @@ def test_a_job_that_is_driven_is_left_alone(
     assert parts.queue.sent == []
 
 
-def test_a_job_that_waits_for_its_time_is_left_alone(
+def test_a_job_that_is_not_due_yet_gets_no_message(
     reconciler: Reconciler, parts: Parts, clock: Clock
 ) -> None:
     a_job(clock, due_at=clock() + 100)
@@ -63,7 +63,7 @@ def test_a_job_that_waits_for_its_time_is_left_alone(
     assert parts.queue.sent == []
 
 
-def test_a_finished_job_is_left_alone(reconciler: Reconciler, parts: Parts, clock: Clock) -> None:
+def test_a_finished_job_gets_no_message(reconciler: Reconciler, parts: Parts, clock: Clock) -> None:
     job = a_job(clock)
     job.claim("a driver", now=clock(), until=clock() + 60)
     job.succeed([], now=clock())
@@ -88,7 +88,7 @@ def test_a_gpu_is_not_stopped_while_a_job_is_open(
     assert gpus.stopped == []
 
 
-def test_a_gpu_is_not_stopped_while_comfyui_works_for_somebody_else(
+def test_a_gpu_is_not_stopped_while_its_comfyui_executes_other_prompts(
     reconciler: Reconciler, gpus: Gpus, clock: Clock
 ) -> None:
     gpus.queues["i-1"] = 1
@@ -96,7 +96,7 @@ def test_a_gpu_is_not_stopped_while_comfyui_works_for_somebody_else(
     assert gpus.stopped == []
 
 
-def test_work_between_two_rounds_counts_as_work(
+def test_a_job_between_two_reconciliations_restarts_the_idle_time(
     reconciler: Reconciler, gpus: Gpus, clock: Clock
 ) -> None:
     minutes(reconciler, clock, 4)
@@ -119,7 +119,7 @@ def test_an_instance_whose_comfyui_never_answers_is_stopped_even_with_jobs_waiti
     assert gpus.stopped == ["i-1"]
 
 
-def test_an_instance_that_boots_in_time_is_not_stopped_for_it(
+def test_an_instance_that_boots_in_time_is_not_stopped(
     reconciler: Reconciler, gpus: Gpus, clock: Clock
 ) -> None:
     gpus.queues.clear()
@@ -130,7 +130,7 @@ def test_an_instance_that_boots_in_time_is_not_stopped_for_it(
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_an_instance_that_is_not_ours_to_stop_stays_on(
+def test_an_instance_that_is_kept_or_cannot_be_started_is_not_stopped(
     reconciler: Reconciler, gpus: Gpus, clock: Clock, *, is_kept: bool
 ) -> None:
     gpus.kept, gpus.can_be_started = ({"i-1"} if is_kept else set()), is_kept
@@ -138,7 +138,7 @@ def test_an_instance_that_is_not_ours_to_stop_stays_on(
     assert gpus.stopped == []
 
 
-def test_idleness_before_an_instance_was_off_does_not_count(
+def test_idle_time_before_an_instance_was_off_does_not_count(
     reconciler: Reconciler, gpus: Gpus, clock: Clock
 ) -> None:
     minutes(reconciler, clock, 4)
@@ -149,14 +149,14 @@ def test_idleness_before_an_instance_was_off_does_not_count(
     assert gpus.stopped == []
 
 
-def test_a_driver_that_came_since_the_index_was_read_keeps_its_lease(clock: Clock) -> None:
+def test_a_job_that_was_claimed_after_the_index_was_read_is_not_overdue(clock: Clock) -> None:
     jobs = [Job.new(f"01J{n}", now=clock(), parameters={}, due_at=clock()) for n in range(40)]
     for job in jobs:
         job.save()
     clock.advance(60)
-    late = overdue(clock() - 10)
-    first = next(late)  # a page of the index is read
+    found = overdue(clock() - 10)
+    first = next(found)  # a page of the index is read
     for job in jobs:
         job.claim("driver", now=clock(), until=clock() + 30)
-    assert list(late) == []
+    assert list(found) == []
     assert Job.find(first.id).lease == "driver"

@@ -1,4 +1,4 @@
-"""What the reconciler does about a broken GPU, jobs past their time, and troubles of its own."""
+"""The reconciler: jobs past their deadline, unused slots, and errors of its own chores."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import SlowComfyUI, late, slot_holders, work_all
+from tests.services.workers import SlowComfyUI, accept_jobs, slot_holders, work_all
 
 
 @pytest.fixture
@@ -30,27 +30,27 @@ def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
 def test_jobs_past_their_deadline_fail_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    ids = late(parts, config.slots_per_gpu)
+    ids = accept_jobs(parts, config.slots_per_gpu)
     work_all(parts, ids)
     parts.clock.advance(config.job_deadline_seconds + 31)
     reconcile(reconciler, parts, minutes=1)
     assert {Job.find(job_id).error["code"] for job_id in ids} == {"deadline_exceeded"}
 
 
-def test_the_queue_fails_at_its_deadline_without_any_worker(
+def test_queued_jobs_fail_at_their_deadline_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    ids = late(parts, config.slots_per_gpu + 3)
+    ids = accept_jobs(parts, config.slots_per_gpu + 3)
     work_all(parts, ids)
     parts.clock.advance(config.job_deadline_seconds + 31)
     reconcile(reconciler, parts, minutes=5)
     assert {Job.find(job_id).status for job_id in ids} == {"failed"}
 
 
-def test_a_run_past_its_deadline_is_ended_and_dropped_without_any_worker(
+def test_an_execution_past_its_deadline_is_dropped_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.clock.advance(config.execution_deadline_seconds + 31)
     sent = list(parts.queue.sent)
@@ -60,10 +60,10 @@ def test_a_run_past_its_deadline_is_ended_and_dropped_without_any_worker(
     assert (slot_holders(), parts.queue.sent) == (set(), sent)
 
 
-def test_a_job_before_its_deadline_is_left_to_a_worker(
+def test_a_stalled_job_before_its_deadline_is_sent_to_a_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.clock.advance(60)
     parts.queue.take()
@@ -72,31 +72,32 @@ def test_a_job_before_its_deadline_is_left_to_a_worker(
     assert parts.queue.take() == [(job_id, 0)]
 
 
-def test_the_reconciler_calls_who_was_forgotten_and_frees_what_nobody_uses(
+def test_the_slot_of_a_canceled_job_is_freed_and_the_next_job_is_made_due(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    *ids, waiting = late(parts, config.slots_per_gpu + 1)
+    *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
-    Job.find(ids[0]).cancel({"code": "canceled"}, now=parts.clock())  # and the canceler died
+    # The process that cancels dies before the cleanup.
+    Job.find(ids[0]).cancel({"code": "canceled"}, now=parts.clock())
     parts.queue.take()
     reconciler.reconcile()
     assert slot_holders() == {*ids[1:]}
     assert parts.queue.take() == [(waiting, 0)]
 
 
-def break_down(*_: Any, **__: Any) -> None:
+def fail(*_: Any, **__: Any) -> None:
     raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("chore", ["repair", "sweep"])
-def test_one_chore_that_fails_does_not_stop_the_others_and_is_told(
+def test_the_error_of_a_chore_is_raised_after_all_other_chores(
     gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     if chore == "repair":
-        monkeypatch.setattr(parts.dispatcher, "repair", break_down)
+        monkeypatch.setattr(parts.dispatcher, "repair", fail)
     else:
-        monkeypatch.setattr("chalicelib.services.reconciler.overdue", break_down)
+        monkeypatch.setattr("chalicelib.services.reconciler.overdue", fail)
     reconciler = reconciler_of(gpus, parts)
     gpus.fall_unhealthy("i-1", now=parts.clock())
     parts.queue.take()
@@ -108,18 +109,18 @@ def test_one_chore_that_fails_does_not_stop_the_others_and_is_told(
     assert gpus.stopped == ["i-1"]
 
 
-def test_a_job_that_cannot_be_rescued_does_not_keep_the_others_waiting(
+def test_an_error_with_one_stalled_job_does_not_skip_the_others(
     reconciler: Reconciler, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = late(parts, 3)
-    woken: list[str] = []
+    ids = accept_jobs(parts, 3)
+    sent_ids: list[str] = []
 
     def send(job_id: str, *, at: float) -> None:
-        woken.append(job_id)
-        break_down()
+        sent_ids.append(job_id)
+        fail()
 
     monkeypatch.setattr(parts.job_messages, "send", send)
     monkeypatch.setattr(parts.dispatcher, "repair", lambda: None)
     parts.clock.advance(60)
     reconciler_of(Gpus(), parts).reconcile()
-    assert sorted(woken) == sorted(ids)
+    assert sorted(sent_ids) == sorted(ids)

@@ -1,4 +1,4 @@
-"""ComfyUIs whose runs take time, and workers that take messages when they are due."""
+"""ComfyUIs whose executions take time, and workers that take messages when they are due."""
 
 from heapq import heappop, heappush
 from typing import Any
@@ -10,7 +10,7 @@ from tests.services.fakes import SAVED, Clock, FakeComfyUI, Parts
 
 
 class SlowComfyUI(FakeComfyUI):
-    """Runs until it is told to end; what is dropped is gone."""
+    """Executes an attempt until `end` is called; forgets it when it is dropped."""
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
         return self.known.get(attempt_id)
@@ -25,7 +25,7 @@ class SlowComfyUI(FakeComfyUI):
 
 
 class PacedComfyUI(FakeComfyUI):
-    """Runs one prompt after another for some seconds each; who follows waits for one second."""
+    """Executes one prompt after another, `seconds` each; a call of `follow` takes one second."""
 
     def __init__(self, clock: Clock, seconds: float = 3) -> None:
         super().__init__()
@@ -54,27 +54,27 @@ class PacedComfyUI(FakeComfyUI):
 
 
 class Workers:
-    """Take the messages one at a time, each when its delay is over."""
+    """Takes the messages one at a time, each when its delay is over."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts, self.seen = parts, 0
-        self.mail: list[tuple[float, int, str]] = []
+        self.delayed: list[tuple[float, int, str]] = []
 
     def work(self) -> bool:
-        """Take the next message, if there is one."""
+        """Process the next message; return whether there was one."""
         for job_id, delay in self.parts.queue.sent[self.seen :]:
             self.seen += 1
-            heappush(self.mail, (self.parts.clock() + delay, self.seen, job_id))
-        if not self.mail:
+            heappush(self.delayed, (self.parts.clock() + delay, self.seen, job_id))
+        if not self.delayed:
             return False
-        at, _, job_id = heappop(self.mail)
+        at, _, job_id = heappop(self.delayed)
         self.parts.clock.now = max(self.parts.clock.now, at)
         self.parts.work(job_id)
         return True
 
 
 def acquire_slot(job_id: str, instance_id: str = "i-1") -> bool:
-    """Give a job a slot, whatever it is."""
+    """Give a job a slot, without a check of the job."""
     return InstanceRecord(instance_id).acquire_slot(job_id, now=0)
 
 
@@ -83,23 +83,23 @@ def slot_holders(instance_id: str = "i-1") -> set[str]:
     return InstanceRecord.read(instance_id).slot_holders
 
 
-def late(parts: Parts, count: int = 1, **how: Any) -> list[str]:
-    """Have jobs accepted asynchronously; return their ids."""
+def accept_jobs(parts: Parts, count: int = 1, **how: Any) -> list[str]:
+    """Accept jobs asynchronously; return their ids."""
     return [job.id for job in parts.submit(wait_seconds=0, count=count, **how)]
 
 
-def waiting_for(seconds: int) -> GenerateRequest:
-    """Return a request for a job that waits so long for a slot."""
+def request_expiring_in(seconds: int) -> GenerateRequest:
+    """Return a request whose job waits for a slot for this long at most."""
     return GenerateRequest(prompt="a fox", expires_in_seconds=seconds)
 
 
 def work_all(parts: Parts, job_ids: list[str]) -> list[str]:
-    """Have a worker look at each job once; return their states."""
+    """Have a worker process a message of each job; return their statuses."""
     return [parts.work(job_id).status for job_id in job_ids]
 
 
 class HungComfyUI(SlowComfyUI):
-    """Takes everything and ends nothing; notes for how long it was listened to."""
+    """Accepts every prompt and ends none; records until when each is followed."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Requests of one API key that come at once, or one after the other."""
+"""Concurrent requests of one API key on a virtual clock."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ CALL_SECONDS = 0.005
 
 @contextmanager
 def asleep_on(clock: VirtualClock) -> Iterator[None]:
-    """Have the tables' pauses pass on a clock."""
+    """Have the tables sleep on a clock."""
     before, table.sleep = table.sleep, clock.sleep
     try:
         yield
@@ -27,17 +27,17 @@ def asleep_on(clock: VirtualClock) -> Iterator[None]:
 def accept_at_once(
     clock: VirtualClock, count: int, *, limit: int
 ) -> tuple[list[float], Counter[str]]:
-    """Have requests come at once; return the seconds of each that is accepted, and all calls."""
-    parts, taken = Parts(clock=clock), list[float]()
+    """Submit requests at once; return the seconds of each that is accepted, and all calls."""
+    parts, seconds = Parts(clock=clock), list[float]()
 
     def accept() -> None:
         began = clock()
         with suppress(TooManyRequests):
             parts.submit(wait_seconds=0, owner="one", allowance=allowance_of("one", limit))
-            taken.append(clock() - began)
+            seconds.append(clock() - began)
 
     with asleep_on(clock), VirtualDynamoDB(clock, call_seconds=CALL_SECONDS) as dynamodb:
         for _ in range(count):
             clock.spawn(accept)
         clock.run()
-    return taken, dynamodb.calls
+    return seconds, dynamodb.calls

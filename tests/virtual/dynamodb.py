@@ -1,4 +1,4 @@
-"""DynamoDB on a virtual clock: moto answers without its HTTP, and each call takes its time."""
+"""DynamoDB on a virtual clock: moto answers without its HTTP, and each call takes some time."""
 
 import json
 from collections import Counter
@@ -19,9 +19,9 @@ Answer = dict[str, Any]
 
 
 class VirtualDynamoDB:
-    """Stands in for the botocore clients of all tables; transactions that meet are canceled.
+    """Replaces the botocore clients of all tables; a write that meets a transaction conflicts.
 
-    A call takes `call_seconds` on average, by chance half as long or half as long again.
+    A call takes `call_seconds` on average, at random from half of that to one and a half.
     """
 
     def __init__(self, clock: VirtualClock, *, call_seconds: float) -> None:
@@ -61,16 +61,16 @@ class VirtualDynamoDB:
 
 
 def ask(operation: str, parameters: dict[str, Any]) -> Answer:
-    """Have moto answer."""
+    """Return moto's answer to a call."""
     handler: Any = DynamoHandler()
     handler.region, handler.current_account = "us-east-1", "123456789012"
     handler.body = parameters
     try:
         answer: Answer = getattr(handler, xform_name(operation))().result
     except JsonRESTError as failure:
-        told = json.loads(str(failure.description))
-        code = told["__type"].rpartition("#")[2]
-        raise error(code, operation, told.get("CancellationReasons", [])) from failure
+        body = json.loads(str(failure.description))
+        code = body["__type"].rpartition("#")[2]
+        raise error(code, operation, body.get("CancellationReasons", [])) from failure
     return answer
 
 
@@ -81,14 +81,14 @@ def error(code: str, operation: str, reasons: list[dict[str, str]] | None = None
 
 
 def conflict(operation: str, items: int) -> ClientError:
-    """Return what a write gets that meets a transaction on one of its items."""
+    """Return the error of a write that conflicts with a transaction."""
     if operation == "TransactWriteItems":
         return error("TransactionCanceledException", operation, [{"Code": CONFLICT}] * items)
     return error(f"{CONFLICT}Exception", operation)
 
 
 def written(operation: str, parameters: dict[str, Any]) -> set[str]:
-    """Name the items that a call writes to."""
+    """Return names of the items that a call writes to."""
     if operation == "TransactWriteItems":
         writes = [write for each in parameters["TransactItems"] for write in each.values()]
         return {name for write in writes for name in written("", write)}

@@ -1,4 +1,4 @@
-"""GPU instances on a virtual clock, whose every second is paid for, and their ComfyUIs."""
+"""GPU instances on a virtual clock, their ComfyUIs, and what they cost."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Gpu(FakeComfyUI):
         self.paid_seconds = 0.0
         self._ends_at: dict[str, float] = {}
 
-    def turn(self, *, on: bool) -> None:
+    def switch(self, *, on: bool) -> None:
         if on and self.on_from is None:
             self.on_from, self._ends_at = self._clock(), {}
         elif not on and self.on_from is not None:
@@ -39,7 +39,7 @@ class Gpu(FakeComfyUI):
 
     @property
     def seconds(self) -> float:
-        """How long it was on, in all."""
+        """How long it was on in total."""
         return self.paid_seconds + (self._clock() - (self.on_from or self._clock()))
 
     def queue_length(self) -> int:
@@ -77,7 +77,7 @@ class PaidRegion:
 
     @property
     def cost(self) -> float:
-        """Dollars for all the time that instances were on."""
+        """Dollars for the time that all instances were on."""
         return cost_of(self.type, sum(gpu.seconds for gpu in self.gpus.values())) or 0
 
     @property
@@ -92,14 +92,14 @@ class PaidRegion:
         ]
 
     def start(self, instance_id: str) -> bool:
-        self.gpus[instance_id].turn(on=True)
+        self.gpus[instance_id].switch(on=True)
         return True
 
     def stop(self, instance_id: str) -> None:
-        self.gpus[instance_id].turn(on=False)
+        self.gpus[instance_id].switch(on=False)
 
     def function(self, queue: Any, *, dollars: float) -> tuple[Parts, Reconciler]:
-        """Wire a function that was just loaded."""
+        """Return the services and the reconciler of a new function instance."""
         gateway: Any = self
         budget = Budget(dollars, (), self.clock)
         connect: Any = self.gpus.__getitem__
@@ -118,8 +118,8 @@ class PaidRegion:
             "max_on_seconds": 43_200,
             "execution_deadline_seconds": 900,
         }
-        stopping = Stopper(fleet, Booking(self.clock), budget, clock=self.clock, **limits)
+        stopper = Stopper(fleet, Booking(self.clock), budget, clock=self.clock, **limits)
         reconciler = Reconciler(
-            fleet, parts.dispatcher, parts.driver, parts.job_messages, stopping, self.clock
+            fleet, parts.dispatcher, parts.driver, parts.job_messages, stopper, self.clock
         )
         return parts, reconciler

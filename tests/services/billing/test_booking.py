@@ -1,4 +1,4 @@
-"""Where the time of an instance goes, and that each second of it is booked once."""
+"""Booking: each second of an instance is booked once, as booting, busy or idle."""
 
 from datetime import UTC, date, datetime
 from itertools import count
@@ -24,7 +24,7 @@ _numbers = count(1)
 
 
 class Books:
-    """One instance, whose time is accounted as the reconciler does."""
+    """One instance, whose time is booked as the reconciler does it."""
 
     def __init__(self, instance_id: str = "i-1", instance_type: str = "g5.xlarge") -> None:
         self.clock = Clock(START)
@@ -60,24 +60,24 @@ def usage(day: date = TODAY) -> DayUsage:
     return DayUsage.of([day])[day]
 
 
-def test_nothing_is_booked_when_an_instance_is_first_seen_but_its_start(books: Books) -> None:
+def test_only_a_start_is_booked_when_an_instance_is_first_seen(books: Books) -> None:
     assert booked() == {"booting": 0, "busy": 0, "idle": 0}
     assert usage().starts == 1
 
 
-def test_an_instance_boots_until_it_is_ready_and_is_then_busy_or_idle(books: Books) -> None:
+def test_time_is_booked_as_booting_until_ready_and_then_as_busy_or_idle(books: Books) -> None:
     books.after(60, is_ready=False)
     books.after(60, ran=25)
     assert booked() == {"booting": 60, "busy": 25, "idle": 35}
 
 
-def test_a_run_that_took_longer_than_a_round_is_booked_in_the_next_ones_too(books: Books) -> None:
+def test_an_execution_longer_than_a_minute_is_booked_over_the_next_minutes(books: Books) -> None:
     for ran in (None, 150, None, None):
         books.after(60, ran=ran)
     assert booked() == {"booting": 0, "busy": 150, "idle": 90}
 
 
-def test_seconds_have_their_price(books: Books) -> None:
+def test_booked_seconds_have_the_price_of_the_instance_type(books: Books) -> None:
     books.after(100, is_ready=False)
     books.after(100, ran=30)
     found = usage()
@@ -85,7 +85,7 @@ def test_seconds_have_their_price(books: Books) -> None:
     assert costs == pytest.approx([100 * 1.006 / 3600, 30 * 1.006 / 3600, 70 * 1.006 / 3600])
 
 
-def test_seconds_of_an_unknown_type_count_as_those_of_the_dearest() -> None:
+def test_seconds_of_an_unknown_type_have_the_highest_price() -> None:
     books = Books(instance_type="x9.huge")
     books.after(0)
     books.after(60, ran=10)
@@ -93,7 +93,7 @@ def test_seconds_of_an_unknown_type_count_as_those_of_the_dearest() -> None:
     assert costs == pytest.approx([10 * 3.06 / 3600, 50 * 3.06 / 3600])
 
 
-def test_an_instance_that_was_off_begins_anew(books: Books) -> None:
+def test_an_hour_in_which_nothing_was_booked_is_skipped_and_counts_as_a_start(books: Books) -> None:
     books.after(60)
     books.after(3600, ran=20)
     books.after(60)
@@ -110,14 +110,14 @@ def test_a_second_reconciler_books_nothing_twice(books: Books) -> None:
     assert booked() == {"booting": 0, "busy": 0, "idle": 60}
 
 
-def test_a_second_reconciler_sees_no_second_start() -> None:
+def test_a_second_reconciler_counts_no_second_start() -> None:
     books = Books()
     for record in [books.record, books.record]:
         books.booking.account(books.instance, record, is_ready=False)
     assert usage().starts == 1
 
 
-def test_each_second_goes_to_its_day() -> None:
+def test_time_across_midnight_is_booked_on_both_days() -> None:
     books = Books()
     books.after(12 * 3600 - 90)
     books.after(60)
@@ -126,7 +126,7 @@ def test_each_second_goes_to_its_day() -> None:
     assert (usage().starts, usage(TOMORROW).starts) == (1, 0)
 
 
-def test_time_that_nobody_saw_is_booked_if_ec2_did_not_start_it_anew(books: Books) -> None:
+def test_a_gap_is_booked_if_ec2_did_not_start_the_instance_in_it(books: Books) -> None:
     books.instance.launched_at = START - 30
     books.after(60)
     books.after(12 * 3600)
@@ -134,7 +134,7 @@ def test_time_that_nobody_saw_is_booked_if_ec2_did_not_start_it_anew(books: Book
     assert usage().starts == 1
 
 
-def test_a_start_that_nobody_saw_is_booked_from_when_it_was_noted(books: Books) -> None:
+def test_a_start_in_a_gap_is_booked_from_when_it_was_noted(books: Books) -> None:
     books.after(60)
     books.clock.advance(3600)
     books.record.note("ready", now=books.clock(), is_on=True, launched_at=books.clock() - 90)
@@ -156,7 +156,7 @@ rounds = st.lists(
 
 @settings(max_examples=40)
 @given(rounds=rounds)
-def test_what_is_booked_is_the_time_that_the_instance_was_on(
+def test_the_booked_time_is_the_time_that_the_instance_was_on(
     rounds: list[tuple[float, float | None, bool, bool]],
 ) -> None:
     before = booked()

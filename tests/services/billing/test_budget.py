@@ -1,4 +1,4 @@
-"""The daily budget: what counts as spent, and what becomes of instances and jobs without it."""
+"""The daily budget: what counts as spent, and what happens when it is used up."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,15 +18,15 @@ from chalicelib.services.reconciler import Reconciler
 from chalicelib.signals import NoFreeSlot, OutOfBudget
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import acquire_slot, late, waiting_for, work_all
+from tests.services.workers import accept_jobs, acquire_slot, request_expiring_in, work_all
 
-HOUR = 1.006  # dollars of a g5.xlarge
+HOUR = 1.006  # dollars for an hour of a g5.xlarge
 Start = Callable[..., tuple[Reconciler, Parts, Gpus]]
 
 
 @pytest.fixture
 def start(aws: None) -> Start:
-    """A reconciler and instances that are on since now, at the beginning of a day."""
+    """Makes a reconciler and instances that are on from the start of a day."""
 
     def begin(dollars: float | None, gpus: int = 1) -> tuple[Reconciler, Parts, Gpus]:
         parts = Parts(dollars=dollars)
@@ -40,7 +40,7 @@ def start(aws: None) -> Start:
 
 
 def work_on(name: str, now: float) -> None:
-    """Have an instance work on a job that takes days, or it would be stopped as idle."""
+    """Give an instance a job that takes days, so that it is not stopped as idle."""
     known: dict[str, Any] = {"parameters": {}, "lease": "a driver", "due_at": now + 3 * DAY_SECONDS}
     Job.new(f"job of {name}", now=now, **known).save()
     acquire_slot(f"job of {name}", name)
@@ -50,28 +50,28 @@ def booked(parts: Parts) -> float:
     return DayUsage.on(datetime.fromtimestamp(parts.clock(), UTC).date()).cost
 
 
-def test_every_instance_knows_when_the_budget_is_used_up(start: Start) -> None:
+def test_every_instance_record_has_the_time_when_the_budget_is_used_up(start: Start) -> None:
     reconciler, parts, _ = start(HOUR, gpus=2)
     began = parts.clock()
     reconcile(reconciler, parts, minutes=3)
     ends = [float(each.budget_ends_at or 0) for each in InstanceRecord.all()]
-    # Two together need half of the hour, less the minute until they are stopped.
+    # Two use up an hour's price in half an hour; a minute is left for the reconciler to stop them.
     assert ends == pytest.approx([began + 1800 - 60] * 2, abs=1)
 
 
-def test_no_job_has_a_slot_from_then_until_the_day_ends(start: Start) -> None:
+def test_no_job_gets_a_slot_from_the_end_of_the_budget_to_the_end_of_the_day(start: Start) -> None:
     reconciler, parts, _ = start(HOUR)
     reconcile(reconciler, parts, minutes=1)
     record = InstanceRecord.read("i-1")
     ends_at, next_day = float(record.budget_ends_at or 0), parts.clock() // 86_400 * 86_400 + 86_400
     assert record.acquire_slot("a", now=ends_at - 1)
-    assert record.acquire_slot("a", now=ends_at + 1), "it has one already"
+    assert record.acquire_slot("a", now=ends_at + 1), "the job has a slot already"
     assert not record.acquire_slot("b", now=ends_at)
     assert not record.acquire_slot("b", now=next_day - 1)
     assert record.acquire_slot("b", now=next_day)
 
 
-def test_an_instance_with_jobs_ends_them_and_is_stopped_then(start: Start) -> None:
+def test_an_instance_with_jobs_is_stopped_when_they_have_ended(start: Start) -> None:
     reconciler, parts, gpus = start(HOUR)
     reconcile(reconciler, parts, minutes=62)
     assert gpus.stopped == []
@@ -83,7 +83,7 @@ def test_an_instance_with_jobs_ends_them_and_is_stopped_then(start: Start) -> No
     assert mark.is_exhausted(HOUR, parts.clock())
 
 
-def test_an_instance_that_is_kept_has_no_jobs_and_stays_on(start: Start) -> None:
+def test_a_kept_instance_gets_no_jobs_and_stays_on_when_the_budget_is_used_up(start: Start) -> None:
     reconciler, parts, gpus = start(0.1)
     gpus.kept.add("i-1")
     InstanceRecord("i-1").release_slot("job of i-1")
@@ -92,7 +92,7 @@ def test_an_instance_that_is_kept_has_no_jobs_and_stays_on(start: Start) -> None
     assert not InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
 
 
-def test_a_budget_that_is_used_up_stays_so_though_an_instance_stops(start: Start) -> None:
+def test_a_used_up_budget_stays_used_up_when_instances_stop(start: Start) -> None:
     reconciler, parts, gpus = start(HOUR, gpus=2)
     reconcile(reconciler, parts, minutes=31)
     for name in gpus.states:
@@ -104,19 +104,19 @@ def test_a_budget_that_is_used_up_stays_so_though_an_instance_stops(start: Start
         parts.submit(wait_seconds=0)
 
 
-def test_the_next_day_has_a_budget_of_its_own(start: Start) -> None:
+def test_the_next_day_has_its_own_budget(start: Start) -> None:
     reconciler, parts, _ = start(HOUR)
     reconcile(reconciler, parts, minutes=61)
     InstanceRecord("i-1").release_slot("job of i-1")
     reconcile(reconciler, parts, minutes=1)
     parts.clock.now = day_start(parts.clock.now) + DAY_SECONDS
-    assert len(late(parts)) == 1
+    assert len(accept_jobs(parts)) == 1
     assert InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
 
 
-def test_jobs_wait_in_the_queue_and_nobody_is_called_until_the_next_day(start: Start) -> None:
+def test_queued_jobs_get_no_messages_until_the_next_day(start: Start) -> None:
     reconciler, parts, _ = start(HOUR)
-    ids = late(parts, 2, request=waiting_for(604_800))
+    ids = accept_jobs(parts, 2, request=request_expiring_in(604_800))
     reconcile(reconciler, parts, minutes=61)
     parts.fleet.refusal = OutOfBudget(parts.budget.reason)
     assert work_all(parts, ids) == ["queued", "queued"]
@@ -129,39 +129,41 @@ def test_jobs_wait_in_the_queue_and_nobody_is_called_until_the_next_day(start: S
     assert {job_id for job_id, _ in parts.queue.sent[sent:]} & {*ids}
 
 
-def test_the_metric_of_the_alarm_tells_how_much_is_spent(
+def test_the_budget_metric_is_the_percentage_that_is_spent(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     reconciler, parts, _ = start(HOUR)
     reconcile(reconciler, parts, minutes=49)
-    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(80, abs=2)
+    percents = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert percents == sorted(percents)
+    assert percents[-1] == pytest.approx(80, abs=2)
 
 
-def test_without_a_budget_nothing_is_told(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_budget_no_metric_is_emitted_and_nothing_stops(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     reconciler, parts, gpus = start(None)
     reconcile(reconciler, parts, minutes=200)
     assert not [each for each in caplog.records if hasattr(each, "BudgetPercent")]
     assert (gpus.stopped, budget_mark.read()) == ([], None)
 
 
-def test_an_end_of_before_does_not_keep_jobs_waiting(start: Start) -> None:
-    """An instance that stopped hours ago had its budget until now; another one has it today."""
+def test_a_past_budget_end_of_a_stopped_instance_does_not_keep_jobs_waiting(start: Start) -> None:
+    """The budget end of the stopped instance is past; the other instance has budget left."""
     reconciler, parts, gpus = start(HOUR, gpus=2)
     reconcile(reconciler, parts, minutes=2)
     InstanceRecord("i-2").release_slot("job of i-2")
     gpus.turn_off("i-2")
     InstanceRecord("i-2").set_budget_end(parts.clock())
     parts.fleet.refusal = NoFreeSlot("later")
-    [waiting] = late(parts, request=waiting_for(604_800))
+    [waiting] = accept_jobs(parts, request=request_expiring_in(604_800))
     sent = len(parts.queue.sent)
     parts.clock.advance(60)
     parts.dispatcher.repair()
     assert [job_id for job_id, _ in parts.queue.sent[sent:]] == [waiting]
 
 
-def test_an_instance_that_is_off_has_no_end_of_the_budget(start: Start) -> None:
+def test_an_instance_that_is_off_has_no_budget_end(start: Start) -> None:
     reconciler, parts, gpus = start(HOUR)
     reconcile(reconciler, parts, minutes=1)
     InstanceRecord("i-1").release_slot("job of i-1")
@@ -170,8 +172,8 @@ def test_an_instance_that_is_off_has_no_end_of_the_budget(start: Start) -> None:
     assert InstanceRecord.read("i-1").budget_ends_at is None
 
 
-def test_what_is_decided_before_midnight_is_noted_for_that_day(start: Start) -> None:
-    """Time passes between two looks at the clock."""
+def test_a_budget_used_up_just_before_midnight_is_recorded_for_that_day(start: Start) -> None:
+    """Midnight passes between two readings of the clock."""
     _, parts, _ = start(0.01)
     midnight = day_start(parts.clock.now) + DAY_SECONDS
     times = iter([midnight - 0.01, midnight + 0.01, midnight + 0.02])
@@ -181,30 +183,30 @@ def test_what_is_decided_before_midnight_is_noted_for_that_day(start: Start) -> 
     assert [DayUsage.on(day).exhausted_budget for day in days] == [0.01, None]
 
 
-def test_that_it_is_used_up_is_written_once(start: Start) -> None:
+def test_the_record_of_a_used_up_budget_is_not_overwritten(start: Start) -> None:
     _, parts, _ = start(0.01)
     today = datetime.fromtimestamp(parts.clock(), UTC).date()
-    DayUsage.on(today).exhaust(0.02)  # by who had more to spend
+    DayUsage.on(today).exhaust(0.02)  # by a function whose budget was larger
     assert parts.budget.affordable([], [stopped("i-9")], 1) == 0
     assert DayUsage.on(today).exhausted_budget == pytest.approx(0.02)
 
 
-def test_a_boot_is_paid_whichever_instance_starts(start: Start) -> None:
-    """The starter goes on to the next one where EC2 has no capacity for the first."""
+def test_the_budget_must_pay_for_the_boot_of_the_dearest_instance(start: Start) -> None:
+    """The starter goes on to the next instance if EC2 has no capacity for the first."""
     _, _, _ = start(None)
     cheap, dear = stopped("i-1", "g4dn.xlarge"), stopped("i-2", "p3.2xlarge")
-    budget = Budget(0.1, (), lambda: 1_800_000_000.0)  # enough for 180 s of the cheap one
+    budget = Budget(0.1, (), lambda: 1_800_000_000.0)  # pays 180 s of the cheap one only
     assert budget.affordable([], [cheap], 1) == 1
     assert budget.affordable([], [cheap, dear], 1) == 0
 
 
-def test_a_long_set_up_does_not_keep_an_instance_from_starting_again(start: Start) -> None:
+def test_a_long_first_boot_does_not_make_the_next_start_unaffordable(start: Start) -> None:
     _, _, _ = start(None)
     budget = Budget(0.2, (), lambda: 1_800_000_000.0)
     assert budget.affordable([], [stopped("i-1", boot_seconds=1500)], 1) == 1
 
 
-def test_the_alarm_rings_though_the_last_instance_has_gone(
+def test_the_budget_metric_stays_at_100_percent_after_the_last_instance_stops(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     reconciler, parts, gpus = start(HOUR)
@@ -214,12 +216,12 @@ def test_the_alarm_rings_though_the_last_instance_has_gone(
     reconcile(reconciler, parts, minutes=1)
     caplog.clear()
     reconcile(reconciler, parts, minutes=1)
-    told = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
-    assert told
-    assert min(told) >= 100
+    percents = [each.BudgetPercent for each in caplog.records if hasattr(each, "BudgetPercent")]
+    assert percents
+    assert min(percents) >= 100
 
 
-def test_an_instance_that_boots_when_the_money_ends_has_not_failed(start: Start) -> None:
+def test_an_instance_that_boots_when_the_budget_ends_has_no_failed_boot(start: Start) -> None:
     reconciler, parts, gpus = start(0.02)
     InstanceRecord("i-1").release_slot("job of i-1")
     gpus.queues.clear()  # ComfyUI does not answer yet
@@ -228,7 +230,7 @@ def test_an_instance_that_boots_when_the_money_ends_has_not_failed(start: Start)
     assert InstanceRecord.read("i-1").failed_boots == 0
 
 
-def test_a_reconciler_that_was_away_books_what_was_on(start: Start) -> None:
+def test_time_without_a_reconciler_is_booked_for_instances_that_were_on(start: Start) -> None:
     reconciler, parts, gpus = start(HOUR)
     gpus.launched = dict.fromkeys(gpus.states, parts.clock())
     reconcile(reconciler, parts, minutes=2)

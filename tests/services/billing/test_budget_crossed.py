@@ -1,4 +1,4 @@
-"""A budget that many callers use up on several GPUs: what is spent above it has a bound."""
+"""A budget that many callers use up on several GPUs: spending above it is bounded."""
 
 from collections import Counter
 from contextlib import suppress
@@ -31,30 +31,30 @@ class Day:
         self.midnight, self.end = start + MIDNIGHT_SECONDS, start + END_SECONDS
         self.region = PaidRegion(self.clock, GPUS, type_=TYPE, execution_seconds=RUN_SECONDS)
         self.queue = FakeQueue()
-        self.mail: list[tuple[float, str]] = []
+        self.delayed: list[tuple[float, str]] = []
         self.sent = 0
         self.accepted: list[str] = []
         self.refused_until: list[float] = []
         self.cost_at_midnight = 0.0
 
-    def live(self) -> None:
-        """Have everybody at work until the end."""
+    def run_to_end(self) -> None:
+        """Run the callers, workers and the reconciler until the end."""
         with asleep_on(self.clock), VirtualDynamoDB(self.clock, call_seconds=0.005):
             for number in range(CALLERS):
                 self.clock.spawn(lambda number=number: self._call(number))  # type: ignore[misc]
             for _ in range(12):
                 self.clock.spawn(self._work)
-            self.clock.spawn(self._keep)
-            self.clock.spawn(self._note)
+            self.clock.spawn(self._reconcile)
+            self.clock.spawn(self._record_midnight)
             self.clock.run()
 
     def _call(self, number: int) -> None:
-        """Ask for one image after the other until that is refused."""
+        """Request an image every minute until a request is refused."""
         parts, _ = self.region.function(self.queue, dollars=DOLLARS)
         self.clock.sleep(number / 10)
         try:
             while self.clock() < self.midnight:
-                # Some wait for their images, most do not.
+                # One caller in ten waits for its images.
                 wait_seconds = 25 if number % 10 == 0 else 0
                 jobs = parts.submit(wait_seconds=wait_seconds, owner=f"owner {number}")
                 self.accepted += [job.id for job in jobs]
@@ -66,23 +66,23 @@ class Day:
         parts, _ = self.region.function(self.queue, dollars=DOLLARS)
         while self.clock() < self.end:
             for job_id, delay in self.queue.sent[self.sent :]:
-                self.mail.append((self.clock() + min(delay, 900), job_id))
+                self.delayed.append((self.clock() + min(delay, 900), job_id))
                 self.sent += 1
-            due = min(self.mail, default=(self.end, ""))
+            due = min(self.delayed, default=(self.end, ""))
             if due[0] > self.clock():
                 self.clock.sleep(1)
                 continue
-            self.mail.remove(due)
+            self.delayed.remove(due)
             with suppress(Exception):
                 parts.work(due[1])
 
-    def _keep(self) -> None:
+    def _reconcile(self) -> None:
         _, reconciler = self.region.function(self.queue, dollars=DOLLARS)
         while self.clock() < self.end:
             reconciler.reconcile()
             self.clock.sleep(60)
 
-    def _note(self) -> None:
+    def _record_midnight(self) -> None:
         self.clock.sleep(self.midnight - 1 - self.clock())
         self.cost_at_midnight, self.on_at_midnight = self.region.cost, self.region.on
         self.statuses_at_midnight = Counter(Job.find(each).status for each in self.accepted)
@@ -92,12 +92,14 @@ class Day:
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     with empty_aws():
         day = Day()
-        day.live()
+        day.run_to_end()
         day.statuses = Counter(Job.find(each).status for each in day.accepted)
     return day
 
 
-def test_no_more_is_spent_than_the_budget_a_boot_and_the_runs_under_way(day: Day) -> None:
+def test_spending_is_at_most_the_budget_plus_a_boot_and_the_executions_in_progress(
+    day: Day,
+) -> None:
     boot = cost_of(TYPE, BOOT_SECONDS) or 0
     under_way = cost_of(TYPE, GPUS * config.slots_per_gpu * RUN_SECONDS) or 0
     assert 0.8 * DOLLARS < day.cost_at_midnight <= DOLLARS + boot + under_way
@@ -107,10 +109,10 @@ def test_every_gpu_is_off_when_the_budget_is_used_up(day: Day) -> None:
     assert day.on_at_midnight == []
 
 
-def test_whoever_asks_then_is_refused(day: Day) -> None:
+def test_requests_are_refused_until_midnight_when_the_budget_is_used_up(day: Day) -> None:
     assert day.refused_until == pytest.approx([day.midnight] * CALLERS, abs=2)
 
 
-def test_what_was_accepted_waits_for_the_next_day_and_is_made_then(day: Day) -> None:
+def test_accepted_jobs_wait_for_the_next_day_and_succeed_then(day: Day) -> None:
     assert set(day.statuses_at_midnight) == {"queued", "succeeded"}
     assert day.statuses["succeeded"] > day.statuses_at_midnight["succeeded"]

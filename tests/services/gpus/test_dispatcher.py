@@ -1,4 +1,4 @@
-"""Slots on the GPUs: who gets one, who waits in the queue, and who calls whom."""
+"""Which job gets a slot, which waits in the queue, and when a queued job is made due."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from chalicelib.models.jobs.job import Job
 from tests.services.fakes import FakeFleet, Parts
 from tests.services.workers import (
     SlowComfyUI,
-    late,
+    accept_jobs,
     slot_holders,
     work_all,
 )
 
-SLOTS, TURN = config.slots_per_gpu, "waiting for a free slot"
+SLOTS = config.slots_per_gpu
 STARTING = GpuNotReady("the GPU instance is starting", retry_seconds=2)
 
 
@@ -33,7 +33,7 @@ def fleet_of(parts: Parts) -> FakeFleet:
 
 
 def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: SlowComfyUI) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     for _ in range(3):
         assert parts.work(job_id).status == "running"
         assert slot_holders() == {job_id}
@@ -43,10 +43,10 @@ def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: Slow
     assert gpu.submitted == [f"{job_id}-1"]
 
 
-def test_who_finds_no_slot_stands_in_the_queue_and_needs_no_message(
+def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
     parts.queue.take()
     assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2
@@ -63,38 +63,40 @@ def test_who_finds_no_slot_stands_in_the_queue_and_needs_no_message(
 
 
 def test_each_job_that_is_queued_asks_once_whether_more_gpus_are_needed(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     work_all(parts, ids)
     fleet = fleet_of(parts)
     assert (fleet.scaled_up, fleet.scaled) == (2, [])
 
 
-def test_who_waits_for_an_image_stands_in_the_same_queue(parts: Parts) -> None:
-    ids = late(parts, SLOTS)
+def test_synchronous_and_asynchronous_jobs_wait_in_the_same_queue(parts: Parts) -> None:
+    ids = accept_jobs(parts, SLOTS)
     work_all(parts, ids)
     [waiting] = parts.submit(wait_seconds=5)
     assert (waiting.status, bool(waiting.queue)) == ("queued", True)
-    [behind] = late(parts)
+    [behind] = accept_jobs(parts)
     assert Job.find(behind).sort_key > waiting.sort_key
 
 
-def test_who_leaves_calls_the_next(parts: Parts, gpu: SlowComfyUI) -> None:
-    ids = late(parts, SLOTS + 2)
+def test_a_job_that_ends_makes_the_next_queued_job_due(parts: Parts, gpu: SlowComfyUI) -> None:
+    ids = accept_jobs(parts, SLOTS + 2)
     work_all(parts, ids)
     parts.queue.take()
     gpu.end(ids[0])
     parts.clock.advance(1)
     parts.work(ids[0])
-    called, forgotten = Job.find(ids[SLOTS]), Job.find(ids[SLOTS + 1])
-    assert parts.queue.take() == [(called.id, 0)]
-    assert called.due_at == parts.clock()
-    assert forgotten.due_at > parts.clock() + 60
-    assert parts.work(called.id).status == "running"
+    following, last = Job.find(ids[SLOTS]), Job.find(ids[SLOTS + 1])
+    assert parts.queue.take() == [(following.id, 0)]
+    assert following.due_at == parts.clock()
+    assert last.due_at > parts.clock() + 60
+    assert parts.work(following.id).status == "running"
     assert slot_holders() == {*ids[1 : SLOTS + 1]}
 
 
-def test_who_is_driven_or_due_soon_is_not_called(parts: Parts, gpu: SlowComfyUI) -> None:
-    ids = late(parts, SLOTS + 2)
+def test_a_queued_job_that_is_already_driven_is_not_made_due(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    ids = accept_jobs(parts, SLOTS + 2)
     work_all(parts, ids)
     Job.find(ids[SLOTS]).make_due(now=parts.clock())
     Job.find(ids[SLOTS]).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
@@ -104,19 +106,21 @@ def test_who_is_driven_or_due_soon_is_not_called(parts: Parts, gpu: SlowComfyUI)
     assert parts.queue.take() == []
 
 
-def test_a_call_is_not_lost_with_its_message(parts: Parts, gpu: SlowComfyUI) -> None:
-    ids = late(parts, SLOTS + 1)
+def test_the_next_job_is_due_even_if_its_message_is_not_sent(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
     gpu.end(ids[0])
     parts.queue.is_broken = True
     assert parts.work(ids[0]).status == "succeeded"
-    assert Job.find(ids[SLOTS]).due_at == parts.clock()  # which the reconciler sees
+    assert Job.find(ids[SLOTS]).due_at == parts.clock()  # so the reconciler finds it
 
 
-def test_the_first_in_the_queue_goes_first_whoever_is_looked_at_first(
+def test_the_head_of_the_queue_gets_a_slot_first_whichever_job_is_driven_first(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = late(parts, SLOTS + 2)
+    ids = accept_jobs(parts, SLOTS + 2)
     assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2  # though all slots are free
     assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
     gpu.end(ids[1])
@@ -127,8 +131,8 @@ def test_the_first_in_the_queue_goes_first_whoever_is_looked_at_first(
     assert parts.work(ids[SLOTS]).status == "running"
 
 
-def test_who_is_looked_at_too_early_calls_those_before(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 1)
+def test_a_job_that_is_driven_too_early_makes_the_jobs_before_it_due(parts: Parts) -> None:
+    ids = accept_jobs(parts, SLOTS + 1)
     for job_id in ids[:SLOTS]:
         job = Job.find(job_id)
         job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
@@ -138,9 +142,9 @@ def test_who_is_looked_at_too_early_calls_those_before(parts: Parts) -> None:
     assert parts.queue.take() == [(job_id, 0) for job_id in ids[:SLOTS]]
 
 
-def test_a_gpu_that_is_off_is_polled_by_as_many_as_it_has_slots(parts: Parts) -> None:
+def test_a_gpu_that_starts_is_polled_by_as_many_jobs_as_it_has_slots(parts: Parts) -> None:
     fleet_of(parts).refusal = STARTING
-    ids = late(parts, SLOTS + 4)
+    ids = accept_jobs(parts, SLOTS + 4)
     parts.queue.take()
     assert work_all(parts, ids) == ["starting"] * SLOTS + ["queued"] * 4
     assert parts.queue.take() == [(job_id, 2) for job_id in ids[:SLOTS]]

@@ -1,4 +1,4 @@
-"""Whole backlogs, worked off by workers who take one message at a time."""
+"""Fairness between owners while workers process a whole backlog, one message at a time."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.services.fakes import FakeComfyUI, FakeFleet, Parts
 from tests.services.workers import (
     PacedComfyUI,
     Workers,
-    late,
+    accept_jobs,
     slot_holders,
 )
 
@@ -21,30 +21,32 @@ def fleet_of(parts: Parts) -> FakeFleet:
 
 
 @pytest.mark.parametrize(("burst", "made_before"), [(200, 0), (30, 1), (30, 12)])
-def test_a_burst_holds_up_nobody(aws: None, burst: int, made_before: int) -> None:
-    """At most the images that have slots and the head of the queue come before another's first."""
+def test_a_burst_of_one_owner_does_not_delay_the_first_job_of_another(
+    aws: None, burst: int, made_before: int
+) -> None:
+    """At most the jobs with slots and the head of the queue come before it."""
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu
     workers = Workers(parts)
     for _ in range(burst // 10):
-        late(parts, 10, owner="a")
+        accept_jobs(parts, 10, owner="a")
     while len(gpu.made) < made_before or len(slot_holders()) < SLOTS:
         assert workers.work()
     before = len(gpu.made)
-    [single] = late(parts, owner="b")
+    [single] = accept_jobs(parts, owner="b")
     while single not in gpu.made:
         assert workers.work()
     assert gpu.made.index(single) - before <= SLOTS + 1
     assert len(slot_holders()) <= SLOTS
 
 
-def test_everybody_is_served_once_and_no_slot_is_left(aws: None) -> None:
+def test_owners_take_turns_and_each_job_is_made_once(aws: None) -> None:
     parts = Parts(FakeComfyUI())
     gpu = PacedComfyUI(parts.clock)
     fleet_of(parts).comfyuis["i-1"] = gpu
     workers = Workers(parts)
-    ids = [job_id for caller in "abc" for job_id in late(parts, 5, owner=caller)]
+    ids = [job_id for caller in "abc" for job_id in accept_jobs(parts, 5, owner=caller)]
     while workers.work():
         pass
     assert sorted(gpu.made) == sorted(ids)

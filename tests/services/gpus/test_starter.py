@@ -1,4 +1,4 @@
-"""Starting GPUs: once for each need, with whatever capacity EC2 has."""
+"""Starting GPUs: one start for each need, as a type that EC2 has capacity for."""
 
 from threading import Thread
 
@@ -22,15 +22,15 @@ def enqueue(count: int) -> None:
         Job.new(f"{number:026d}", now=0, **known).save()
 
 
-def ask(region: Region, **how: object) -> GpuNotReady:
+def ask_for_gpu(region: Region, **how: object) -> GpuNotReady:
     with pytest.raises(GpuNotReady) as wait:
         acquire(fleet_of(region, **how))  # type: ignore[arg-type]
     return wait.value
 
 
-def test_many_who_need_a_gpu_at_once_start_one() -> None:
+def test_concurrent_requests_for_a_gpu_start_one_instance() -> None:
     region = Region("stopped", "stopped", "stopped")
-    threads = [Thread(target=lambda: ask(region)) for _ in range(8)]
+    threads = [Thread(target=lambda: ask_for_gpu(region)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -38,88 +38,88 @@ def test_many_who_need_a_gpu_at_once_start_one() -> None:
     assert len(region.started) == 1
 
 
-def test_another_instance_is_started_when_one_is_refused_capacity() -> None:
+def test_another_instance_is_started_when_ec2_has_no_capacity_for_the_first() -> None:
     region = Region("stopped", "stopped")
     region.types["i-0"], region.scarce = "g6.xlarge", {"g6.xlarge"}
-    assert "starting" in str(ask(region))
+    assert "starting" in str(ask_for_gpu(region))
     assert region.started == ["i-0", "i-1"]
     assert region.states == {"i-0": "stopped", "i-1": "pending"}
 
 
-def test_every_instance_is_tried_as_the_preferred_type_before_any_as_the_next() -> None:
+def test_every_instance_is_tried_as_the_preferred_type_before_the_next_type() -> None:
     region = Region("stopped", "stopped")
     region.scarce = {"g6.xlarge"}
-    ask(region, types=TYPES)
+    ask_for_gpu(region, types=TYPES)
     assert region.started == ["i-0", "i-1", "i-0"]
     assert region.types["i-0"] == "g5.xlarge"
 
 
-def test_the_preferred_type_is_back_at_the_next_start() -> None:
+def test_an_instance_returns_to_the_preferred_type_at_its_next_start() -> None:
     region = Region("stopped")
     region.types["i-0"] = "g4dn.xlarge"
-    ask(region, types=TYPES)
+    ask_for_gpu(region, types=TYPES)
     assert region.types["i-0"] == "g6.xlarge"
 
 
-def test_without_a_list_an_instance_keeps_its_type() -> None:
+def test_without_a_list_of_types_an_instance_keeps_its_type() -> None:
     region = Region("stopped")
     region.types["i-0"] = "p3.2xlarge"
-    ask(region)
+    ask_for_gpu(region)
     assert (region.types["i-0"], region.states["i-0"]) == ("p3.2xlarge", "pending")
 
 
-def test_without_capacity_it_is_said_how_often_it_was_tried_and_when_next() -> None:
+def test_without_capacity_the_reason_says_how_often_ec2_was_asked_and_when_next() -> None:
     region = Region("stopped")
     region.scarce = set(TYPES)
-    first = ask(region, types=TYPES)
+    first = ask_for_gpu(region, types=TYPES)
     assert str(first) == (
         "waiting for GPU capacity: EC2 has no capacity right now; tried once, next at 00:16:50 UTC"
     )
     assert first.retry_seconds == 11
     assert len(region.started) == len(TYPES)
     region.now += 11
-    assert "tried 2 times" in str(ask(region, types=TYPES))
+    assert "tried 2 times" in str(ask_for_gpu(region, types=TYPES))
     assert len(region.started) == 2 * len(TYPES)
 
 
-def test_nobody_asks_ec2_again_before_the_pause_is_over() -> None:
+def test_ec2_is_not_asked_again_before_the_pause_is_over() -> None:
     region = Region("stopped")
     region.scarce = {"g5.xlarge"}
     for _ in range(9):
-        assert "waiting for GPU capacity" in str(ask(region))
+        assert "waiting for GPU capacity" in str(ask_for_gpu(region))
         region.now += 1
     assert len(region.started) == 1
 
 
-def test_the_pauses_grow_up_to_a_limit() -> None:
+def test_pauses_between_tries_double_up_to_a_limit() -> None:
     region = Region("stopped")
     region.scarce = {"g5.xlarge"}
     pauses = []
     for _ in range(8):
-        pauses.append(ask(region).retry_seconds - 1)
+        pauses.append(ask_for_gpu(region).retry_seconds - 1)
         region.now += pauses[-1] + 1
     assert pauses == [10, 20, 40, 80, 150, 150, 150, 150]
 
 
-def test_after_a_start_the_pauses_begin_anew() -> None:
+def test_a_start_resets_the_pauses_between_tries() -> None:
     region = Region("stopped")
     region.scarce = {"g5.xlarge"}
-    ask(region)
+    ask_for_gpu(region)
     region.now += 11
-    ask(region)
+    ask_for_gpu(region)
     region.scarce, region.now = set(), region.now + 21
-    ask(region)
+    ask_for_gpu(region)
     region.states["i-0"], region.scarce, region.now = "stopped", {"g5.xlarge"}, region.now + 60
-    assert "tried once" in str(ask(region))
+    assert "tried once" in str(ask_for_gpu(region))
 
 
-def test_what_people_can_change_is_told_rather_than_what_passes() -> None:
+def test_a_start_that_ec2_refuses_names_the_error_of_ec2() -> None:
     region = Region("stopped")
     region.refusal = StartFailed("EC2 refused to start the GPU instance (UnauthorizedOperation)")
-    assert "UnauthorizedOperation" in str(ask(region))
+    assert "UnauthorizedOperation" in str(ask_for_gpu(region))
 
 
-def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_tries() -> None:
+def test_a_manual_start_in_a_pause_reports_no_capacity_and_does_not_ask_ec2() -> None:
     region = Region("stopped")
     region.scarce = {"g5.xlarge"}
     fleet = fleet_of(region)
@@ -130,25 +130,25 @@ def test_an_operator_is_told_that_there_is_no_capacity_and_does_not_add_to_the_t
     assert len(region.started) == 1
 
 
-def test_a_backlog_starts_as_many_as_it_deserves_and_no_more_than_allowed() -> None:
-    enqueue(60)  # 600 s of work, by the usual 10 s an image, for 180 s each
+def test_a_backlog_starts_the_gpus_that_it_needs_up_to_the_limit() -> None:
+    enqueue(60)  # 600 s at the default of 10 s an image; each GPU may take 180 s
     region = Region(*["stopped"] * 5)
-    ask(region, fleet_max=5)
+    ask_for_gpu(region, fleet_max=5)
     assert [*region.states.values()].count("pending") == 4
     region = Region(*["stopped"] * 5)
     region.now = 2000
-    ask(region, fleet_max=2)
+    ask_for_gpu(region, fleet_max=2)
     assert [*region.states.values()].count("pending") == 2
 
 
-def test_those_that_come_already_count() -> None:
+def test_instances_that_are_starting_count_as_gpus_for_the_backlog() -> None:
     enqueue(60)
     region = Region("pending", "running", "stopped", "stopped", "stopped")
-    ask(region, fleet_max=4)
+    ask_for_gpu(region, fleet_max=4)
     assert region.started == ["i-2", "i-3"]
 
 
-def test_an_instance_that_is_silent_for_a_moment_counts() -> None:
+def test_an_instance_that_is_unreachable_for_less_than_a_minute_is_not_replaced() -> None:
     region = Region("running", "stopped")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
@@ -162,7 +162,7 @@ def test_an_instance_that_is_silent_for_a_moment_counts() -> None:
     assert region.started == []
 
 
-def test_an_instance_that_was_ready_and_is_silent_for_a_minute_does_not_count() -> None:
+def test_an_instance_that_is_unreachable_for_a_minute_is_replaced() -> None:
     region = Region("running", "stopped")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
@@ -175,16 +175,16 @@ def test_an_instance_that_was_ready_and_is_silent_for_a_minute_does_not_count() 
     assert region.started == ["i-1"]
 
 
-def test_what_ec2_describes_too_late_is_not_started_again() -> None:
+def test_an_instance_that_ec2_still_describes_as_stopped_is_not_started_again() -> None:
     region = Region("stopped", "stopped")
-    ask(region)
-    region.states["i-0"] = "stopped"  # as EC2 may say for some seconds
+    ask_for_gpu(region)
+    region.states["i-0"] = "stopped"  # as EC2 may return for some seconds
     region.now += 9
-    assert "starting" in str(ask(region))
+    assert "starting" in str(ask_for_gpu(region))
     assert region.started == ["i-0"]
 
 
-def test_a_line_before_busy_gpus_has_another_started_when_one_waits_for_its_turn() -> None:
+def test_a_queue_before_a_busy_gpu_starts_one_more_gpu() -> None:
     enqueue(60)
     region = Region("running", "stopped", "stopped")
     region.queues["i-0"] = 3
@@ -196,7 +196,7 @@ def test_a_line_before_busy_gpus_has_another_started_when_one_waits_for_its_turn
     assert region.describes <= 3
 
 
-def test_a_fleet_of_one_does_not_look_for_more() -> None:
+def test_a_fleet_of_one_scales_up_without_asking_ec2() -> None:
     enqueue(60)
     region = Region("running", "stopped")
     fleet_of(region).scale_up()
@@ -206,11 +206,11 @@ def test_a_fleet_of_one_does_not_look_for_more() -> None:
 def test_an_instance_whose_type_ec2_does_not_change_is_started_as_it_is() -> None:
     region = Region("stopped")
     region.fixed = {"i-0"}
-    ask(region, types=TYPES)
+    ask_for_gpu(region, types=TYPES)
     assert (region.started, region.types["i-0"]) == (["i-0"], "g5.xlarge")
 
 
-def test_an_instance_that_is_still_stopping_does_not_come_back_as_another_type() -> None:
+def test_an_instance_that_is_still_stopping_later_starts_as_the_preferred_type() -> None:
     region = Region("stopping")
     fleet = fleet_of(region, types=TYPES)
     for _ in range(3):
@@ -234,19 +234,19 @@ def test_a_start_whose_answer_is_lost_starts_no_second_gpu() -> None:
     assert region.started == ["i-0"]
 
 
-def test_an_instance_that_falls_back_gives_way_to_another() -> None:
+def test_another_instance_is_started_when_ec2_stops_the_first_as_it_boots() -> None:
     region = Region("stopped", "stopped")
     fleet = fleet_of(region)
     for _ in range(3):
         with pytest.raises(GpuNotReady):
             acquire(fleet)
-        region.states["i-0"] = "stopped"  # EC2 took the start, and did not do it
+        region.states["i-0"] = "stopped"  # EC2 accepted the start and stopped the instance
         region.now += 20
     assert region.started[:2] == ["i-0", "i-0"]
     assert "i-1" in region.started
 
 
-def test_an_instance_that_always_falls_back_is_left_alone() -> None:
+def test_an_instance_that_ec2_stops_in_three_boots_is_not_started_again() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
     for _ in range(20):
@@ -258,7 +258,7 @@ def test_an_instance_that_always_falls_back_is_left_alone() -> None:
     assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it while it booted"
 
 
-def test_what_was_refused_days_ago_is_forgotten() -> None:
+def test_capacity_refusals_from_days_ago_do_not_count() -> None:
     region = Region("stopped")
     region.scarce = {"g5.xlarge"}
     fleet = fleet_of(region)
@@ -273,10 +273,10 @@ def test_what_was_refused_days_ago_is_forgotten() -> None:
     assert wait.value.retry_seconds == 11
 
 
-def test_who_looks_before_another_has_started_starts_no_second_gpu() -> None:
+def test_a_function_with_stale_instance_states_starts_no_second_gpu() -> None:
     region = Region("stopped", "stopped")
     slow, quick = fleet_of(region), fleet_of(region)
-    slow.inventory.observe()  # and keeps in mind for some seconds that all is off
+    slow.inventory.observe()  # for some seconds it keeps that all instances are off
     with pytest.raises(GpuNotReady):
         acquire(quick)
     region.now += 4
@@ -285,7 +285,7 @@ def test_who_looks_before_another_has_started_starts_no_second_gpu() -> None:
     assert region.started == ["i-0"]
 
 
-def test_an_operator_is_told_that_all_instances_are_ill() -> None:
+def test_a_manual_start_fails_if_all_instances_are_unhealthy() -> None:
     region = Region("stopped")
     for _ in range(3):
         InstanceRecord.read("i-0").boot_failed("broken", now=region.now)

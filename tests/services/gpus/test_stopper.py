@@ -1,4 +1,4 @@
-"""Which instances are stopped: idle ones that are too many, broken ones, and those on too long."""
+"""Which instances are stopped: idle ones, those that do not work, and those on for too long."""
 
 from contextlib import suppress
 
@@ -10,7 +10,7 @@ from chalicelib.gateways.comfyui.state import Finished
 from chalicelib.models.fleet.instance import InstanceRecord
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import acquire_slot, late
+from tests.services.workers import accept_jobs, acquire_slot
 
 
 @pytest.fixture
@@ -18,26 +18,26 @@ def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
 
 
-def test_while_jobs_are_open_the_last_one_stays(gpus: Gpus, parts: Parts) -> None:
-    late(parts)
+def test_one_idle_instance_stays_on_while_jobs_are_open(gpus: Gpus, parts: Parts) -> None:
+    accept_jobs(parts)
     reconcile(reconciler_of(gpus, parts), parts, minutes=20)
     assert gpus.stopped == ["i-1"]
 
 
-def test_without_jobs_all_stop(gpus: Gpus, parts: Parts) -> None:
+def test_without_open_jobs_all_idle_instances_are_stopped(gpus: Gpus, parts: Parts) -> None:
     reconcile(reconciler_of(gpus, parts), parts, minutes=6)
     assert gpus.stopped == ["i-1", "i-2"]
 
 
-def test_an_instance_with_a_job_stays(gpus: Gpus, parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_an_instance_with_a_job_stays_on(gpus: Gpus, parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     acquire_slot(job_id, "i-1")
     parts.dispatcher.repair = lambda: None  # type: ignore[method-assign]  # the slot is in use
     reconcile(reconciler_of(gpus, parts), parts, minutes=20)
     assert gpus.stopped == ["i-2"]
 
 
-def test_a_started_instance_that_nobody_knew_is_adopted(gpus: Gpus, parts: Parts) -> None:
+def test_an_idle_instance_that_was_started_by_hand_is_stopped(gpus: Gpus, parts: Parts) -> None:
     gpus.turn_off("i-1")
     gpus.turn_off("i-2")
     reconciler = reconciler_of(gpus, parts)
@@ -47,20 +47,22 @@ def test_a_started_instance_that_nobody_knew_is_adopted(gpus: Gpus, parts: Parts
     assert gpus.stopped == ["i-2"]
 
 
-def test_what_was_known_of_an_instance_that_is_gone_is_forgotten(gpus: Gpus, parts: Parts) -> None:
+def test_the_record_of_an_instance_that_no_longer_exists_is_deleted(
+    gpus: Gpus, parts: Parts
+) -> None:
     InstanceRecord("i-9").note("busy", now=parts.clock(), is_on=True)
     reconcile(reconciler_of(gpus, parts), parts, minutes=1)
     assert [each.id for each in InstanceRecord.all()] == ["i-1", "i-2"]
 
 
-def test_a_gpu_that_fails_to_warm_up_is_stopped_at_once(gpus: Gpus, parts: Parts) -> None:
+def test_an_instance_whose_warm_up_fails_is_stopped_at_once(gpus: Gpus, parts: Parts) -> None:
     gpus.warm_ups["i-1"] = Finished({}, Failure("gpu_failed", "CUDA error"))
     gpus.warm_ups["i-2"] = Finished({})
     reconcile(reconciler_of(gpus, parts, checkpoint="a.safetensors"), parts, minutes=1)
     assert gpus.stopped == ["i-1"]
 
 
-def test_after_three_failed_boots_an_instance_is_left_alone_for_an_hour(parts: Parts) -> None:
+def test_an_instance_is_not_started_for_an_hour_after_three_failed_boots(parts: Parts) -> None:
     gpus = Gpus("i-1")
     reconciler = reconciler_of(gpus, parts)
     for _ in range(3):
@@ -69,7 +71,7 @@ def test_after_three_failed_boots_an_instance_is_left_alone_for_an_hour(parts: P
         reconcile(reconciler, parts, minutes=16)
         reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == ["i-1"] * 3
-    late(parts)
+    accept_jobs(parts)
     reconcile(reconciler, parts, minutes=50)
     assert gpus.started == []
     assert InstanceRecord.read("i-1").state == "unhealthy"
@@ -77,17 +79,17 @@ def test_after_three_failed_boots_an_instance_is_left_alone_for_an_hour(parts: P
     assert gpus.started[0] == "i-1"
 
 
-def test_a_boot_that_works_makes_the_failed_ones_forgotten(parts: Parts) -> None:
+def test_a_successful_boot_resets_the_count_of_failed_boots(parts: Parts) -> None:
     gpus = Gpus("i-1")
     InstanceRecord("i-1").boot_failed("silent", now=parts.clock())
     reconcile(reconciler_of(gpus, parts), parts, minutes=1)
     assert InstanceRecord.read("i-1").failed_boots == 0
 
 
-def test_an_instance_that_is_on_for_too_long_takes_no_more_jobs_and_stops(
+def test_an_instance_that_is_on_for_too_long_is_stopped_though_it_is_busy(
     gpus: Gpus, parts: Parts
 ) -> None:
-    gpus.queues["i-1"] = 1  # somebody else's, for ever
+    gpus.queues["i-1"] = 1  # another program's prompt, which never ends
     reconciler = reconciler_of(gpus, parts)
     reconcile(reconciler, parts, minutes=1)
     on_since = parts.clock() - 12 * 3600 + 90
@@ -106,8 +108,8 @@ def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
     reconcile(reconciler, parts, minutes=1)
     on_since = parts.clock() - 12 * 3600
     InstanceRecord("i-1").update([InstanceRecord.on_since.set(on_since)])
-    late(parts)
-    job_id = late(parts)[0]
+    accept_jobs(parts)
+    job_id = accept_jobs(parts)[0]
     acquire_slot(job_id, "i-1")
     parts.dispatcher.repair = lambda: None  # type: ignore[method-assign]  # the slot is in use
     reconcile(reconciler, parts, minutes=2)
@@ -117,7 +119,7 @@ def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
     assert "i-1" in gpus.stopped
 
 
-def test_an_instance_that_drained_serves_again_after_its_next_start(parts: Parts) -> None:
+def test_a_drained_instance_serves_again_after_its_next_start(parts: Parts) -> None:
     gpus = Gpus("i-1")
     reconciler = reconciler_of(gpus, parts)
     reconcile(reconciler, parts, minutes=1)
@@ -125,10 +127,10 @@ def test_an_instance_that_drained_serves_again_after_its_next_start(parts: Parts
     InstanceRecord("i-1").started(now=parts.clock())
     reconcile(reconciler, parts, minutes=1)
     assert InstanceRecord.read("i-1").state == "ready"
-    assert acquire_slot(late(parts)[0], "i-1")
+    assert acquire_slot(accept_jobs(parts)[0], "i-1")
 
 
-def test_a_stop_that_ec2_refuses_is_one_failed_boot_at_most(parts: Parts) -> None:
+def test_a_failed_boot_whose_stop_ec2_refuses_counts_once(parts: Parts) -> None:
     gpus = Gpus("i-1")
     gpus.queues.clear()
     gpus.stubborn = {"i-1"}
@@ -143,19 +145,19 @@ def test_a_stop_that_ec2_refuses_is_one_failed_boot_at_most(parts: Parts) -> Non
     assert InstanceRecord.read("i-1").failed_boots == 1
 
 
-def test_a_boot_after_a_failed_one_has_its_own_time(parts: Parts) -> None:
+def test_the_boot_timeout_begins_anew_after_a_failed_boot(parts: Parts) -> None:
     gpus = Gpus("i-1")
     gpus.queues.clear()
     reconciler = reconciler_of(gpus, parts)
     while not gpus.stopped:
         reconcile(reconciler, parts, minutes=1)
-    gpus.states["i-1"] = "running"  # started anew before the reconciler has seen it off
+    gpus.states["i-1"] = "running"  # started again before the reconciler observed that it was off
     InstanceRecord("i-1").started(now=parts.clock())
     reconcile(reconciler, parts, minutes=14)
     assert gpus.stopped == ["i-1"]
 
 
-def test_an_idle_instance_that_is_silent_now_and_then_stops_all_the_same(parts: Parts) -> None:
+def test_an_idle_instance_that_sometimes_does_not_answer_is_stopped(parts: Parts) -> None:
     gpus = Gpus("i-1")
     reconciler = reconciler_of(gpus, parts)
     for minute in range(12):
@@ -167,7 +169,7 @@ def test_an_idle_instance_that_is_silent_now_and_then_stops_all_the_same(parts: 
     assert gpus.stopped == ["i-1"]
 
 
-def test_a_spot_notice_during_a_boot_is_no_failed_boot(parts: Parts) -> None:
+def test_a_spot_notice_during_a_boot_does_not_count_as_a_failed_boot(parts: Parts) -> None:
     gpus = Gpus("i-1")
     gpus.queues.clear()
     reconciler = reconciler_of(gpus, parts)
@@ -177,7 +179,7 @@ def test_a_spot_notice_during_a_boot_is_no_failed_boot(parts: Parts) -> None:
     assert (InstanceRecord.read("i-1").failed_boots, gpus.stopped) == (0, [])
 
 
-def test_an_instance_that_ec2_stops_as_it_boots_has_failed_to_boot(parts: Parts) -> None:
+def test_a_boot_in_which_ec2_stops_the_instance_counts_as_failed(parts: Parts) -> None:
     gpus = Gpus("i-1")
     gpus.queues.clear()
     reconciler = reconciler_of(gpus, parts)
@@ -188,7 +190,7 @@ def test_an_instance_that_ec2_stops_as_it_boots_has_failed_to_boot(parts: Parts)
     assert (record.failed_boots, record.unhealthy_reason) == (1, "EC2 stopped it while it booted")
 
 
-def test_an_instance_that_was_on_while_nobody_looked_is_not_taken_for_old(parts: Parts) -> None:
+def test_hours_without_a_reconciler_do_not_count_as_time_on(parts: Parts) -> None:
     gpus = Gpus("i-1")
     reconciler = reconciler_of(gpus, parts)
     reconcile(reconciler, parts, minutes=1)
@@ -198,7 +200,7 @@ def test_an_instance_that_was_on_while_nobody_looked_is_not_taken_for_old(parts:
     assert gpus.stopped == []
 
 
-def test_a_start_in_the_midst_of_a_look_is_not_forgotten(parts: Parts) -> None:
+def test_a_start_after_the_record_was_read_is_not_overwritten(parts: Parts) -> None:
     InstanceRecord("i-1").started(now=900)
     described_before = InstanceRecord.read("i-1")
     InstanceRecord("i-1").started(now=1000)
@@ -206,7 +208,7 @@ def test_a_start_in_the_midst_of_a_look_is_not_forgotten(parts: Parts) -> None:
     assert InstanceRecord.read("i-1").on_since == 1000
 
 
-def test_an_instance_that_people_mended_is_not_left_alone_any_more(parts: Parts) -> None:
+def test_an_instance_that_is_ready_again_is_no_longer_left_alone(parts: Parts) -> None:
     gpus = Gpus("i-1")
     for _ in range(3):
         InstanceRecord.read("i-1").boot_failed("broken", now=parts.clock())
@@ -214,7 +216,7 @@ def test_an_instance_that_people_mended_is_not_left_alone_any_more(parts: Parts)
     assert InstanceRecord.read("i-1").unhealthy_until is None
 
 
-def test_a_start_that_nobody_saw_begins_anew(parts: Parts) -> None:
+def test_a_start_that_only_ec2_reports_resets_the_times_of_the_record(parts: Parts) -> None:
     record = InstanceRecord("i-1")
     record.note("ready", now=1000, is_on=True)
     InstanceRecord("i-1").became_ready(now=1001)

@@ -1,4 +1,4 @@
-"""What the reconciler does about instances that do not work, or that are about to stop."""
+"""What the reconciler does with instances that are unhealthy, or about to stop."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import SlowComfyUI, acquire_slot, late
+from tests.services.workers import SlowComfyUI, accept_jobs, acquire_slot
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
     return reconciler_of(gpus, parts)
 
 
-def test_an_instance_that_stays_sick_is_stopped_though_jobs_wait(
+def test_an_instance_that_stays_unhealthy_is_stopped_though_jobs_wait(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
-    late(parts, 3)
+    accept_jobs(parts, 3)
     gpus.fall_unhealthy("i-2", now=parts.clock())
     reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == []
@@ -38,7 +38,7 @@ def test_an_instance_that_stays_sick_is_stopped_though_jobs_wait(
     assert gpus.stopped == ["i-2"]
 
 
-def test_an_instance_that_is_well_again_is_trusted_again(
+def test_an_instance_that_works_again_is_marked_healthy(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
     gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())
@@ -54,33 +54,33 @@ def test_an_instance_that_is_well_again_is_trusted_again(
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_a_sick_instance_that_is_not_ours_to_stop_stays_on(
+def test_an_unhealthy_instance_that_is_kept_or_cannot_be_started_is_not_stopped(
     reconciler: Reconciler, gpus: Gpus, parts: Parts, *, is_kept: bool
 ) -> None:
-    late(parts)
+    accept_jobs(parts)
     gpus.kept, gpus.can_be_started = ({"i-2"} if is_kept else set()), is_kept
     gpus.fall_unhealthy("i-2", now=parts.clock())
     reconcile(reconciler, parts, minutes=5)
     assert gpus.stopped == []
 
 
-def test_an_instance_that_is_about_to_stop_takes_no_job_with_it(
+def test_an_instance_that_gets_a_job_just_before_its_stop_stays_on(
     reconciler: Reconciler, gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconcile(reconciler, parts, minutes=5)
 
-    def slot_one() -> dict[str, int]:  # the instances were looked at just before
+    def take_slot() -> dict[str, int]:  # after the instances were observed
         known = {"parameters": {}, "lease": "driver", "due_at": parts.clock() + 60}
         Job.new("01J", now=parts.clock(), **known).save()
         assert acquire_slot("01J", "i-1")
         return {"queued": 0}
 
-    monkeypatch.setattr("chalicelib.services.gpus.stopper.count_open", slot_one)
+    monkeypatch.setattr("chalicelib.services.gpus.stopper.count_open", take_slot)
     reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == ["i-2"]
 
 
-def test_an_instance_that_cannot_be_stopped_does_not_keep_the_others_on(
+def test_an_error_in_stopping_one_instance_does_not_keep_the_others_on(
     reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
     gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())

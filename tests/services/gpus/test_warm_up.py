@@ -1,4 +1,4 @@
-"""An instance serves when its ComfyUI answers and has warmed up, once."""
+"""An instance serves when its ComfyUI answers and the warm-up is over."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_a_gpu_that_answers_warms_up_before_it_serves(fleet: Fleet, region: Regi
     assert state(fleet) == "ready"
 
 
-def test_it_warms_up_once(fleet: Fleet, region: Region) -> None:
+def test_an_instance_warms_up_once(fleet: Fleet, region: Region) -> None:
     region.warm_ups["i-0"] = Finished({})
     acquire(fleet)
     region.warm_ups.clear()
@@ -46,7 +46,7 @@ def test_it_warms_up_once(fleet: Fleet, region: Region) -> None:
     assert region.warm_ups == {}
 
 
-def test_it_warms_up_again_after_it_was_off(fleet: Fleet, region: Region) -> None:
+def test_an_instance_warms_up_again_after_it_was_off(fleet: Fleet, region: Region) -> None:
     region.warm_ups["i-0"] = Finished({})
     acquire(fleet)
     region.warm_ups.clear()
@@ -55,19 +55,21 @@ def test_it_warms_up_again_after_it_was_off(fleet: Fleet, region: Region) -> Non
     assert "i-0" in region.warm_ups
 
 
-def test_without_a_checkpoint_it_serves_as_soon_as_it_answers(region: Region) -> None:
+def test_without_a_checkpoint_an_instance_serves_as_soon_as_it_answers(region: Region) -> None:
     assert acquire(fleet_of(region)).instance.id == "i-0"
     assert region.warm_ups == {}
 
 
-def test_a_comfyui_of_somebody_else_is_not_warmed_up() -> None:
+def test_a_comfyui_that_darkroom_cannot_start_is_not_warmed_up() -> None:
     region = Region("running", can_be_started=False)
     region.queues["i-0"] = 0
     assert acquire(fleet_of(region, checkpoint="a.safetensors")).instance.id == "i-0"
     assert region.warm_ups == {}
 
 
-def test_a_missing_checkpoint_is_for_the_jobs_to_tell(fleet: Fleet, region: Region) -> None:
+def test_an_instance_serves_though_comfyui_rejects_the_warm_up(
+    fleet: Fleet, region: Region
+) -> None:
     region.rejects_warm_up = True
     assert acquire(fleet).instance.id == "i-0"
 
@@ -81,12 +83,12 @@ def test_a_gpu_that_fails_to_warm_up_does_not_serve_and_says_why(
         acquire(fleet)
 
 
-def test_a_warm_up_that_somebody_interrupted_will_do(fleet: Fleet, region: Region) -> None:
+def test_an_interrupted_warm_up_counts_as_done(fleet: Fleet, region: Region) -> None:
     region.warm_ups["i-0"] = Finished({}, Failure("interrupted", "interrupted"))
     assert acquire(fleet).instance.id == "i-0"
 
 
-def test_how_long_it_booted_is_measured(region: Region) -> None:
+def test_the_boot_time_is_recorded(region: Region) -> None:
     region.states["i-0"] = "stopped"
     fleet = fleet_of(region)
     fleet.start(None)
@@ -95,8 +97,8 @@ def test_how_long_it_booted_is_measured(region: Region) -> None:
     assert InstanceRecord.read("i-0").boot_seconds == 73
 
 
-def test_a_view_changes_nothing(fleet: Fleet, region: Region) -> None:
-    """People and programs may ask for the status as often as they like."""
+def test_reading_the_state_of_the_fleet_changes_nothing(fleet: Fleet, region: Region) -> None:
+    """Callers may request the status at any time."""
     before = InstanceRecord.read("i-0").serialize()
     for queue in ({"i-0": 0}, {}, {"i-0": 1}):
         region.queues = dict(queue)

@@ -1,4 +1,4 @@
-"""Canceling: at once and for good, in whatever state a job is, and nothing is left behind."""
+"""Canceling a job in any state: it ends at once, stays canceled and leaves nothing behind."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.signals import StoreFailed
 from tests.services.fakes import Parts
 from tests.services.interfering import Crash, check_canceled, once, watch
-from tests.services.workers import SlowComfyUI, Workers, late, slot_holders, work_all
+from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holders, work_all
 
 SLOTS = config.slots_per_gpu
 
@@ -26,16 +26,20 @@ def parts(aws: None, gpu: SlowComfyUI) -> Parts:
     return Parts(gpu)
 
 
-def test_a_job_that_nobody_drove_yet_is_never_begun(parts: Parts, gpu: SlowComfyUI) -> None:
-    [job_id] = late(parts)
+def test_a_job_that_is_canceled_before_it_is_driven_is_never_submitted(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [job_id] = accept_jobs(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
     parts.work(job_id)
     check_canceled(parts, job_id)
     assert (gpu.submitted, parts.queue.sent) == ([], [(job_id, 0)])
 
 
-def test_a_job_in_the_queue_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI) -> None:
-    *ids, waiting, next_one = late(parts, SLOTS + 2)
+def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    *ids, waiting, next_one = accept_jobs(parts, SLOTS + 2)
     work_all(parts, [*ids, waiting, next_one])
     parts.queue.take()
     parts.cancellation.cancel(waiting)
@@ -47,8 +51,10 @@ def test_a_job_in_the_queue_never_reaches_comfyui(parts: Parts, gpu: SlowComfyUI
     assert f"{waiting}-1" not in gpu.submitted
 
 
-def test_a_run_is_stopped_and_no_other(parts: Parts, gpu: SlowComfyUI) -> None:
-    ids = late(parts, 3)
+def test_canceling_a_running_job_drops_its_attempt_and_no_other(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    ids = accept_jobs(parts, 3)
     work_all(parts, ids)
     parts.cancellation.cancel(ids[1])
     assert gpu.dropped == [f"{ids[1]}-1"]
@@ -56,8 +62,8 @@ def test_a_run_is_stopped_and_no_other(parts: Parts, gpu: SlowComfyUI) -> None:
     assert slot_holders() == {ids[0], ids[2]}
 
 
-def test_the_slot_goes_to_the_next(parts: Parts) -> None:
-    *ids, waiting = late(parts, SLOTS + 1)
+def test_the_slot_of_a_canceled_job_goes_to_the_next_job(parts: Parts) -> None:
+    *ids, waiting = accept_jobs(parts, SLOTS + 1)
     work_all(parts, [*ids, waiting])
     parts.clock.advance(1)
     parts.queue.take()
@@ -67,10 +73,10 @@ def test_the_slot_goes_to_the_next(parts: Parts) -> None:
     assert parts.work(waiting).status == "running"
 
 
-def test_a_driver_that_is_about_to_submit_clears_up_what_it_does(
+def test_a_driver_that_submits_a_canceled_job_cleans_up_its_attempt(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     watch(gpu, "events", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
     assert gpu.submitted == [f"{job_id}-1"]
@@ -78,8 +84,10 @@ def test_a_driver_that_is_about_to_submit_clears_up_what_it_does(
     assert slot_holders() == set()
 
 
-def test_an_image_that_was_just_stored_is_deleted(parts: Parts, gpu: SlowComfyUI) -> None:
-    [job_id] = late(parts)
+def test_an_image_that_is_stored_while_its_job_is_canceled_is_deleted(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     gpu.end(job_id)
     stored: list[int] = []
@@ -95,16 +103,18 @@ def test_an_image_that_was_just_stored_is_deleted(parts: Parts, gpu: SlowComfyUI
     check_canceled(parts, job_id)
 
 
-def test_a_slot_that_is_taken_for_a_canceled_job_is_free_at_once(parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_a_slot_that_is_acquired_for_a_canceled_job_is_freed_at_once(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     watch(parts.fleet, "observe_serving", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
     assert slot_holders() == set()
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
-def test_a_job_that_ended_is_not_canceled(parts: Parts, gpu: SlowComfyUI, status: str) -> None:
-    [job_id] = late(parts)
+def test_a_job_that_has_ended_cannot_be_canceled(
+    parts: Parts, gpu: SlowComfyUI, status: str
+) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     if status == "failed":
         gpu.known[f"{job_id}-1"] = Finished({}, Failure("node_failed", "it went wrong"))
@@ -118,8 +128,10 @@ def test_a_job_that_ended_is_not_canceled(parts: Parts, gpu: SlowComfyUI, status
     assert parts.images.stored == stored
 
 
-def test_a_job_that_is_faster_keeps_its_image(parts: Parts, gpu: SlowComfyUI) -> None:
-    [job_id] = late(parts)
+def test_a_job_that_succeeds_while_it_is_being_canceled_keeps_its_image(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     gpu.end(job_id)
     watch(parts.queue, "send", step=once(lambda: parts.work(job_id)))
@@ -129,27 +141,29 @@ def test_a_job_that_is_faster_keeps_its_image(parts: Parts, gpu: SlowComfyUI) ->
     assert len(parts.images.stored) == 1
 
 
-def test_to_cancel_again_is_harmless(parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_canceling_a_canceled_job_changes_nothing(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     first = parts.cancellation.cancel(job_id).serialize()
     parts.clock.advance(5)
     assert parts.cancellation.cancel(job_id).serialize() == first
 
 
-def test_what_was_never_there_cannot_be_canceled(parts: Parts) -> None:
+def test_canceling_an_unknown_job_raises_not_found(parts: Parts) -> None:
     with pytest.raises(NotFound):
         parts.cancellation.cancel("01J")
 
 
-def test_a_comfyui_that_does_not_answer_is_cleared_up_later(parts: Parts, gpu: SlowComfyUI) -> None:
-    [job_id] = late(parts)
+def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
 
-    def be_off() -> None:
+    def time_out() -> None:
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
-    watch(gpu, "drop", step=once(be_off))
+    watch(gpu, "drop", step=once(time_out))
     workers = Workers(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
     assert isinstance(gpu.known[f"{job_id}-1"], Waiting)
@@ -159,8 +173,8 @@ def test_a_comfyui_that_does_not_answer_is_cleared_up_later(parts: Parts, gpu: S
     check_canceled(parts, job_id)
 
 
-def test_an_s3_that_fails_does_not_keep_the_slot(parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_the_slot_is_freed_even_if_the_images_cannot_be_deleted(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
 
     def fail() -> None:
@@ -171,10 +185,10 @@ def test_an_s3_that_fails_does_not_keep_the_slot(parts: Parts) -> None:
     assert slot_holders() == set()
 
 
-def test_a_canceler_that_dies_leaves_a_message_for_when_no_driver_is_left(
+def test_cleanup_after_a_cancel_that_crashed_runs_when_the_lease_has_ended(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     Job.find(job_id).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
 

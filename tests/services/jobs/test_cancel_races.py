@@ -1,4 +1,4 @@
-"""A job that is canceled at any step of its driver: one end, and nothing left behind."""
+"""A job that is canceled at any step of its driver ends once and leaves nothing behind."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from chalicelib.gateways.comfyui.state import Finished, State
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import SAVED, Parts
 from tests.services.interfering import Crash, check_canceled, watch
-from tests.services.workers import SlowComfyUI, Workers, late, slot_holders
+from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holders
 
 
 class QuickComfyUI(SlowComfyUI):
-    """Whatever was submitted and not dropped has its image when it is followed."""
+    """Finishes an attempt with an image as soon as it is followed, unless it was dropped."""
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
         if attempt_id in self.known:
@@ -23,11 +23,11 @@ class QuickComfyUI(SlowComfyUI):
 
 
 class Race:
-    """A worker whose job is canceled at one of its steps, and who dies at another."""
+    """A worker whose job is canceled at one of its steps, and which crashes at another."""
 
     def __init__(self, cancel_at: int, crash_at: int | None) -> None:
         self.parts, self.cancel_at, self.crash_at = Parts(QuickComfyUI()), cancel_at, crash_at
-        [self.job_id] = late(self.parts)
+        [self.job_id] = accept_jobs(self.parts)
         self.outcome, self.steps = "", 0
         watch(self.parts.comfyui, "find", "events", "submit", "follow", "image", step=self.step)
         watch(self.parts.images, "put", step=self.step)
@@ -38,7 +38,7 @@ class Race:
         while is_working:
             try:
                 is_working = workers.work()
-            except Crash:  # its message comes again when the lease has ended
+            except Crash:  # its message is delivered again after the visibility timeout
                 self.parts.queue.sent.append((self.job_id, 540))
         self.crash_at = None
         self.cancel()
@@ -66,7 +66,7 @@ class Race:
 @given(cancel_at=st.integers(1, 24), crash_at=st.integers(1, 24) | st.none())
 @example(cancel_at=99, crash_at=None)
 @example(cancel_at=99, crash_at=9)
-def test_whenever_a_job_is_canceled_it_has_one_end_and_leaves_nothing(
+def test_a_job_that_is_canceled_at_any_step_ends_once_and_leaves_nothing(
     aws: None, cancel_at: int, crash_at: int | None
 ) -> None:
     race = Race(cancel_at, crash_at)

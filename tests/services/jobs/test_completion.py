@@ -1,4 +1,4 @@
-"""Beside every image lies how it was made; a job has succeeded only when both are stored."""
+"""Every image is stored with its provenance; a job succeeds only when both are stored."""
 
 import json
 from hashlib import sha256
@@ -15,11 +15,11 @@ ENDED_AT = 1_800_000_004.25
 
 
 def provenance(parts: Parts, job: Job, index: int = 0) -> Any:
-    """Read what is stored beside an image."""
+    """Return the stored provenance of an image."""
     return json.loads(parts.images.provenance[f"images/{job.id}/{index}.json"])
 
 
-def test_all_that_it_takes_to_make_an_image_again_is_kept(parts: Parts) -> None:
+def test_provenance_holds_all_that_is_needed_to_make_the_image_again(parts: Parts) -> None:
     parts.comfyui.ends = [Finished(SAVED, None, 2.0, ENDED_AT)]
     [job] = parts.submit(post_id="42")
     assert job.status == "succeeded"
@@ -56,18 +56,18 @@ def test_all_that_it_takes_to_make_an_image_again_is_kept(parts: Parts) -> None:
     }
 
 
-def test_every_image_of_a_run_has_its_own(parts: Parts) -> None:
+def test_every_image_of_an_execution_has_its_own_provenance(parts: Parts) -> None:
     files = [ImageFile(f"a_0000{number}_.png", "", "output") for number in (1, 2)]
     parts.comfyui.ends = [Finished({"9": files})]
     [job] = parts.submit()
     assert [each["provenance"] for each in job.images] == [*parts.images.provenance]
     for index in (0, 1):
-        told = provenance(parts, job, index)
-        assert told["image_id"] == job.images[index]["id"] == f"{job.id}-{index}"
-        assert told["output"]["index"] == index
+        found = provenance(parts, job, index)
+        assert found["image_id"] == job.images[index]["id"] == f"{job.id}-{index}"
+        assert found["output"]["index"] == index
 
 
-def test_a_job_without_its_provenance_has_not_succeeded(parts: Parts) -> None:
+def test_a_job_succeeds_only_when_its_provenance_is_stored(parts: Parts) -> None:
     parts.images.provenance_failures = 1
     [job] = parts.submit(wait_seconds=0)
     assert parts.work(job.id).status_reason == "the image could not be stored"
@@ -76,7 +76,7 @@ def test_a_job_without_its_provenance_has_not_succeeded(parts: Parts) -> None:
     assert (parts.comfyui.submitted, parts.images.puts) == ([f"{job.id}-1"], 2)
 
 
-def test_what_is_stored_again_is_the_same(parts: Parts) -> None:
+def test_provenance_that_is_stored_again_is_the_same(parts: Parts) -> None:
     [job] = parts.submit()
     before = dict(parts.images.provenance)
     parts.clock.advance(100)
@@ -86,19 +86,19 @@ def test_what_is_stored_again_is_the_same(parts: Parts) -> None:
     assert parts.images.provenance == before
 
 
-def test_the_graph_is_the_one_that_comfyui_ran(parts: Parts) -> None:
+def test_provenance_holds_the_graph_that_comfyui_executed(parts: Parts) -> None:
     ran = {"1": {"class_type": "Older", "inputs": {}}}
     parts.comfyui.ends = [Finished(SAVED, graph=ran)]
     [job] = parts.submit()
     assert provenance(parts, job)["workflow"] == ran
 
 
-def test_the_attempt_that_made_the_image_is_named(parts: Parts) -> None:
+def test_provenance_names_the_attempt_that_made_the_image(parts: Parts) -> None:
     parts.comfyui.ends = [None]
     [job] = parts.submit()
-    told = provenance(parts, job)
-    assert told["attempt_id"] == f"{job.id}-2"
-    assert told["workflow"] == parts.comfyui.graphs[1]
+    found = provenance(parts, job)
+    assert found["attempt_id"] == f"{job.id}-2"
+    assert found["workflow"] == parts.comfyui.graphs[1]
 
 
 def made_with(parts: Parts) -> Any:
@@ -106,7 +106,7 @@ def made_with(parts: Parts) -> Any:
     return provenance(parts, job)["made_with"]
 
 
-def test_a_comfyui_is_asked_once_in_each_of_its_lives(parts: Parts) -> None:
+def test_comfyui_is_asked_for_its_versions_once_after_each_start(parts: Parts) -> None:
     record = InstanceRecord.read("i-1")
     record.became_ready(now=1)
     for _ in range(2):
@@ -119,14 +119,14 @@ def test_a_comfyui_is_asked_once_in_each_of_its_lives(parts: Parts) -> None:
     assert parts.comfyui.asked_for_software == 2
 
 
-def test_what_comfyui_does_not_tell_holds_up_no_image(parts: Parts) -> None:
+def test_an_image_is_stored_even_if_comfyui_does_not_return_its_versions(parts: Parts) -> None:
     parts.comfyui.software_is = None
     assert made_with(parts)["comfyui"] is None
     parts.comfyui.software_is = Software("0.4.0", None, None)
     assert made_with(parts)["comfyui"] == "0.4.0"
 
 
-def test_a_prompt_of_any_text_is_kept_as_it_is(parts: Parts) -> None:
+def test_provenance_holds_the_prompt_unchanged(parts: Parts) -> None:
     text = '雪 🦊 "quoted" \\ \x00\n é'
     [job] = parts.submit(request=GenerateRequest(prompt=text))
     assert provenance(parts, job)["parameters"]["prompt"] == text

@@ -1,4 +1,4 @@
-"""What a failure at the deadline tells: what the job waited for all the time."""
+"""The error of a job at its deadline says what the job waited for."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,11 +9,9 @@ from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
 from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.fleet.start_series import StartSeries
 from tests.services.fakes import Parts
-from tests.services.workers import late, waiting_for
+from tests.services.workers import accept_jobs, request_expiring_in
 
-ALL = 3600
-
-
+HOUR_SECONDS = 3600
 BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 
@@ -22,42 +20,42 @@ def no_gpu(parts: Parts) -> None:
 
 
 def no_answer(parts: Parts) -> None:
-    def lose_it() -> None:
+    def time_out() -> None:
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
     def find(attempt_id: str, seconds: float = 5) -> State:
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
-    parts.comfyui.on_submit, parts.comfyui.find = lose_it, find  # type: ignore[method-assign]
+    parts.comfyui.on_submit, parts.comfyui.find = time_out, find  # type: ignore[method-assign]
 
 
 def no_store(parts: Parts) -> None:
     parts.images.failures = 10**6
 
 
-def an_error_of_ours(parts: Parts) -> None:
-    def break_down() -> None:
+def an_internal_error(parts: Parts) -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    parts.fleet.observe_serving = break_down
+    parts.fleet.observe_serving = fail
 
 
 CAUSES = {
     "the GPU instance is booting": ("expired", no_gpu),
     "did not answer": ("comfyui_unreachable", no_answer),
     "could not be stored": ("store_failed", no_store),
-    "an internal error": ("expired", an_error_of_ours),
+    "an internal error": ("expired", an_internal_error),
 }
 
 
 @pytest.mark.parametrize(("reason", "how"), CAUSES.items(), ids=CAUSES)
-def test_a_failure_at_the_deadline_tells_what_was_waited_for(
+def test_a_failure_at_the_deadline_says_what_the_job_waited_for(
     aws: None, reason: str, how: tuple[str, Callable[[Parts], None]]
 ) -> None:
     parts, (code, cause) = Parts(), how
     cause(parts)
-    [job_id] = late(parts, request=waiting_for(ALL))
-    end = parts.clock() + ALL
+    [job_id] = accept_jobs(parts, request=request_expiring_in(HOUR_SECONDS))
+    end = parts.clock() + HOUR_SECONDS
     while parts.clock() < end:
         with suppress(ZeroDivisionError):
             parts.work(job_id)
@@ -67,13 +65,15 @@ def test_a_failure_at_the_deadline_tells_what_was_waited_for(
     assert reason in job.error["message"]
 
 
-def test_who_stands_in_the_queue_is_told_what_keeps_those_before_it(aws: None) -> None:
+def test_a_queued_job_that_expires_says_why_no_gpu_started(aws: None) -> None:
     parts = Parts()
-    [job_id] = late(parts, request=waiting_for(ALL))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(HOUR_SECONDS))
     series = StartSeries.read(now=parts.clock())
     assert series.claim(now=parts.clock(), until=parts.clock() + 30)
-    series.put_off("waiting for GPU capacity: EC2 has none", until=parts.clock() + ALL + 60)
-    parts.clock.advance(ALL + 1)
+    series.put_off(
+        "waiting for GPU capacity: EC2 has none", until=parts.clock() + HOUR_SECONDS + 60
+    )
+    parts.clock.advance(HOUR_SECONDS + 1)
     job = parts.work(job_id)
     assert (job.status, job.error["code"]) == ("failed", "expired")
     assert "EC2 has none" in job.error["message"]

@@ -1,4 +1,4 @@
-"""The two deadlines of a job, what its failure tells then, and the lease of each driver."""
+"""The two deadlines of a job: to get a slot, and to end its execution."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from tests.services.fakes import Parts
 from tests.services.workers import (
     HungComfyUI,
     SlowComfyUI,
+    accept_jobs,
     acquire_slot,
-    late,
+    request_expiring_in,
     slot_holders,
-    waiting_for,
     work_all,
 )
 
-RUN, ALL = config.execution_deadline_seconds, 3600
+EXECUTION_SECONDS, HOUR_SECONDS = config.execution_deadline_seconds, 3600
 BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 
@@ -37,7 +37,7 @@ def parts(aws: None, gpu: HungComfyUI) -> Parts:
 
 
 def work_on(parts: Parts, job_id: str, *, seconds: float) -> Job:
-    """Have workers look at a job every minute for so long."""
+    """Have a worker process the job every minute for so long, and once more at the end."""
     end = parts.clock() + seconds
     while parts.clock() < end:
         parts.work(job_id)
@@ -45,23 +45,23 @@ def work_on(parts: Parts, job_id: str, *, seconds: float) -> Job:
     return parts.work(job_id)
 
 
-def test_a_run_that_never_ends_fails_so_long_after_a_gpu_took_it(
+def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
-    [job_id] = late(parts)
-    assert work_on(parts, job_id, seconds=RUN - 1).is_open
+    [job_id] = accept_jobs(parts)
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).is_open
     parts.clock.advance(1)
     job = parts.work(job_id)
     assert (job.status, job.error["code"]) == ("failed", "deadline_exceeded")
-    assert f"{RUN // 60} minutes on a GPU" in job.error["message"]
+    assert f"{EXECUTION_SECONDS // 60} minutes on a GPU" in job.error["message"]
     assert gpu.dropped == [f"{job_id}-1"]
     assert not isinstance(gpu.known.get(f"{job_id}-1"), Waiting)
 
 
-def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next(parts: Parts) -> None:
-    *ids, waiting = late(parts, config.slots_per_gpu + 1)
+def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) -> None:
+    *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
-    work_on(parts, ids[0], seconds=RUN - 60)
+    work_on(parts, ids[0], seconds=EXECUTION_SECONDS - 60)
     parts.work(waiting)
     parts.queue.take()
     assert work_on(parts, ids[0], seconds=60).status == "failed"
@@ -69,17 +69,17 @@ def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next(parts: Parts) -> N
     assert parts.queue.take()[-1:] == [(waiting, 0)]
 
 
-def test_nobody_follows_a_run_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
-    [job_id] = late(parts)
-    taken_at = parts.clock()
-    work_on(parts, job_id, seconds=RUN)
-    assert max(gpu.untils) == taken_at + RUN
+def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
+    [job_id] = accept_jobs(parts)
+    began = parts.clock()
+    work_on(parts, job_id, seconds=EXECUTION_SECONDS)
+    assert max(gpu.untils) == began + EXECUTION_SECONDS
 
 
-def test_the_time_in_the_queue_is_not_the_time_on_a_gpu(parts: Parts, gpu: HungComfyUI) -> None:
-    *ids, waiting = late(parts, config.slots_per_gpu + 1)
+def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: HungComfyUI) -> None:
+    *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, ids)
-    parts.clock.advance(RUN)
+    parts.clock.advance(EXECUTION_SECONDS)
     assert parts.work(waiting).is_open
     for job_id in ids:
         gpu.end(job_id)
@@ -88,25 +88,25 @@ def test_the_time_in_the_queue_is_not_the_time_on_a_gpu(parts: Parts, gpu: HungC
         Job.find(job_id).cancel({"code": "canceled"}, now=parts.clock())
     parts.dispatcher.repair()
     assert parts.work(waiting).status == "running"
-    assert work_on(parts, waiting, seconds=RUN - 1).status == "running"
+    assert work_on(parts, waiting, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, waiting, seconds=1).status == "failed"
 
 
-def test_the_time_on_a_gpu_begins_anew_when_another_has_to_boot(parts: Parts) -> None:
-    [job_id] = late(parts)
-    work_on(parts, job_id, seconds=RUN - 60)
+def test_the_execution_deadline_begins_anew_when_another_gpu_boots(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
+    work_on(parts, job_id, seconds=EXECUTION_SECONDS - 60)
     parts.fleet.refusal = BOOTING
     parts.clock.advance(30)
     assert parts.work(job_id).status == "starting"
     parts.fleet.refusal = None
     parts.comfyui.known.clear()
     parts.clock.advance(120)
-    assert work_on(parts, job_id, seconds=RUN - 1).status == "running"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
 
 
-def test_a_run_that_was_out_of_sight_for_a_moment_goes_on_as_it_was(parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.refusal = BOOTING
     assert parts.work(job_id).status == "starting"
@@ -114,35 +114,35 @@ def test_a_run_that_was_out_of_sight_for_a_moment_goes_on_as_it_was(parts: Parts
     parts.clock.advance(2)
     job = parts.work(job_id)
     assert (job.status, job.queue, job.status_reason) == ("running", None, None)
-    assert work_on(parts, job_id, seconds=RUN).error["code"] == "deadline_exceeded"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).error["code"] == "deadline_exceeded"
 
 
-def test_the_time_on_a_gpu_begins_anew_when_another_is_waited_for(aws: None) -> None:
+def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.gone.add("i-1")
     others = [f"other {number}" for number in range(config.slots_per_gpu)]
     for other in others:
-        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + ALL}
+        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + HOUR_SECONDS}
         Job.new(other, now=parts.clock(), **known).save()
         acquire_slot(other, "i-2")
     assert parts.work(job_id).status == "queued"
-    parts.clock.advance(RUN)
+    parts.clock.advance(EXECUTION_SECONDS)
     for other in others:
         InstanceRecord("i-2").release_slot(other)
     assert parts.work(job_id).status == "running"
 
 
-def test_a_job_whose_turn_never_comes_fails_in_the_end(parts: Parts, gpu: HungComfyUI) -> None:
-    ids = late(parts, config.slots_per_gpu + 1, request=waiting_for(ALL))
+def test_a_job_that_never_gets_a_slot_expires(parts: Parts, gpu: HungComfyUI) -> None:
+    ids = accept_jobs(parts, config.slots_per_gpu + 1, request=request_expiring_in(HOUR_SECONDS))
     work_all(parts, ids)
     for job_id in ids[:-1]:
         InstanceRecord("i-1").release_slot(job_id)
-        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 2 * ALL}
+        known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 2 * HOUR_SECONDS}
         Job.new(f"other {job_id}", now=parts.clock(), **known).save()
         acquire_slot(f"other {job_id}")
-    job = work_on(parts, ids[-1], seconds=ALL)
+    job = work_on(parts, ids[-1], seconds=HOUR_SECONDS)
     assert (job.status, job.error["code"]) == ("failed", "expired")
     assert "no GPU within 1 hour;" in job.error["message"]
     assert "waiting for a free slot" in job.error["message"]
@@ -155,37 +155,37 @@ def test_a_job_waits_for_a_slot_for_as_long_as_its_request_says(
     parts: Parts, asked: Any, seconds: int
 ) -> None:
     parts.fleet.refusal = BOOTING
-    [job_id] = late(parts, request=GenerateRequest(prompt="a fox", expires_in_seconds=asked))
+    [job_id] = accept_jobs(parts, request=GenerateRequest(prompt="a fox", expires_in_seconds=asked))
     parts.clock.advance(seconds - 1)
     assert parts.work(job_id).is_open
     parts.clock.advance(2)
     assert parts.work(job_id).error["code"] == "expired"
 
 
-def test_a_job_that_has_its_slot_in_time_is_bounded_by_the_runs_deadline_alone(
+def test_a_job_that_gets_a_slot_in_time_has_only_the_execution_deadline(
     parts: Parts,
 ) -> None:
-    [job_id] = late(parts, request=waiting_for(60))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(60))
     parts.clock.advance(59)
-    assert work_on(parts, job_id, seconds=RUN - 1).status == "running"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
 
 
-def test_a_job_that_loses_its_slot_after_it_could_wait_has_the_time_of_a_run(
+def test_a_job_that_loses_its_slot_late_expires_at_the_execution_deadline(
     parts: Parts,
 ) -> None:
-    [job_id] = late(parts, request=waiting_for(60))
+    [job_id] = accept_jobs(parts, request=request_expiring_in(60))
     parts.work(job_id)
     parts.clock.advance(100)
     parts.fleet.refusal = BOOTING
-    assert work_on(parts, job_id, seconds=RUN - 101).status == "starting"
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 101).status == "starting"
     assert work_on(parts, job_id, seconds=1).error["code"] == "expired"
 
 
-def test_a_run_that_cannot_be_stopped_at_its_deadline_shows_that_comfyui_is_broken(
+def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_unhealthy(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     gpu.is_stuck = True
-    [job_id] = late(parts)
-    assert work_on(parts, job_id, seconds=RUN).status == "failed"
+    [job_id] = accept_jobs(parts)
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).status == "failed"
     assert InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"

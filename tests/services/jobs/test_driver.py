@@ -1,4 +1,4 @@
-"""The state machine of a job, driven through every turn it can take."""
+"""The state machine of a job, along every path."""
 
 from collections.abc import Callable
 
@@ -104,7 +104,7 @@ def test_a_finished_job_is_never_driven_again(advance: Advance, comfyui: FakeCom
 
 
 def test_two_drivers_never_drive_one_job(driver: Driver, clock: Clock, job: Job) -> None:
-    job.claim("somebody else's lease", now=clock(), until=clock() + 60)
+    job.claim("another driver's lease", now=clock(), until=clock() + 60)
     with pytest.raises(JobBusy):
         driver.advance(Job.find(job.id), until=clock() + 60)
 
@@ -117,7 +117,7 @@ def test_a_dead_driver_is_replaced_when_its_lease_ends(
     assert advance().status == "succeeded"
 
 
-def test_a_job_waits_for_a_gpu_and_says_so(
+def test_a_job_that_waits_for_a_gpu_says_so_in_its_status(
     advance: Advance, fleet: FakeFleet, clock: Clock
 ) -> None:
     fleet.refusal = GpuNotReady("the GPU instance is booting", retry_seconds=2)
@@ -127,7 +127,9 @@ def test_a_job_waits_for_a_gpu_and_says_so(
     assert job.lease is None
 
 
-def test_a_job_that_waited_goes_on(advance: Advance, fleet: FakeFleet, clock: Clock) -> None:
+def test_a_job_that_waited_for_a_gpu_succeeds_when_it_is_ready(
+    advance: Advance, fleet: FakeFleet, clock: Clock
+) -> None:
     fleet.refusal = GpuNotReady("the GPU instance is booting", retry_seconds=2)
     advance()
     fleet.refusal = None
@@ -136,7 +138,7 @@ def test_a_job_that_waited_goes_on(advance: Advance, fleet: FakeFleet, clock: Cl
     assert (job.status, job.status_reason) == ("succeeded", None)
 
 
-def test_a_run_that_outlasts_its_driver_is_followed_by_the_next(
+def test_an_execution_that_outlasts_its_driver_is_followed_by_the_next_driver(
     advance: Advance, comfyui: FakeComfyUI
 ) -> None:
     comfyui.ends = [Waiting(0), Finished(SAVED)]
@@ -145,7 +147,9 @@ def test_a_run_that_outlasts_its_driver_is_followed_by_the_next(
     assert comfyui.submitted == ["01J-1"]
 
 
-def test_a_run_that_finished_unseen_is_only_fetched(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_an_execution_that_finished_without_a_driver_is_not_submitted_again(
+    advance: Advance, comfyui: FakeComfyUI
+) -> None:
     comfyui.ends = [Waiting(0)]
     advance()
     comfyui.known["01J-1"] = Finished(SAVED)
@@ -153,14 +157,16 @@ def test_a_run_that_finished_unseen_is_only_fetched(advance: Advance, comfyui: F
     assert comfyui.submitted == ["01J-1"]
 
 
-def test_a_forgotten_attempt_is_made_again(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_an_attempt_that_comfyui_forgot_is_made_again(
+    advance: Advance, comfyui: FakeComfyUI
+) -> None:
     comfyui.ends = [None, Finished(SAVED)]
     job = advance()
     assert comfyui.submitted == ["01J-1", "01J-2"]
     assert [each.reason for each in job.attempts] == ["first", "lost"]
 
 
-def test_an_attempt_that_never_ran_does_not_count(
+def test_an_attempt_that_was_never_executed_does_not_count(
     advance: Advance, comfyui: FakeComfyUI, fleet: FakeFleet
 ) -> None:
     fleet.queue_length = 3
@@ -175,7 +181,7 @@ def test_an_interrupted_attempt_is_made_again(advance: Advance, comfyui: FakeCom
     assert comfyui.submitted == ["01J-1", "01J-2"]
 
 
-def test_attempts_come_to_an_end(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_a_job_fails_after_three_lost_attempts(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [None, None, None]
     job = advance()
     assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
@@ -196,7 +202,7 @@ def test_a_submission_whose_answer_was_lost_is_looked_up_before_it_is_repeated(
     assert comfyui.submitted == ["01J-1"]
 
 
-def test_each_attempt_saves_under_a_name_of_its_own(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_each_attempt_has_its_own_filename_prefix(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [None]
     advance()
     prefixes = [graph["9"]["inputs"]["filename_prefix"] for graph in comfyui.graphs]
@@ -213,14 +219,16 @@ def test_a_failed_store_fetches_the_image_again_and_does_not_generate_it_again(
     assert (comfyui.submitted, images.puts) == (["01J-1"], 2)
 
 
-def test_an_image_that_vanished_is_generated_again(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_an_image_that_comfyui_lost_is_generated_again(
+    advance: Advance, comfyui: FakeComfyUI
+) -> None:
     gone = Finished({"9": [ImageFile("gone.png", "darkroom", "output")]})
     comfyui.ends, comfyui.lost_files = [gone, Finished(SAVED)], {"gone.png"}
     assert advance().status == "succeeded"
     assert comfyui.submitted == ["01J-1", "01J-2"]
 
 
-def test_a_rejected_workflow_names_the_field_and_is_not_tried_again(
+def test_a_rejected_workflow_names_the_field_and_is_not_retried(
     advance: Advance, comfyui: FakeComfyUI
 ) -> None:
     def refuse() -> None:
@@ -253,13 +261,13 @@ def test_a_failure_in_comfyui_ends_the_job_with_its_code(
     assert job.images == []
 
 
-def test_a_run_without_an_image_is_a_failure(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_a_job_whose_execution_makes_no_image_fails(advance: Advance, comfyui: FakeComfyUI) -> None:
     preview = Finished({"9": [ImageFile("p.png", "", "temp")]})
     comfyui.ends = [preview]
     assert advance().error["code"] == "no_image"
 
 
-def test_images_of_other_nodes_are_not_taken(advance: Advance, comfyui: FakeComfyUI) -> None:
+def test_images_of_other_nodes_are_not_stored(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [Finished({**SAVED, "77": [ImageFile("other.png", "", "output")]})]
     assert len(advance().images) == 1
 
@@ -290,10 +298,10 @@ def test_a_driver_that_lost_its_lease_changes_nothing(
 def test_an_unexpected_error_leaves_the_job_to_the_next_driver(
     advance: Advance, comfyui: FakeComfyUI, clock: Clock
 ) -> None:
-    def break_down() -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    comfyui.on_submit = break_down
+    comfyui.on_submit = fail
     with pytest.raises(ZeroDivisionError):
         advance()
     comfyui.on_submit = lambda: None

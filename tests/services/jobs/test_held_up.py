@@ -1,4 +1,4 @@
-"""A job that waits in ComfyUI's queue behind a run that shows no life."""
+"""A job that waits in ComfyUI's queue behind an execution that makes no progress."""
 
 from typing import Any
 
@@ -9,36 +9,38 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
 from tests.services.fakes import FakeComfyUI, Parts
-from tests.services.workers import Workers, late
+from tests.services.workers import Workers, accept_jobs
 
 DEAD = "01DEAD-1"
 
 
-class HeldUp(FakeComfyUI):
-    """Stands still at another's run for some looks, and then makes every image."""
+class HeldUpComfyUI(FakeComfyUI):
+    """Is stuck at another attempt for `stuck_calls` calls of `follow`, then makes every image."""
 
-    looks = 0
+    stuck_calls = 0
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        if self.looks:
-            self.looks -= 1
+        if self.stuck_calls:
+            self.stuck_calls -= 1
             raise NoProgress("no progress for 300 seconds", attempt_id=DEAD)
         return super().follow(attempt_id, events, until=until, report=report)
 
 
 @pytest.fixture
-def comfyui() -> HeldUp:
-    return HeldUp()
+def comfyui() -> HeldUpComfyUI:
+    return HeldUpComfyUI()
 
 
 @pytest.fixture
-def parts(aws: None, comfyui: HeldUp) -> Parts:
+def parts(aws: None, comfyui: HeldUpComfyUI) -> Parts:
     return Parts(comfyui)
 
 
-def test_the_dead_run_is_dropped_and_the_job_waits_on(parts: Parts, comfyui: HeldUp) -> None:
-    comfyui.looks = 1
-    [job_id] = late(parts)
+def test_an_execution_without_progress_is_dropped_and_the_job_behind_it_waits(
+    parts: Parts, comfyui: HeldUpComfyUI
+) -> None:
+    comfyui.stuck_calls = 1
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert (comfyui.dropped, job.is_open, job.end_reason) == ([DEAD], True, None)
     assert InstanceRecord.read("i-1").unhealthy_attempt is None
@@ -46,19 +48,21 @@ def test_the_dead_run_is_dropped_and_the_job_waits_on(parts: Parts, comfyui: Hel
     assert comfyui.submitted == [f"{job_id}-1"]
 
 
-def test_a_run_that_cannot_be_dropped_is_the_one_that_is_suspect(
-    parts: Parts, comfyui: HeldUp
+def test_an_execution_that_cannot_be_dropped_marks_the_instance_unhealthy(
+    parts: Parts, comfyui: HeldUpComfyUI
 ) -> None:
-    comfyui.looks, comfyui.is_stuck = 1, True
-    [job_id] = late(parts)
+    comfyui.stuck_calls, comfyui.is_stuck = 1, True
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert InstanceRecord.read("i-1").unhealthy_attempt == DEAD
     assert (job.is_open, job.end_reason) == (True, "held_up")
 
 
-def test_who_was_held_up_by_others_loses_no_attempt(parts: Parts, comfyui: HeldUp) -> None:
-    comfyui.looks, comfyui.is_stuck = 6, True
-    [job_id] = late(parts)
+def test_attempts_that_another_execution_held_up_do_not_count(
+    parts: Parts, comfyui: HeldUpComfyUI
+) -> None:
+    comfyui.stuck_calls, comfyui.is_stuck = 6, True
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     while Job.find(job_id).is_open:
         assert workers.work()

@@ -1,4 +1,4 @@
-"""A driver that sleeps past its lease submits nothing, as another may have taken over."""
+"""A driver whose lease has ended submits nothing, as another driver may have the job."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
-from tests.services.workers import HungComfyUI, Workers, late
+from tests.services.workers import HungComfyUI, Workers, accept_jobs
 
 
 @pytest.fixture
@@ -19,37 +19,37 @@ def parts(aws: None, gpu: HungComfyUI) -> Parts:
     return Parts(gpu)
 
 
-def test_a_driver_that_sleeps_past_its_lease_writes_no_attempt_down(
+def test_a_driver_that_pauses_past_its_lease_writes_no_attempt(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
     servers = parts.fleet.observe_serving
 
-    def sleep_long() -> Any:
+    def pause() -> Any:
         parts.fleet.observe_serving = servers
         parts.clock.advance(100)
         return servers()
 
-    parts.fleet.observe_serving = sleep_long
-    [job_id] = late(parts)
+    parts.fleet.observe_serving = pause
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert (job.attempts, gpu.submitted, job.is_open) == ([], [], True)
     assert parts.work(job_id).status == "running"
 
 
 @pytest.mark.parametrize(("seconds", "submitted"), [(22, 1), (24, 0), (100, 0)])
-def test_a_driver_that_sleeps_to_the_end_of_its_lease_submits_nothing(
+def test_a_driver_submits_only_if_its_lease_lasts_for_the_submission(
     parts: Parts, gpu: HungComfyUI, seconds: int, submitted: int
 ) -> None:
     """The lease is 30 s, and a submission may take 7."""
     events = gpu.events
 
-    def sleep_long(attempt_id: str) -> Any:
+    def pause(attempt_id: str) -> Any:
         gpu.events = events  # type: ignore[method-assign]
         parts.clock.advance(seconds)
         return events(attempt_id)
 
-    gpu.events = sleep_long  # type: ignore[method-assign]
-    [job_id] = late(parts)
+    gpu.events = pause  # type: ignore[method-assign]
+    [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
     assert ([each.id for each in job.attempts], len(gpu.submitted)) == ([f"{job_id}-1"], submitted)
     workers = Workers(parts)

@@ -1,4 +1,4 @@
-"""A key's images of the day: never more than the limit, and a request gets the job it has."""
+"""The daily limit of a key is exact; a repeated request gets its job even at the limit."""
 
 import pytest
 from pynamodb.exceptions import UpdateError
@@ -22,8 +22,10 @@ def stored() -> int:
     return len(list(Job.scan(Job.status.exists())))
 
 
-def test_a_request_whose_twin_has_the_last_image_of_the_day_gets_its_job(parts: Parts) -> None:
-    # By the twin, which is about to be stored.
+def test_a_request_at_the_limit_gets_the_job_of_a_concurrent_request_with_its_key(
+    parts: Parts,
+) -> None:
+    # The twin has counted its image, and its job is about to be stored.
     allowance_of("k", 1).take(Work(1, 1), now=parts.clock())
     twin: list[Job] = []
 
@@ -38,7 +40,9 @@ def test_a_request_whose_twin_has_the_last_image_of_the_day_gets_its_job(parts: 
     assert (stored(), counted(parts)) == (1, 1)
 
 
-def test_a_request_over_the_limit_looks_for_a_second_and_is_refused(parts: Parts) -> None:
+def test_a_request_over_the_limit_is_refused_after_looking_for_its_job_for_a_second(
+    parts: Parts,
+) -> None:
     began, allowance = parts.clock(), allowance_of("k", 1)
     allowance.take(Work(1, 1), now=began)
     with pytest.raises(TooManyRequests):
@@ -49,7 +53,7 @@ def test_a_request_over_the_limit_looks_for_a_second_and_is_refused(parts: Parts
     assert parts.clock() - began == pytest.approx(1), "without a key there is nothing to look for"
 
 
-def test_a_lost_race_gives_its_images_back(parts: Parts) -> None:
+def test_a_request_that_another_with_its_key_overtakes_gives_its_images_back(parts: Parts) -> None:
     twin: list[Job] = []
     check = parts.fleet.check
 
@@ -57,13 +61,13 @@ def test_a_lost_race_gives_its_images_back(parts: Parts) -> None:
         parts.fleet.check = check
         twin.extend(parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9)))
 
-    parts.fleet.check = submit_the_twin  # after the first has looked for its key
+    parts.fleet.check = submit_the_twin  # after the first request has looked for its key
     [job] = parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9))
     assert job.id == twin[0].id
     assert (stored(), counted(parts)) == (1, 1)
 
 
-def test_a_conflict_of_keys_gives_its_images_back(parts: Parts) -> None:
+def test_an_idempotency_conflict_gives_the_images_back(parts: Parts) -> None:
     check = parts.fleet.check
 
     def use_the_key() -> None:
@@ -77,7 +81,7 @@ def test_a_conflict_of_keys_gives_its_images_back(parts: Parts) -> None:
     assert (stored(), counted(parts)) == (1, 1)
 
 
-def test_images_whose_count_is_not_answered_stay_counted_once(parts: Parts) -> None:
+def test_images_stay_counted_once_if_dynamodb_does_not_answer(parts: Parts) -> None:
     with lost_answer("work:k"), pytest.raises(Unanswered):
         parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
     assert (stored(), counted(parts)) == (0, 1)
@@ -86,7 +90,7 @@ def test_images_whose_count_is_not_answered_stay_counted_once(parts: Parts) -> N
         parts.submit(wait_seconds=0, allowance=allowance_of("k", 2))
 
 
-def test_images_are_given_back_once(parts: Parts) -> None:
+def test_images_are_given_back_once_if_dynamodb_does_not_answer(parts: Parts) -> None:
     allowance = allowance_of("k", 3)
     allowance.take(Work(3, 1), now=parts.clock())
     with lost_answer("work:k"):
@@ -95,7 +99,7 @@ def test_images_are_given_back_once(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "same"])
-def test_a_job_that_dynamodb_has_no_time_for_costs_nothing(
+def test_a_request_whose_jobs_dynamodb_does_not_store_counts_no_images(
     parts: Parts, key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table, "sleep", parts.clock.advance)
@@ -110,7 +114,7 @@ def test_a_job_that_dynamodb_has_no_time_for_costs_nothing(
     parts.submit(**wanted)
 
 
-def test_a_request_that_finds_no_turn_costs_nothing(parts: Parts) -> None:
+def test_a_request_that_gets_no_virtual_start_time_counts_no_images(parts: Parts) -> None:
     with (
         refused("caller:", error("AccessDeniedException", "UpdateItem")),
         pytest.raises(UpdateError),
@@ -119,7 +123,7 @@ def test_a_request_that_finds_no_turn_costs_nothing(parts: Parts) -> None:
     assert (stored(), counted(parts)) == (0, 0)
 
 
-def test_a_repeated_request_costs_nothing(parts: Parts) -> None:
+def test_a_repeated_request_counts_its_images_once(parts: Parts) -> None:
     wanted = {"wait_seconds": 0, "key": "same", "allowance": allowance_of("k", 1)}
     ids = {parts.submit(**wanted)[0].id for _ in range(3)}
     assert (len(ids), counted(parts)) == (1, 1)

@@ -1,4 +1,4 @@
-"""One key with a thousand connections: all are accepted, and none waits for the others."""
+"""A thousand concurrent requests of one key are all accepted, and none waits for the others."""
 
 import pytest
 
@@ -19,18 +19,21 @@ def clock(aws: None) -> VirtualClock:
 def test_a_thousand_requests_of_one_key_at_once_are_all_accepted_in_time(
     clock: VirtualClock,
 ) -> None:
-    taken, calls = accept_at_once(clock, 1000, limit=1000)
-    assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 1000
-    assert max(taken) < 10 * CALL_SECONDS < config.longest_wait_seconds
-    assert calls["UpdateItem"] <= 1000 + 3 * 1000  # of images, and of turns
+    seconds, calls = accept_at_once(clock, 1000, limit=1000)
+    assert len(seconds) == len(list(Job.scan(Job.status.exists()))) == 1000
+    assert max(seconds) < 10 * CALL_SECONDS < config.longest_wait_seconds
+    # One write counts a request's images, and up to three take its virtual start time.
+    assert calls["UpdateItem"] <= 1000 + 3 * 1000
 
 
-def test_no_more_are_accepted_at_once_than_the_key_may_have(clock: VirtualClock) -> None:
-    taken, _ = accept_at_once(clock, 40, limit=7)
-    assert len(taken) == len(list(Job.scan(Job.status.exists()))) == 7
+def test_no_more_requests_are_accepted_at_once_than_the_limit_of_the_key(
+    clock: VirtualClock,
+) -> None:
+    seconds, _ = accept_at_once(clock, 40, limit=7)
+    assert len(seconds) == len(list(Job.scan(Job.status.exists()))) == 7
 
 
-def test_accepting_costs_the_same_before_a_long_queue(clock: VirtualClock) -> None:
+def test_accepting_a_job_takes_no_more_calls_when_the_queue_is_long(clock: VirtualClock) -> None:
     _, first = accept_at_once(clock, 1, limit=1000)
     accept_at_once(clock, 300, limit=1000)
     _, last = accept_at_once(clock, 1, limit=1000)
@@ -40,10 +43,10 @@ def test_accepting_costs_the_same_before_a_long_queue(clock: VirtualClock) -> No
 @pytest.mark.parametrize(
     ("others", "writes"), [([], 2), (["me"], 2), (["me", "you"], 2), (["you"], 3)]
 )
-def test_an_asynchronous_accept_takes_five_calls(
+def test_accepting_an_asynchronous_job_takes_six_calls(
     clock: VirtualClock, others: list[str], writes: int
 ) -> None:
-    """Or six, for an owner that has no job in a queue of others."""
+    """Or seven, if the queue has jobs of other owners only."""
     parts = Parts(clock=clock)
     for owner in others:
         parts.submit(wait_seconds=0, owner=owner)
@@ -52,7 +55,7 @@ def test_an_asynchronous_accept_takes_five_calls(
         parts.submit(wait_seconds=0, **wanted)
     assert dynamodb.calls == {
         "GetItem": 1,
-        "Query": 2,  # of the settings, and of the head of the queue
-        "UpdateItem": writes,  # of the images, and of the turn
+        "Query": 2,  # for the settings, and for the head of the queue
+        "UpdateItem": writes,  # to count the images, and to take a virtual start time
         "TransactWriteItems": 1,
     }

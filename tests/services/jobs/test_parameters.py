@@ -1,4 +1,4 @@
-"""How the parameters of an image are put together: pure rules, for every input."""
+"""How the parameters of an image are composed, for any input."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_without_a_style_the_prompt_is_untouched(prompt: str) -> None:
 
 
 @given(prompt=st.text(min_size=1), before=st.text("ab{} "), after=st.text("ab{} "))
-def test_a_style_holds_the_prompt_to_the_letter(prompt: str, before: str, after: str) -> None:
+def test_a_style_inserts_the_prompt_unchanged(prompt: str, before: str, after: str) -> None:
     found = composed(prompt, template=f"{before}{{prompt}}{after}")["prompt"]
     assert found == f"{before}{prompt}{after}"
 
@@ -113,7 +113,7 @@ def test_a_styled_prompt_may_be_as_long_as_the_limit_and_no_longer() -> None:
     assert refused.value.field == "prompt"
 
 
-def test_settings_are_read_as_the_types_of_their_parameters() -> None:
+def test_settings_are_converted_to_the_types_of_their_parameters() -> None:
     settings = {"default_width": "640", "default_cfg_scale": "5", "default_sampler": "ddim"}
     found = defaults_from({"name": name, "value": value} for name, value in settings.items())
     assert found == {"width": 640, "cfg_scale": 5.0, "sampler": "ddim"}
@@ -124,7 +124,7 @@ other_names = texts.filter(lambda name: name not in DEFAULTS)
 
 
 @given(name=st.sampled_from(["width", "default_seed", "default_prompt"]) | other_names)
-def test_settings_of_other_names_are_no_defaults(name: str) -> None:
+def test_settings_with_other_names_set_no_defaults(name: str) -> None:
     assert defaults_from([{"name": name, "value": "64"}]) == {}
 
 
@@ -134,16 +134,18 @@ any_seed = st.integers(0, SEED_MAX)
 
 @example(first=0, count=1, random=5)
 @given(first=any_seed, count=counts, random=any_seed)
-def test_an_asked_seed_is_the_first_of_different_ones(first: int, count: int, random: int) -> None:
+def test_seeds_start_at_the_requested_seed_and_are_all_different(
+    first: int, count: int, random: int
+) -> None:
     found = seeds(first, count, random)
     assert found[0] == first
     assert len(set(found)) == len(found) == count
     assert all(0 <= seed <= SEED_MAX for seed in found)
 
 
-@given(count=counts, random=any_seed, left_open=st.sampled_from([-1, None]))
-def test_an_open_seed_is_random(count: int, random: int, left_open: int | None) -> None:
-    found = seeds(left_open, count, random)
+@given(count=counts, random=any_seed, no_seed=st.sampled_from([-1, None]))
+def test_a_seed_that_is_not_given_is_random(count: int, random: int, no_seed: int | None) -> None:
+    found = seeds(no_seed, count, random)
     assert found == seeds(random, count, 0)
     assert found[0] == random
 

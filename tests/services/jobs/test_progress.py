@@ -1,4 +1,4 @@
-"""What pollers see of a run, how often it is written, and when a run counts as dead."""
+"""The progress of an execution that pollers see, and how often it is written."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def step(value: int) -> dict[str, Any]:
     return {"value": value, "max": 20, "node": "3"}
 
 
-def test_progress_is_written_with_the_name_of_the_node(clock: Clock) -> None:
+def test_progress_names_the_class_of_the_node(clock: Clock) -> None:
     report = Reporter(driven(clock), clock)
     clock.advance(1)
     report.heard(step(7))
@@ -52,7 +52,7 @@ def test_progress_is_written_with_the_name_of_the_node(clock: Clock) -> None:
     assert (job.status, job.queue_position, job.progressed_at) == ("running", 0, clock())
 
 
-def test_a_node_that_is_not_ours_is_called_as_comfyui_calls_it(clock: Clock) -> None:
+def test_a_node_that_is_not_in_the_workflow_is_named_by_its_id(clock: Clock) -> None:
     report = Reporter(driven(clock), clock)
     clock.advance(1)
     report.heard({"value": 0, "max": 1, "node": "77:2"})
@@ -69,7 +69,7 @@ def test_progress_is_written_at_most_once_a_second(clock: Clock) -> None:
     assert Job.find("01J").progress["value"] > 150
 
 
-def test_what_has_not_changed_is_not_written(clock: Clock) -> None:
+def test_unchanged_progress_is_not_written_again(clock: Clock) -> None:
     job = driven(clock)
     report = Reporter(job, clock)
     clock.advance(1)
@@ -82,7 +82,7 @@ def test_what_has_not_changed_is_not_written(clock: Clock) -> None:
     assert job.count == 1
 
 
-def test_a_sign_of_life_without_progress_does_not_hide_the_progress(clock: Clock) -> None:
+def test_a_sign_of_life_without_progress_keeps_the_last_progress(clock: Clock) -> None:
     report = Reporter(driven(clock, position=1), clock)
     clock.advance(1)
     report.heard(step(3))
@@ -91,7 +91,7 @@ def test_a_sign_of_life_without_progress_does_not_hide_the_progress(clock: Clock
     assert Job.find("01J").progress["value"] == 3
 
 
-def test_the_position_in_the_queue_is_written_until_the_run_begins(clock: Clock) -> None:
+def test_the_position_in_the_queue_is_written_until_the_execution_begins(clock: Clock) -> None:
     report = Reporter(driven(clock, position=3), clock)
     for position, status in ((3, "queued"), (1, "queued"), (0, "running")):
         clock.advance(1)
@@ -100,7 +100,7 @@ def test_the_position_in_the_queue_is_written_until_the_run_begins(clock: Clock)
         assert (job.queue_position, job.status) == (position, status)
 
 
-def test_a_change_that_comes_too_soon_is_written_later(clock: Clock) -> None:
+def test_a_change_within_a_second_of_the_last_write_is_written_later(clock: Clock) -> None:
     report = Reporter(driven(clock, position=2), clock)
     clock.advance(0.5)
     report.seen(Waiting(1, "01J-1"), is_listening=True)
@@ -110,7 +110,7 @@ def test_a_change_that_comes_too_soon_is_written_later(clock: Clock) -> None:
     assert Job.find("01J").queue_position == 1
 
 
-def test_who_lost_the_job_is_told_at_the_next_write(clock: Clock) -> None:
+def test_a_driver_that_lost_its_lease_gets_an_error_at_the_next_write(clock: Clock) -> None:
     report = Reporter(driven(clock), clock)
     Job.find("01J").cancel({"code": "canceled"}, now=clock())
     clock.advance(1)
@@ -126,13 +126,13 @@ events = st.lists(
 
 @settings(max_examples=25)
 @given(events=events)
-def test_what_is_written_is_never_younger_than_a_second_and_never_lies(
+def test_progress_writes_are_a_second_apart_and_match_what_was_seen(
     aws: None,
     events: list[tuple[int, float, bool]],
 ) -> None:
     clock = Clock()
     job = driven(clock, position=3)
-    report, written_at, told = Reporter(job, clock), clock(), {3}
+    report, written_at, positions = Reporter(job, clock), clock(), {3}
     for position, seconds, is_heard in events:
         clock.advance(seconds)
         before, before_status = job.count, job.status
@@ -140,11 +140,11 @@ def test_what_is_written_is_never_younger_than_a_second_and_never_lies(
             report.heard(None)
         else:
             report.seen(Waiting(position, "01J-1"), is_listening=False)
-        told.add(0 if is_heard else position)
+        positions.add(0 if is_heard else position)
         if job.count > before:
             begins = before_status == "queued" and job.status == "running"
             assert begins or clock() - written_at >= 1
             written_at = clock()
     found = Job.find("01J")
-    assert found.queue_position in told
+    assert found.queue_position in positions
     assert (found.status == "running") == (found.queue_position == 0)

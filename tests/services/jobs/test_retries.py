@@ -1,4 +1,4 @@
-"""Attempts that went wrong: which are made again, how often, and what becomes of the old ones."""
+"""Attempts that failed: which are retried, how often, and what happens to the earlier ones."""
 
 from typing import Any
 
@@ -11,41 +11,41 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
 from tests.services.fakes import SAVED, FakeComfyUI, FakeFleet, Parts
-from tests.services.workers import Workers, late, slot_holders
+from tests.services.workers import Workers, accept_jobs, slot_holders
 
 OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"))
 GPU_FAILED = Finished({}, Failure("gpu_failed", "the GPU reported a fault"))
 NODE_FAILED = Finished({}, Failure("node_failed", "it went wrong"), 5.0)
-STALL = "no progress for 300 seconds"
+NO_PROGRESS = "no progress for 300 seconds"
 
 
-class Stalling(FakeComfyUI):
-    """Some of its runs show no life, the first ones."""
+class HangingComfyUI(FakeComfyUI):
+    """Makes no progress in its first `hangs` executions."""
 
-    stalls = 0
+    hangs = 0
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
-        if self.stalls:
-            self.stalls -= 1
-            raise NoProgress(STALL, attempt_id=attempt_id)
+        if self.hangs:
+            self.hangs -= 1
+            raise NoProgress(NO_PROGRESS, attempt_id=attempt_id)
         return super().follow(attempt_id, events, until=until, report=report)
 
 
 @pytest.fixture
 def parts(aws: None) -> Parts:
-    return Parts(Stalling())
+    return Parts(HangingComfyUI())
 
 
-def stalling(parts: Parts, runs: int = 1) -> Parts:
-    assert isinstance(parts.comfyui, Stalling)
-    parts.comfyui.stalls = runs
+def hanging(parts: Parts, executions: int = 1) -> Parts:
+    assert isinstance(parts.comfyui, HangingComfyUI)
+    parts.comfyui.hangs = executions
     return parts
 
 
 def ended(parts: Parts, *ends: object) -> Job:
-    """Have a job driven to its end, its attempts ending in these ways and then well."""
+    """Drive a job to its end; its attempts end in these ways, and the next one with an image."""
     parts.comfyui.ends = [*ends]  # type: ignore[list-item]
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     while workers.work():
         pass
@@ -61,7 +61,7 @@ def unhealthy_attempt(instance_id: str = "i-1") -> str | None:
     return found
 
 
-def test_a_gpu_out_of_memory_is_freed_and_the_job_tried_once_more(parts: Parts) -> None:
+def test_a_gpu_out_of_memory_is_freed_and_the_job_is_retried(parts: Parts) -> None:
     job = ended(parts, OUT_OF_MEMORY)
     assert (job.status, parts.comfyui.freed) == ("succeeded", 1)
     assert reasons(job) == ["first", "out_of_memory"]
@@ -75,7 +75,7 @@ def test_memory_is_freed_before_the_next_attempt(parts: Parts) -> None:
     assert freed == [0, 1]
 
 
-def test_a_job_that_is_too_large_for_the_gpu_fails(parts: Parts) -> None:
+def test_a_job_that_runs_out_of_memory_twice_fails(parts: Parts) -> None:
     job = ended(parts, OUT_OF_MEMORY, OUT_OF_MEMORY)
     assert (job.status, job.error["code"]) == ("failed", "out_of_memory")
     assert (len(parts.comfyui.submitted), parts.comfyui.freed) == (2, 1)
@@ -95,39 +95,39 @@ def test_memory_that_could_not_be_freed_is_freed_later(parts: Parts) -> None:
     assert len(parts.comfyui.submitted) == 2
 
 
-def test_a_fault_of_the_gpu_puts_its_instance_under_suspicion(parts: Parts) -> None:
+def test_a_gpu_fault_marks_the_instance_unhealthy_and_the_job_is_retried(parts: Parts) -> None:
     job = ended(parts, GPU_FAILED)
     assert unhealthy_attempt() == f"{job.id}-1"
     assert (job.status, reasons(job)) == ("succeeded", ["first", "gpu_failed"])
 
 
-def test_a_job_that_met_a_fault_is_tried_elsewhere(aws: None) -> None:
+def test_a_job_is_retried_on_another_instance_after_a_gpu_fault(aws: None) -> None:
     parts = Parts(FakeComfyUI(GPU_FAILED), FakeComfyUI())
     fleet: FakeFleet = parts.fleet
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
-    fleet.gone.add("i-1")  # as a sick one is
+    fleet.gone.add("i-1")  # as an unhealthy instance is
     parts.clock.advance(2)
     job = parts.work(job_id)
     assert [each.instance_id for each in job.attempts] == ["i-1", "i-2"]
     assert (job.status, slot_holders("i-1"), slot_holders("i-2")) == ("succeeded", set(), set())
 
 
-def test_a_job_that_breaks_every_gpu_breaks_two(parts: Parts) -> None:
+def test_a_job_fails_after_two_gpu_faults(parts: Parts) -> None:
     job = ended(parts, GPU_FAILED, GPU_FAILED)
     assert (job.status, job.error["code"]) == ("failed", "gpu_failed")
     assert unhealthy_attempt() == f"{job.id}-2"
     assert len(parts.comfyui.submitted) == 2
 
 
-def test_a_fault_of_each_kind_is_forgiven_once(parts: Parts) -> None:
+def test_each_kind_of_fault_is_retried_once(parts: Parts) -> None:
     job = ended(parts, GPU_FAILED, OUT_OF_MEMORY)
     assert (job.status, len(job.attempts)) == ("succeeded", 3)
     assert ended(parts, GPU_FAILED, OUT_OF_MEMORY, OUT_OF_MEMORY).error["code"] == "out_of_memory"
 
 
-def test_a_run_without_life_is_dropped_and_made_again(parts: Parts) -> None:
-    [job_id] = late(stalling(parts))
+def test_an_execution_without_progress_is_dropped_and_retried(parts: Parts) -> None:
+    [job_id] = accept_jobs(hanging(parts))
     job = parts.work(job_id)
     assert parts.comfyui.dropped == [f"{job_id}-1"]
     assert (job.lease, job.due_at) == (None, parts.clock() + 2)
@@ -137,22 +137,26 @@ def test_a_run_without_life_is_dropped_and_made_again(parts: Parts) -> None:
     assert unhealthy_attempt() is None
 
 
-def test_a_run_that_cannot_be_dropped_shows_that_its_comfyui_is_broken(parts: Parts) -> None:
+def test_an_execution_without_progress_that_cannot_be_dropped_marks_the_instance_unhealthy(
+    parts: Parts,
+) -> None:
     parts.comfyui.is_stuck = True
-    job = ended(stalling(parts))
+    job = ended(hanging(parts))
     assert unhealthy_attempt() == f"{job.id}-1"
     assert (job.status, reasons(job)[1]) == ("succeeded", "no_progress")
 
 
-def test_a_stalled_run_of_a_comfyui_that_does_not_answer_is_looked_at_again(parts: Parts) -> None:
+def test_an_execution_without_progress_is_dropped_later_if_comfyui_does_not_answer(
+    parts: Parts,
+) -> None:
     drop = parts.comfyui.drop
 
-    def be_silent(attempt_id: str) -> bool:
+    def time_out(attempt_id: str) -> bool:
         parts.comfyui.drop = drop  # type: ignore[method-assign]
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
-    parts.comfyui.drop = be_silent  # type: ignore[method-assign]
-    [job_id] = late(stalling(parts, 2))
+    parts.comfyui.drop = time_out  # type: ignore[method-assign]
+    [job_id] = accept_jobs(hanging(parts, 2))
     job = parts.work(job_id)
     assert (job.status_reason, job.end_reason, unhealthy_attempt()) == (
         "ComfyUI did not answer",
@@ -164,14 +168,14 @@ def test_a_stalled_run_of_a_comfyui_that_does_not_answer_is_looked_at_again(part
     assert parts.comfyui.dropped == [f"{job_id}-1"]
 
 
-def test_a_job_whose_runs_all_stall_comes_to_an_end(parts: Parts) -> None:
-    job = ended(stalling(parts, 9))
+def test_a_job_fails_after_three_executions_without_progress(parts: Parts) -> None:
+    job = ended(hanging(parts, 9))
     assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
-    assert STALL in job.error["message"]
+    assert NO_PROGRESS in job.error["message"]
     assert len(parts.comfyui.submitted) == 3
 
 
-def test_a_job_that_dies_before_every_run_comes_to_an_end(parts: Parts) -> None:
+def test_a_job_fails_after_ten_attempts_that_were_never_executed(parts: Parts) -> None:
     parts.fleet.queue_length = 3
     job = ended(parts, *[None] * 99)
     assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
@@ -184,7 +188,7 @@ def test_earlier_attempts_are_dropped_when_one_has_its_image(parts: Parts) -> No
     assert parts.comfyui.dropped == [f"{job.id}-1", f"{job.id}-2"]
 
 
-def test_an_attempt_that_is_the_only_one_is_left_alone(parts: Parts) -> None:
+def test_an_only_attempt_that_succeeds_is_not_dropped(parts: Parts) -> None:
     assert ended(parts).status == "succeeded"
     assert parts.comfyui.dropped == []
 
@@ -201,7 +205,7 @@ def test_a_failed_job_leaves_nothing_on_the_gpu_and_no_image(parts: Parts) -> No
     assert (parts.images.stored, slot_holders()) == (kept, set())
 
 
-def test_only_a_run_that_made_an_image_tells_the_pace(parts: Parts) -> None:
+def test_only_an_execution_that_made_an_image_counts_for_the_average_time(parts: Parts) -> None:
     ended(parts, NODE_FAILED)
     assert InstanceRecord.read("i-1").execution_seconds is None
     ended(parts, Finished(SAVED, None, 8.0))

@@ -10,7 +10,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
 from tests.services.fakes import SAVED, Parts
-from tests.services.workers import Workers, late
+from tests.services.workers import Workers, accept_jobs
 
 OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"), 3.0)
 INTERRUPTED = Finished({}, Failure("interrupted", "somebody interrupted it"), 4.0)
@@ -19,9 +19,9 @@ DONE = Finished(SAVED, None, 2.5)
 
 
 def ended(parts: Parts, *ends: Any) -> Job:
-    """Have a job driven to its end, its attempts ending in these ways."""
+    """Drive a job to its end; its attempts end in these ways."""
     parts.comfyui.ends = [*ends]
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     workers = Workers(parts)
     while workers.work():
         pass
@@ -40,7 +40,7 @@ def ended(parts: Parts, *ends: Any) -> Job:
         ([Finished(SAVED, None, None)], 0),
     ],
 )
-def test_a_job_has_the_seconds_of_all_its_runs(
+def test_a_job_costs_the_seconds_of_all_its_executions(
     parts: Parts, ends: list[Finished], seconds: float
 ) -> None:
     job = ended(parts, *ends)
@@ -50,14 +50,14 @@ def test_a_job_has_the_seconds_of_all_its_runs(
     assert {each.instance_type for each in job.attempts} == {"g5.xlarge"}
 
 
-def test_the_instance_was_busy_for_all_runs_those_that_failed_too(parts: Parts) -> None:
+def test_an_instance_counts_the_seconds_of_failed_executions_too(parts: Parts) -> None:
     job = ended(parts, OUT_OF_MEMORY, OUT_OF_MEMORY)
     assert job.status == "failed"
     record = InstanceRecord.read(job.attempts[0].instance_id)
     assert (record.execution_total_seconds, record.execution_seconds) == (6.0, None)
 
 
-def test_a_slot_that_is_freed_twice_counts_its_runs_once(parts: Parts) -> None:
+def test_a_slot_that_is_freed_twice_counts_its_executions_once(parts: Parts) -> None:
     record = InstanceRecord("i-9")
     record.acquire_slot("a", now=1)
     for _ in range(2):
@@ -65,25 +65,25 @@ def test_a_slot_that_is_freed_twice_counts_its_runs_once(parts: Parts) -> None:
     assert InstanceRecord.read("i-9").execution_total_seconds == 7.0
 
 
-def test_a_job_that_had_no_gpu_cost_nothing(parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_a_job_that_had_no_gpu_costs_nothing(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     job = Job.find(job_id)
     assert (job.gpu_seconds, job.gpu_cost) == (0, 0)
 
 
-def test_a_run_that_is_looked_at_twice_counts_once(parts: Parts) -> None:
+def test_an_execution_counts_once_when_its_image_is_fetched_again(parts: Parts) -> None:
     parts.images.failures = 2
     job = ended(parts, DONE)
     assert (job.status, parts.images.puts, job.gpu_seconds) == ("succeeded", 3, 2.5)
 
 
-def test_a_run_on_what_is_no_instance_of_ours_has_no_known_cost(parts: Parts) -> None:
+def test_an_execution_without_an_instance_type_has_no_known_cost(parts: Parts) -> None:
     parts.fleet.type = ""
     job = ended(parts, DONE)
     assert (job.gpu_seconds, job.gpu_cost) == (2.5, None)
 
 
-def test_an_instance_has_the_seconds_of_its_runs_added_up(parts: Parts) -> None:
+def test_an_instance_adds_up_the_seconds_of_its_executions(parts: Parts) -> None:
     for _ in range(3):
         ended(parts, DONE)
     assert InstanceRecord.read("i-1").execution_total_seconds == 7.5

@@ -1,4 +1,4 @@
-"""Accepting: what is written and sent before anything is done, and what a failure leaves."""
+"""Submission: what is stored and sent before a job is driven, and what remains after an error."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.gateways.region import Region, fleet_of
 from tests.services.fakes import Parts
 
 
-def test_the_message_is_sent_before_any_work_and_comes_after_the_wait(parts: Parts) -> None:
+def test_the_message_is_sent_before_any_work_and_delivered_after_the_wait(parts: Parts) -> None:
     sent_before: list[int] = []
     parts.comfyui.on_submit = lambda: sent_before.append(len(parts.queue.sent))
     [job] = parts.submit(wait_seconds=25)
@@ -17,14 +17,14 @@ def test_the_message_is_sent_before_any_work_and_comes_after_the_wait(parts: Par
     assert parts.queue.sent == [(job.id, 25 + 16)]
 
 
-def test_an_asynchronous_job_is_only_written_and_announced(parts: Parts) -> None:
+def test_an_asynchronous_job_is_only_stored_and_its_message_sent(parts: Parts) -> None:
     [job] = parts.submit(wait_seconds=0)
     assert parts.queue.sent == [(job.id, 0)]
     assert parts.comfyui.submitted == []
     assert Job.find(job.id).status == "queued"
 
 
-def test_what_cannot_be_served_is_not_accepted(parts: Parts) -> None:
+def test_a_request_is_not_accepted_without_a_gpu_instance(parts: Parts) -> None:
     def refuse() -> None:
         raise ComfyUIUnavailable("there is no GPU instance")
 
@@ -47,7 +47,7 @@ def test_a_request_is_accepted_while_ec2_does_not_answer(parts: Parts, wait_seco
     assert region.started == ["i-0"]
 
 
-def test_a_cold_gpu_is_waited_for_by_messages(parts: Parts) -> None:
+def test_a_job_that_waits_for_a_gpu_to_start_is_retried_by_messages(parts: Parts) -> None:
     parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
     [job] = parts.submit(wait_seconds=25)
     assert parts.queue.sent == [(job.id, 41), (job.id, 2)]
@@ -56,7 +56,7 @@ def test_a_cold_gpu_is_waited_for_by_messages(parts: Parts) -> None:
     assert parts.queue.sent[2:] == [(job.id, 2)]
 
 
-def test_a_worker_finishes_what_the_api_function_did_not(parts: Parts) -> None:
+def test_a_worker_finishes_a_job_that_the_api_function_did_not(parts: Parts) -> None:
     parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
     [job] = parts.submit()
     parts.fleet.refusal = None
@@ -65,7 +65,7 @@ def test_a_worker_finishes_what_the_api_function_did_not(parts: Parts) -> None:
     assert Job.find(job.id).status == "succeeded"
 
 
-def test_a_message_that_comes_twice_or_late_does_nothing(parts: Parts) -> None:
+def test_a_message_for_a_finished_job_does_nothing(parts: Parts) -> None:
     [job] = parts.submit()
     sent = list(parts.queue.sent)
     parts.worker.work(job.id, remaining_seconds=90)
@@ -74,7 +74,7 @@ def test_a_message_that_comes_twice_or_late_does_nothing(parts: Parts) -> None:
     assert parts.queue.sent == sent
 
 
-def test_a_message_that_was_overtaken_ends_there(parts: Parts) -> None:
+def test_a_message_that_comes_before_the_job_is_due_sends_no_other_message(parts: Parts) -> None:
     parts.fleet.refusal = GpuNotReady("no capacity", retry_seconds=30)
     [job] = parts.submit()
     sent = list(parts.queue.sent)
@@ -88,20 +88,20 @@ def test_a_job_is_accepted_when_sqs_is_down(parts: Parts) -> None:
     assert Job.find(job.id).is_open
 
 
-def test_an_unexpected_error_inline_is_announced_and_tried_again_within_the_wait(
+def test_a_job_is_retried_within_the_wait_after_an_unexpected_error(
     parts: Parts,
 ) -> None:
-    def break_down() -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    parts.comfyui.on_submit = break_down
+    parts.comfyui.on_submit = fail
     [job] = parts.submit()
     assert parts.queue.take() == [(job.id, 41), (job.id, 5)]
     assert (job.status, parts.clock() - job.created_at) == ("succeeded", 5)
     assert parts.comfyui.submitted == [f"{job.id}-1"]
 
 
-def test_the_same_key_finds_the_same_job_for_its_whole_life(parts: Parts) -> None:
+def test_a_repeated_idempotency_key_returns_the_same_job(parts: Parts) -> None:
     [first] = parts.submit(wait_seconds=0, key="k")
     [again] = parts.submit(wait_seconds=25, key="k")
     [once_more] = parts.submit(wait_seconds=0, key="k")
@@ -110,7 +110,7 @@ def test_the_same_key_finds_the_same_job_for_its_whole_life(parts: Parts) -> Non
     assert len([*newest(10)]) == 1
 
 
-def test_who_repeats_a_request_waits_for_the_driver_that_has_it(parts: Parts) -> None:
+def test_a_repeated_request_waits_for_the_driver_of_its_job(parts: Parts) -> None:
     [job] = parts.submit(wait_seconds=0, key="k")
     other = Job.find(job.id)
     other.claim("another driver", now=parts.clock(), until=parts.clock() + 60)
@@ -125,24 +125,24 @@ def test_who_repeats_a_request_waits_for_the_driver_that_has_it(parts: Parts) ->
     assert (again.status, parts.clock() - job.created_at) == ("succeeded", 5.5)
 
 
-def test_who_repeats_a_request_waits_no_longer_than_asked(parts: Parts) -> None:
+def test_a_repeated_request_waits_no_longer_than_it_asks(parts: Parts) -> None:
     [job] = parts.submit(wait_seconds=0, key="k")
     Job.find(job.id).claim("another driver", now=parts.clock(), until=parts.clock() + 60)
     [again] = parts.submit(wait_seconds=10, key="k")
     assert (again.is_open, parts.clock() - job.created_at) == (True, 10)
 
 
-def test_all_jobs_of_a_batch_have_seeds_of_their_own(parts: Parts) -> None:
+def test_all_jobs_of_a_batch_have_different_seeds(parts: Parts) -> None:
     jobs = parts.submit(count=8, post_id="p")
     assert len({job.parameters["seed"] for job in jobs}) == 8
     for job in jobs:
-        if job.is_open:  # all wait on one clock, which may have run out for the last ones
-            parts.clock.advance(60)  # and their leases end
+        if job.is_open:  # all jobs share one clock: the wait may be over for the last ones
+            parts.clock.advance(60)  # until their leases end
             parts.work(job.id)
     assert {Job.find(job.id).status for job in jobs} == {"succeeded"}
 
 
-def test_a_worker_leaves_a_finished_job_alone(parts: Parts) -> None:
+def test_driving_a_finished_job_raises_job_finished(parts: Parts) -> None:
     [job] = parts.submit()
     with pytest.raises(JobFinished):
         parts.driver.advance(Job.find(job.id), until=parts.clock() + 10)

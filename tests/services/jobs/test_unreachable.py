@@ -1,4 +1,4 @@
-"""A ComfyUI that has a job and does not answer: for how long it is waited for."""
+"""How long a job waits for a ComfyUI that has its attempt and does not answer."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import FakeFleet, Parts
-from tests.services.workers import SlowComfyUI, Workers, acquire_slot, late, slot_holders
+from tests.services.workers import SlowComfyUI, Workers, accept_jobs, acquire_slot, slot_holders
 
 
 class SilentFleet(FakeFleet):
-    """Some of its instances run and do not answer."""
+    """A fleet whose `silent` instances run and do not answer."""
 
     def __init__(self, *comfyuis: SlowComfyUI) -> None:
         super().__init__(*comfyuis)
@@ -30,20 +30,21 @@ class SilentFleet(FakeFleet):
 
 @pytest.fixture
 def parts(aws: None) -> Parts:
-    """Two GPUs, and a job that runs on the first."""
+    """The services of a function, with two GPUs."""
     return Parts(fleet=SilentFleet(SlowComfyUI(), SlowComfyUI()))
 
 
 @pytest.fixture
 def job_id(parts: Parts) -> str:
-    [job_id] = late(parts)
+    """A job that runs on the first GPU, which does not answer any more."""
+    [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.fleet.silent = {"i-1"}
     return job_id
 
 
 def work_for(parts: Parts, job_id: str, seconds: float) -> Job:
-    """Have a worker look at the job every five seconds."""
+    """Have a worker process the job every five seconds."""
     end = parts.clock() + seconds
     while parts.clock() < end:
         parts.work(job_id)
@@ -51,34 +52,44 @@ def work_for(parts: Parts, job_id: str, seconds: float) -> Job:
     return Job.find(job_id)
 
 
-def where(job_id: str) -> list[str]:
+def instances_of(job_id: str) -> list[str]:
     return [each.instance_id for each in Job.find(job_id).attempts]
 
 
-def test_a_run_is_not_made_again_elsewhere_for_a_short_silence(parts: Parts, job_id: str) -> None:
+def test_a_job_stays_on_a_gpu_that_is_unreachable_for_less_than_a_minute(
+    parts: Parts, job_id: str
+) -> None:
     job = work_for(parts, job_id, 55)
-    assert (job.status, job.waits_for, where(job_id)) == ("running", "comfyui_unreachable", ["i-1"])
+    assert (job.status, job.waits_for, instances_of(job_id)) == (
+        "running",
+        "comfyui_unreachable",
+        ["i-1"],
+    )
     parts.fleet.silent = set()
     job = parts.work(job_id)
-    assert (job.status, job.status_reason, where(job_id)) == ("running", None, ["i-1"])
+    assert (job.status, job.status_reason, instances_of(job_id)) == ("running", None, ["i-1"])
     parts.fleet.silent = {"i-1"}
     work_for(parts, job_id, 55)
-    assert where(job_id) == ["i-1"]  # each silence is waited for anew
+    assert instances_of(job_id) == ["i-1"]  # the minute begins anew
 
 
-def test_a_run_is_made_again_elsewhere_after_a_long_silence(parts: Parts, job_id: str) -> None:
+def test_a_job_moves_to_another_gpu_when_its_own_is_unreachable_for_a_minute(
+    parts: Parts, job_id: str
+) -> None:
     work_for(parts, job_id, 65)
-    assert where(job_id) == ["i-1", "i-2"]
+    assert instances_of(job_id) == ["i-1", "i-2"]
     assert (slot_holders("i-1"), slot_holders("i-2")) == (set(), {job_id})
 
 
-def test_a_job_that_waits_out_a_silence_is_looked_at_again(parts: Parts, job_id: str) -> None:
+def test_a_job_on_an_unreachable_gpu_is_due_again_in_five_seconds(
+    parts: Parts, job_id: str
+) -> None:
     parts.queue.take()
     parts.work(job_id)
     assert parts.queue.take() == [(job_id, 5)]
 
 
-def test_who_waited_out_a_silence_takes_the_next_slot_at_once(parts: Parts, job_id: str) -> None:
+def test_a_job_from_an_unreachable_gpu_gets_the_next_free_slot(parts: Parts, job_id: str) -> None:
     others = [f"other {number}" for number in range(config.slots_per_gpu)]
     for other in others:
         known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 9999}
@@ -90,17 +101,17 @@ def test_who_waited_out_a_silence_takes_the_next_slot_at_once(parts: Parts, job_
     parts.dispatcher.release(Job.find(others[0]), InstanceRecord.read("i-2"))
     assert parts.queue.take() == [(job_id, 0)]
     parts.work(job_id)
-    assert where(job_id) == ["i-1", "i-2"]
+    assert instances_of(job_id) == ["i-1", "i-2"]
 
 
-def test_what_fails_before_it_begins_is_not_tried_again_at_once(
+def test_a_job_that_cannot_be_claimed_is_not_retried_at_once(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise ZeroDivisionError  # as when DynamoDB takes no write
+        raise ZeroDivisionError  # as if DynamoDB refused the write
 
     monkeypatch.setattr(Job, "claim", refuse)
-    late(parts)
+    accept_jobs(parts)
     workers, began = Workers(parts), parts.clock()
     for _ in range(20):
         with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""How long a job has still to wait, as far as that can be known."""
+"""Estimates of how long a job still has to wait."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.wait_estimate import Wait, Waits
 from tests.services.fakes import Parts
-from tests.services.workers import SlowComfyUI, late, work_all
+from tests.services.workers import SlowComfyUI, accept_jobs, work_all
 
 SLOTS = config.slots_per_gpu
 
@@ -22,97 +22,97 @@ def parts(aws: None) -> Parts:
     return Parts(SlowComfyUI())
 
 
-def of(*ids: str) -> list[Wait | None]:
+def waits_of(*ids: str) -> list[Wait | None]:
     known = Waits().of([Job.find(job_id) for job_id in ids])
     return [known.get(job_id) for job_id in ids]
 
 
-def pace(seconds: float, instance_id: str = "i-1") -> None:
+def set_pace(seconds: float, instance_id: str = "i-1") -> None:
     InstanceRecord.read(instance_id).release_slot("", execution_seconds=seconds)
 
 
-def test_what_runs_has_none_before_it(parts: Parts) -> None:
-    [job_id] = late(parts)
+def test_a_running_job_has_position_zero(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
-    assert of(job_id) == [Wait(0, None)]
+    assert waits_of(job_id) == [Wait(0, None)]
 
 
-def test_who_stands_in_the_queue_waits_for_the_slots_and_for_those_before(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 3)
+def test_a_queued_job_waits_for_the_jobs_with_slots_and_the_jobs_before_it(parts: Parts) -> None:
+    ids = accept_jobs(parts, SLOTS + 3)
     work_all(parts, ids)
-    pace(10)
+    set_pace(10)
     expected = [Wait(SLOTS + rank, 10 * (SLOTS + rank)) for rank in range(3)]
-    assert of(*ids[SLOTS:]) == expected
-    assert of(ids[-1]) == expected[-1:]
+    assert waits_of(*ids[SLOTS:]) == expected
+    assert waits_of(ids[-1]) == expected[-1:]
 
 
-def test_who_was_just_accepted_knows_its_position(parts: Parts) -> None:
-    ids = late(parts, 3)
-    assert of(*ids) == [Wait(0), Wait(1), Wait(2)]
+def test_a_job_that_was_just_accepted_has_a_position(parts: Parts) -> None:
+    ids = accept_jobs(parts, 3)
+    assert waits_of(*ids) == [Wait(0), Wait(1), Wait(2)]
 
 
-def test_a_position_in_comfyuis_own_queue_is_one_too(parts: Parts) -> None:
+def test_a_job_in_comfyuis_queue_has_its_position_there(parts: Parts) -> None:
     parts.fleet.queue_length = 2
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
     assert Job.find(job_id).status == "queued"
-    pace(7.5)
-    assert of(job_id) == [Wait(2, 15)]
+    set_pace(7.5)
+    assert waits_of(job_id) == [Wait(2, 15)]
 
 
-def test_who_came_back_to_the_queue_stands_where_the_queue_says(parts: Parts) -> None:
+def test_a_job_that_returned_to_the_queue_has_its_position_in_the_queue(parts: Parts) -> None:
     parts.fleet.queue_length = 2
-    ids = late(parts, SLOTS + 1)
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
     job = Job.find(ids[0])
     job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
     job.put_back("queued", None, due_at=parts.clock() + 300, sort_key=job.sort_key)
-    assert of(ids[0]) == [Wait(SLOTS)]
+    assert waits_of(ids[0]) == [Wait(SLOTS)]
 
 
-def test_a_wait_is_not_estimated_before_the_first_run(parts: Parts) -> None:
-    ids = late(parts, SLOTS + 1)
+def test_no_seconds_are_estimated_before_the_first_execution(parts: Parts) -> None:
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
-    assert of(ids[-1]) == [Wait(SLOTS, None)]
+    assert waits_of(ids[-1]) == [Wait(SLOTS, None)]
 
 
-def test_nothing_is_known_while_a_gpu_starts(parts: Parts) -> None:
-    pace(10)
+def test_a_job_has_no_estimate_while_a_gpu_starts(parts: Parts) -> None:
+    set_pace(10)
     parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
-    [job_id] = late(parts)
+    [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
     assert Job.find(job_id).status == "starting"
-    assert of(job_id) == [None]
+    assert waits_of(job_id) == [None]
 
 
-def test_who_ended_waits_for_nothing(parts: Parts) -> None:
-    done, canceled = late(parts, 2)
+def test_a_job_that_has_ended_has_no_estimate(parts: Parts) -> None:
+    done, canceled = accept_jobs(parts, 2)
     work_all(parts, [done])
     comfyui: Any = parts.comfyui
     comfyui.end(done)
     work_all(parts, [done])
     parts.cancellation.cancel(canceled)
-    assert of(done, canceled) == [None, None]
+    assert waits_of(done, canceled) == [None, None]
 
 
-def test_two_gpus_are_twice_as_fast(aws: None) -> None:
+def test_two_gpus_halve_the_estimated_seconds(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
-    ids = late(parts, 2 * SLOTS + 1)
+    ids = accept_jobs(parts, 2 * SLOTS + 1)
     work_all(parts, ids)
-    pace(10, "i-1")
-    pace(20, "i-2")
-    assert of(ids[-1]) == [Wait(2 * SLOTS, round(2 * SLOTS * 15 / 2))]
+    set_pace(10, "i-1")
+    set_pace(20, "i-2")
+    assert waits_of(ids[-1]) == [Wait(2 * SLOTS, round(2 * SLOTS * 15 / 2))]
 
 
-def test_a_gpu_without_work_makes_nothing_faster(parts: Parts) -> None:
-    pace(1, "i-9")
-    pace(10)
-    ids = late(parts, SLOTS + 1)
+def test_a_gpu_without_jobs_does_not_change_the_estimate(parts: Parts) -> None:
+    set_pace(1, "i-9")
+    set_pace(10)
+    ids = accept_jobs(parts, SLOTS + 1)
     work_all(parts, ids)
-    assert of(ids[-1]) == [Wait(SLOTS, 10 * SLOTS)]
+    assert waits_of(ids[-1]) == [Wait(SLOTS, 10 * SLOTS)]
 
 
-def test_no_jobs_no_waits(aws: None) -> None:
+def test_without_jobs_there_are_no_estimates(aws: None) -> None:
     assert Waits().of([]) == {}
 
 
@@ -120,8 +120,8 @@ def test_no_jobs_no_waits(aws: None) -> None:
 @given(callers=st.lists(st.sampled_from("abc"), min_size=1, max_size=8))
 def test_positions_are_all_different_and_without_a_gap(aws: None, callers: list[str]) -> None:
     parts = Parts()
-    ids = [job_id for caller in callers for job_id in late(parts, owner=caller)]
-    found = [wait.position for wait in of(*ids) if wait]
+    ids = [job_id for caller in callers for job_id in accept_jobs(parts, owner=caller)]
+    found = [wait.position for wait in waits_of(*ids) if wait]
     for job_id in ids:
         parts.cancellation.cancel(job_id)
     assert sorted(position or 0 for position in found) == list(range(len(ids)))

@@ -1,4 +1,4 @@
-"""What holds at every moment, and what holds when all has come to rest."""
+"""What is true at every moment, and what is true when the system has come to rest."""
 
 import json
 from collections import Counter
@@ -30,19 +30,19 @@ _INJECTED = (
     | Unanswered
 )
 
-# How jobs fail that run out of time, and the time that is enough for a stall and two boots.
-_LATE = ("deadline_exceeded", "expired", "comfyui_unreachable", "internal_error")
+# The errors of jobs that run out of time, and the time that a hung execution and two boots take.
+_LATE_CODES = ("deadline_exceeded", "expired", "comfyui_unreachable", "internal_error")
 _ENOUGH_SECONDS = 800
 
-# The time-out, two periods of the reconciler, one of the queue, and what EC2 takes to stop one.
+# The idle limit, two periods of the reconciler, one of the queue, and the time of an EC2 stop.
 _IDLE_SECONDS = config.idle_stop_seconds + 3 * 60 + 30
-_LIE_SECONDS = 60  # in which what EC2 told before still goes round
+_STALE_SECONDS = 60  # for which a stale answer of EC2 may still have an effect
 
 Item = dict[str, dict[str, Any]]
 
 
-class Truths:
-    """Checks, over the tables as they are."""
+class Invariants:
+    """Checks over the contents of the tables, the bucket and the hosts."""
 
     def __init__(self, world: World, wire: Wire) -> None:
         self._world = world
@@ -56,7 +56,7 @@ class Truths:
         world.ec2.on_start, world.ec2.on_stop = self._check_start, self._check_stop
 
     def check_always(self) -> None:
-        """Raise AssertionError if something is wrong that can never be right."""
+        """Raise AssertionError if something is wrong that must never happen."""
         for item in self._items():
             self._check_item(item)
         for record in InstanceRecord.scan():
@@ -74,21 +74,21 @@ class Truths:
         return list(Job.scan(Job.status.exists()))
 
     def check_at_rest(self) -> None:
-        """Raise AssertionError if something was lost, left or done twice."""
+        """Raise AssertionError if a job was lost, left unfinished or executed twice."""
         self.check_always()
         jobs = {job.id: job for job in self.jobs()}
         for _, answered in self._world.answers:
-            assert set(answered) <= set(jobs), f"answered, and unknown: {answered}"
+            assert set(answered) <= set(jobs), f"the answer has unknown jobs: {answered}"
         for job_id in self._deadlines:
             job = jobs[job_id]
-            assert not job.error or job.error["code"] not in _LATE, (
-                f"{job_id} had time: {job.error}"
+            assert not job.error or job.error["code"] not in _LATE_CODES, (
+                f"{job_id} had time enough, and ended late: {job.error}"
             )
         self._check_images(jobs)
         self._check_runs()
 
     def expect_ends(self) -> None:
-        """From now on nothing goes wrong: whatever has time enough ends in time."""
+        """Expect from now on, without faults, that jobs with time enough end in time."""
         rest_at = self._world.scheduler.now
         self._deadlines = {
             job.id: job.deadline_at
@@ -96,12 +96,12 @@ class Truths:
             if job.is_open and job.deadline_at > rest_at + _ENOUGH_SECONDS
         }
 
-    def unrest(self) -> str | None:
-        """Say what has not come to rest, if anything."""
+    def unfinished(self) -> str | None:
+        """Return what is not finished, or None."""
         if self._world.scheduler.processes:
-            return "somebody is at work"
+            return "processes are live"
         if self._world.queue.messages:
-            return f"messages are under way: {self._world.queue.messages}"
+            return f"messages are left: {self._world.queue.messages}"
         if left := [job.id for job in self.jobs() if job.is_open]:
             return f"jobs have not ended: {left}"
         if left := [each.id for each in Job.by_queue.query(QUEUE)]:
@@ -110,18 +110,20 @@ class Truths:
             return f"ended jobs have slots: {left}"
         for host in self._world.hosts:
             if host.comfyui.running or host.comfyui.pending:
-                return f"{host.id} works for nobody: {host.comfyui.running} {host.comfyui.pending}"
+                return (
+                    f"{host.id} executes for no job: {host.comfyui.running} {host.comfyui.pending}"
+                )
             if host.comfyui.is_stuck:
-                return f"{host.id} does not work, and is on"
+                return f"{host.id} is stuck, and is on"
         self._done_at = self._done_at or self._world.scheduler.now
         if left := [host.id for host in self._world.hosts if host.state != "stopped"]:
             late = self._world.scheduler.now - self._done_at
-            assert late < _IDLE_SECONDS, f"{left} are on for nothing since {late} s"
+            assert late < _IDLE_SECONDS, f"{left} are on without work for {late} s"
             return f"instances are on: {left}"
         return None
 
     def _check_start(self, host: Host) -> None:
-        """One start for each need: nothing that serves, or will, stands beside it."""
+        """Check that no other instance serves, or is about to, with a fleet limit of one."""
         others = [each for each in self._world.hosts if each is not host]
         coming = [
             each
@@ -133,15 +135,15 @@ class Truths:
             )
         ]
         now = self._world.scheduler.now
-        if self._world.fleet_max == 1 and now - self._world.ec2.lied_at > _LIE_SECONDS:
-            assert not coming, f"{host.id} was started beside {coming}"
+        if self._world.fleet_max == 1 and now - self._world.ec2.stale_at > _STALE_SECONDS:
+            assert not coming, f"{host.id} was started although others come: {coming}"
 
     def _check_stop(self, host: Host) -> None:
-        """No instance is stopped with a job on it, unless it does not work."""
+        """Check that no instance that works is stopped with a job on it."""
         item = self._item(host)
         jobs = item.get("jobs", {}).get("SS", [])
         works = "ready_at" in item and "unhealthy_attempt" not in item
-        assert not (jobs and works), f"{host.id} was stopped under {jobs}"
+        assert not (jobs and works), f"{host.id} was stopped with jobs on it: {jobs}"
 
     def _item(self, host: Host) -> Item:
         key = {"id": {"S": host.id}}
@@ -160,7 +162,7 @@ class Truths:
         self._slots_before[process.name] = _slots()
 
     def _check_clean(self, process: Process) -> None:
-        """Whoever ends a job undisturbed leaves nothing of it."""
+        """Check that a process that ended a job without a fault left nothing of it."""
         ended = self._open_before[process.name] - self._open()
         tried = {(each.instance_id, job.id) for job in self.jobs() for each in job.attempts}
         # A driver that lost its lease may have left a slot elsewhere, which the reconciler frees.
@@ -193,9 +195,9 @@ class Truths:
         if has_ended:
             self._ended[job_id] = item
         if status == SUCCEEDED:
-            check_stored(item, self._asked(job_id), self._world.bucket.objects)
+            check_stored(item, self._parameters_item(job_id), self._world.bucket.objects)
 
-    def _asked(self, job_id: str) -> Item:
+    def _parameters_item(self, job_id: str) -> Item:
         """Return the item with a job's parameters."""
         key = {"id": {"S": f"parameters:{job_id}"}}
         found: Item = self._wire._make_api_call(
@@ -215,15 +217,15 @@ class Truths:
             assert made[key] == int(key[-1]), f"{key} made {made[key]} jobs"
 
     def _check_limits(self) -> None:
-        """No owner has more images than it may ask for, and each of them is counted."""
+        """Check that no owner has more images than its limit, and that each is counted."""
         made = Counter(item["owner"]["S"] for item in self._items() if "owner" in item)
         for owner, count in made.items():
             counted = counted_of(owner, self._world.scheduler.now)
             assert count <= counted <= limit_of(owner), f"{owner}: {count} made, {counted} counted"
 
     def _check_errors(self) -> None:
-        for name, error, was_hurt in self._world.errors:
-            is_injected = isinstance(error, _INJECTED) and was_hurt
+        for name, error, had_fault in self._world.errors:
+            is_injected = isinstance(error, _INJECTED) and had_fault
             is_answer = isinstance(error, JobFinished) and "cancel" in name
             is_answer |= isinstance(error, TooManyRequests) and name in self._world.too_many
             if not (is_injected or is_answer or isinstance(error, Died)):
@@ -232,7 +234,9 @@ class Truths:
     def _check_images(self, jobs: dict[str, Job]) -> None:
         for key in self._world.bucket.objects:
             job_id = key.split("/")[1]
-            assert jobs[job_id].status == SUCCEEDED, f"{key} is of a {jobs[job_id].status} job"
+            assert jobs[job_id].status == SUCCEEDED, (
+                f"{key} is stored, but its job is {jobs[job_id].status}"
+            )
 
     def _check_runs(self) -> None:
         runs = [run for host in self._world.hosts for run in host.comfyui.runs]
