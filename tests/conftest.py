@@ -2,6 +2,7 @@
 
 import moto  # before anything that could make a client  # isort: skip
 
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -54,6 +55,10 @@ os.environ |= {
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
     os.environ.pop(name, None)
+
+from tests import quick_aws  # noqa: E402
+
+quick_aws.patch()
 
 # The configuration is read when the application is imported.
 from chalice.test import Client, TestHTTPClient  # noqa: E402
@@ -127,10 +132,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests in one process that share a costly fixture of their module, or a real server."""
     for item in items:
         module = item.path.relative_to(Path(__file__).parent)
-        if module.parts[0] in ("e2e", "bench"):
+        if module.parts[0] in ("e2e", "bench") or module.name == "test_budget_crossed.py":
             item.add_marker(pytest.mark.xdist_group(str(module)))
         elif module.parts[0] == "contracts" and REAL_COMFYUI_URL:
             item.add_marker(pytest.mark.xdist_group("contracts"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collection, which would look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 def forget_services() -> None:

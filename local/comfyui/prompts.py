@@ -54,8 +54,8 @@ class Prompts:
             self._on_change()
             return key, prompt
 
-    def wake(self) -> None:
-        """Wake up a thread that waits in `take`."""
+    def notify(self) -> None:
+        """Let a thread that waits in `take` return."""
         with self._changed:
             self._changed.notify_all()
 

@@ -36,7 +36,7 @@ class Runner:
     def stop(self) -> None:
         """Take no more prompts, and interrupt the running one."""
         self.machine.stop()
-        self.prompts.wake()
+        self.prompts.notify()
 
     def _work(self) -> None:
         try:

@@ -124,6 +124,12 @@ def test_exactly_the_methods_of_the_contract_are_served(http: TestHTTPClient) ->
             assert allowed in suggestion
 
 
+def test_a_method_that_http_does_not_list_for_resources_is_not_found(http: TestHTTPClient) -> None:
+    response = send(http, "TRACE", "/api/images/generate")
+    check_error(response, 404)
+    assert "Allow" not in response.headers
+
+
 def test_the_contract_covers_every_route(http: TestHTTPClient) -> None:
     concrete = {path for route in app.app.routes for path in SERVED if matches(route, path)}
     assert concrete == SERVED.keys()

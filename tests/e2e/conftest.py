@@ -78,11 +78,13 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("stack")
-    emulator = Emulator(directory / "emulator")
+    emulator = Emulator(directory / "emulator", port=0)
     try:
         outputs = deploy(emulator, packaged, {"Checkpoint": CHECKPOINT})
         machine = directory / "comfyui"
-        gpu = Gpu(emulator.client("ec2"), fleet=STACK, checkpoint=CHECKPOINT, directory=machine)
+        gpu = Gpu(
+            emulator.client("ec2"), fleet=STACK, checkpoint=CHECKPOINT, directory=machine, port=0
+        )
         gpu.power(boot_seconds=BOOT_SECONDS)
         yield Stack(emulator, gpu, Api(outputs["ApiUrl"], new_key(emulator, "tests")))
         gpu.stop()

@@ -50,7 +50,7 @@ class Deployment:
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    emulator = Emulator(tmp_path_factory.mktemp("updating") / "emulator")
+    emulator = Emulator(tmp_path_factory.mktemp("updating") / "emulator", port=0)
     yield emulator
     emulator.stop()
 

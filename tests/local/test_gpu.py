@@ -42,7 +42,7 @@ class Ec2:
 
 @contextmanager
 def gpu_of(ec2: Ec2, directory: Path, boot_seconds: float = 0) -> Iterator[Gpu]:
-    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=directory)
+    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=directory, port=0)
     gpu.power(boot_seconds=boot_seconds)
     try:
         yield gpu
@@ -110,7 +110,7 @@ def test_comfyui_offers_the_checkpoint_and_keeps_its_images(tmp_path: Path) -> N
 
 def test_a_new_instance_is_off_and_tagged_with_its_fleet_and_address(tmp_path: Path) -> None:
     ec2 = Ec2()
-    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path)
+    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path, port=0)
     assert ec2.states == {gpu.id: "stopped"}
     assert ec2.tags[gpu.id]["darkroom:fleet"] == "darkroom"
     assert ec2.tags[gpu.id]["darkroom:endpoint"] == gpu.url
@@ -119,7 +119,7 @@ def test_a_new_instance_is_off_and_tagged_with_its_fleet_and_address(tmp_path: P
 def test_an_instance_that_exists_is_used_again_and_is_off(tmp_path: Path) -> None:
     ec2 = Ec2()
     ec2.states["i-old"] = "running"
-    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path)
+    gpu = Gpu(ec2, fleet="darkroom", checkpoint=CHECKPOINT, directory=tmp_path, port=0)
     assert gpu.id == "i-old"
     assert ec2.states == {"i-old": "stopped"}
     assert ec2.tags["i-old"]["darkroom:endpoint"] == gpu.url

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.errors import DarkroomError, InvalidRequest, NotFound
+from chalicelib.errors import InvalidRequest, NotFound, Overloaded
 from chalicelib.models.catalogs.catalog import CATALOGS, SETTINGS, STYLES, begin_with, is_new
 from chalicelib.models.catalogs.named import NamedCatalog
 
@@ -119,7 +119,7 @@ def test_a_rename_fails_after_too_many_concurrent_renames(aws: None) -> None:
         lambda number=number: SETTINGS.replace(item_id, named(str(number)))
         for number in range(1, 60)
     ]
-    with pytest.raises(DarkroomError, match="changed by others"):
+    with pytest.raises(Overloaded, match="other requests are changing"):
         interrupted_by(*others).replace(item_id, named("mine"))
     assert is_free("mine")
     assert len(names()) == 1

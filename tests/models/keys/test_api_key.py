@@ -57,6 +57,16 @@ def test_the_refusal_says_when_the_next_minute_begins(aws: None) -> None:
     assert refused.value.retry_seconds == 42
 
 
+def test_a_request_that_always_loses_to_other_requests_may_be_repeated(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = create("shop")
+    monkeypatch.setattr(ApiKey, "update_if", lambda *_: False)
+    with pytest.raises(TooManyRequests) as refused:
+        ApiKey.admit(token, now=0)
+    assert refused.value.retry_seconds == 1
+
+
 def test_a_request_with_a_wrong_secret_is_not_counted(aws: None) -> None:
     token = create("ci", requests_per_minute=1)
     with pytest.raises(Unauthenticated):

@@ -143,7 +143,7 @@ def test_without_a_budget_no_metric_is_emitted_and_nothing_stops(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     reconciler, parts, gpus = start(None)
-    reconcile(reconciler, parts, minutes=200)
+    reconcile(reconciler, parts, minutes=90)
     assert not [each for each in caplog.records if hasattr(each, "BudgetPercent")]
     assert (gpus.stopped, budget_mark.read()) == ([], None)
 

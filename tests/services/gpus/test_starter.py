@@ -273,6 +273,15 @@ def test_capacity_refusals_from_days_ago_do_not_count() -> None:
     assert wait.value.retry_seconds == 11
 
 
+def test_a_second_start_is_no_error_while_ec2_still_describes_the_instance_as_stopped() -> None:
+    region = Region("stopped")
+    fleet = fleet_of(region)
+    fleet.start(None)
+    region.states["i-0"], region.now = "stopped", region.now + 3
+    fleet.start(None)
+    assert region.started == ["i-0"]
+
+
 def test_a_function_with_stale_instance_states_starts_no_second_gpu() -> None:
     region = Region("stopped", "stopped")
     slow, quick = fleet_of(region), fleet_of(region)
