@@ -16,6 +16,7 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, settings
 from moto.dynamodb.responses import DynamoHandler
+from xdist.scheduler import LoadScopeScheduling
 
 REGION = "us-east-1"
 QUEUE = "jobs"
@@ -128,14 +129,25 @@ def _create_table(name: str, properties: dict[str, Any]) -> None:
     _client("dynamodb").create_table(TableName=name, **declared)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests in one process that share a costly fixture of their module, or a real server."""
-    for item in items:
-        module = item.path.relative_to(Path(__file__).parent)
-        if module.parts[0] in ("e2e", "bench") or module.name == "test_budget_crossed.py":
-            item.add_marker(pytest.mark.xdist_group(str(module)))
-        elif module.parts[0] == "contracts" and REAL_COMFYUI_URL:
-            item.add_marker(pytest.mark.xdist_group("contracts"))
+class Schedule(LoadScopeScheduling):
+    """Spreads tests over processes, but keeps together what shares a costly fixture or a server."""
+
+    _TOGETHER = (
+        "tests/e2e/",
+        "tests/bench/",
+        "tests/services/billing/test_budget_crossed.py",
+    )
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        if module.startswith("tests/contracts/") and REAL_COMFYUI_URL:
+            return "contracts"
+        return module if module.startswith(self._TOGETHER) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    return Schedule(config, log)
 
 
 def pytest_collection_finish() -> None:

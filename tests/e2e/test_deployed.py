@@ -28,7 +28,8 @@ def warm(stack: Stack) -> Stack:
     """The stack with its GPU on."""
     status = "/api/images/comfyui/status"
     assert stack.call("POST", "/api/images/comfyui/start").status_code == 200
-    wait_until(lambda: stack.call("GET", status).json()["status"] == "ready", "ComfyUI", seconds=60)
+    # The reconciler, which runs every minute, warms it up.
+    wait_until(lambda: stack.call("GET", status).json()["status"] == "ready", "ComfyUI", seconds=90)
     return stack
 
 
