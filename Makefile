@@ -7,8 +7,8 @@ DOCS := .venv-docs
 BIN := $(VENV)/bin
 # Scripts of the instance have no suffix; units have one.
 SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
-# Processes that run tests side by side.
-WORKERS ?= 2
+# Processes that run tests side by side: one more than cores, as some tests wait.
+WORKERS ?= 3
 PIP_OPTIONS := --quiet --disable-pip-version-check
 # Without STAGE or STACK, commands use the demo's stack.
 STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)

@@ -1,4 +1,4 @@
-"""`make bench`: measure the figures of the README in one run."""
+"""`make bench`: measure the figures of docs/benchmarks.md in one run."""
 
 import json
 import platform

@@ -19,7 +19,7 @@ html_show_copyright = False
 html_copy_source = False
 pygments_style = "friendly"
 
-# What a browser loads by itself; a link is only followed when somebody clicks on it.
+# What a browser loads by itself; a link is followed only when a person clicks on it.
 _LOADED = re.compile(
     r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(?:https?:)?//"""
     r"""|<link[^>]*\shref=["']?(?:https?:)?//"""

@@ -1,1 +1,1 @@
-"""Request types with their limits (see the README): the single source of validation."""
+"""Request types with their limits (docs/api/generate.md): the single source of validation."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from local.chaos.orders import Answer
 from local.chaos.truth import OPEN, Truth
 
-# A job fails if faults end all its attempts, as the README says.
+# A job fails if faults end all its attempts, as docs/reliability.md says.
 _EXPECTED_FAILURES = {"attempts_exhausted"}
 
 

@@ -145,7 +145,7 @@ def test_a_failed_boot_whose_stop_ec2_refuses_counts_once(parts: Parts) -> None:
     assert InstanceRecord.read("i-1").failed_boots == 1
 
 
-def test_the_boot_timeout_begins_anew_after_a_failed_boot(parts: Parts) -> None:
+def test_the_boot_timeout_restarts_after_a_failed_boot(parts: Parts) -> None:
     gpus = Gpus("i-1")
     gpus.queues.clear()
     reconciler = reconciler_of(gpus, parts)

@@ -92,7 +92,7 @@ def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: H
     assert work_on(parts, waiting, seconds=1).status == "failed"
 
 
-def test_the_execution_deadline_begins_anew_when_another_gpu_boots(parts: Parts) -> None:
+def test_the_execution_deadline_restarts_when_another_gpu_boots(parts: Parts) -> None:
     [job_id] = accept_jobs(parts)
     work_on(parts, job_id, seconds=EXECUTION_SECONDS - 60)
     parts.fleet.refusal = BOOTING
@@ -117,7 +117,7 @@ def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Par
     assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).error["code"] == "deadline_exceeded"
 
 
-def test_the_execution_deadline_begins_anew_when_a_job_waits_for_another_slot(aws: None) -> None:
+def test_the_execution_deadline_restarts_when_a_job_waits_for_another_slot(aws: None) -> None:
     parts = Parts(SlowComfyUI(), SlowComfyUI())
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
