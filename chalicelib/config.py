@@ -12,7 +12,7 @@ Number = Annotated[float, Meta(ge=0)]
 
 
 class Config(Struct, frozen=True):
-    """One field per environment variable of the same name in capitals; docs/configuration.md lists them."""
+    """One field per environment variable, in lower case; docs/configuration.md lists them."""
 
     catalog_table: str = "darkroom-catalog"
     jobs_table: str = "darkroom-jobs"

@@ -64,7 +64,7 @@ def chosen(
     known = template["Parameters"]
     if unknown := given.keys() - known.keys():
         raise DeploymentFailed(
-            f"There is no parameter {', '.join(sorted(unknown))}: docs/configuration.md lists all parameters"
+            f"There is no parameter {', '.join(sorted(unknown))}: docs/configuration.md lists all"
         )
     defaults = {name: str(each["Default"]) for name, each in known.items() if "Default" in each}
     # A stack without instances does not keep the AMI and zones of its former instances.
