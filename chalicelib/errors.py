@@ -17,7 +17,7 @@ class DarkroomError(Exception):
 
 
 class InvalidRequest(DarkroomError):
-    """The caller sent something that can never work."""
+    """The request is invalid, however often it is sent."""
 
     title = "Invalid request data"
     suggestion = "Correct the request and send it again"
@@ -64,7 +64,7 @@ class Unanswered(DarkroomError):
 
 
 class Overloaded(DarkroomError):
-    """DynamoDB throttled a write, or no time was left for it; nothing was written."""
+    """Nothing was written: DynamoDB throttled, others changed the item, or no time was left."""
 
     title = "Service temporarily unavailable"
     suggestion = "Send the request again after the time in the Retry-After header"
@@ -108,10 +108,10 @@ class MethodNotAllowed(DarkroomError):
 
 
 class IdempotencyConflict(DarkroomError):
-    """An Idempotency-Key was used before, with another body."""
+    """An Idempotency-Key was used before, with another path or body."""
 
     title = "Idempotency-Key already used"
-    suggestion = "Send the same body as before, or use a new key for a new request"
+    suggestion = "Send the same request as before, or use a new key for a new request"
 
 
 class ComfyUIUnavailable(DarkroomError):
@@ -139,7 +139,7 @@ class StartUnknown(StartFailed):
 
 
 class TypeRefused(StartFailed):
-    """EC2 did not change an instance to the type as which it should start."""
+    """EC2 did not change an instance to the type that it should have."""
 
 
 class NoCapacity(StartFailed):

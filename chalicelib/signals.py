@@ -42,7 +42,7 @@ class AttemptOver(Signal):
 
 
 class StoreFailed(Signal):
-    """S3 did not store or delete an image; one not stored is still in ComfyUI and is reused."""
+    """S3 did not store or delete an image. One that is not stored is fetched from ComfyUI again."""
 
 
 class QueueUnavailable(Signal):

@@ -73,7 +73,7 @@ def _finished(api: Api, job_url: str, job: dict[str, Any], say: Say) -> dict[str
         job = api.call("GET", job_url).json()
     if job["status"] != "succeeded":
         raise SystemExit(f"The job has {job['status']}: {job['error']}")
-    say("job is succeeded")
+    say("the job has succeeded")
     return job
 
 

@@ -71,7 +71,7 @@ def test_the_readme_can_be_read_in_a_few_minutes() -> None:
 @pytest.mark.parametrize(
     "path", [ROOT / "README.md", *PAGES], ids=lambda path: str(path.relative_to(ROOT))
 )
-def test_commands_that_are_shown_exist(path: Path) -> None:
+def test_every_make_command_in_the_docs_exists(path: Path) -> None:
     """Blocks of `bash` are not executed, as `sh` is; their targets of make exist all the same."""
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
@@ -164,7 +164,7 @@ def test_the_readme_of_the_instance_names_the_ami_that_is_deployed() -> None:
     assert IMAGE in (ROOT / "infra/instance/README.md").read_text()
 
 
-def test_documents_that_are_named_are_there() -> None:
+def test_every_document_that_the_text_names_exists() -> None:
     """Code and docs name only what is in the repository."""
     for path in (*ROOT.glob("chalicelib/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"):
         text = path.read_text()

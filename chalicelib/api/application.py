@@ -102,7 +102,8 @@ def _not_allowed(allowed: str) -> DarkroomError:
 
 def _not_found() -> DarkroomError:
     return NotFound(
-        "nothing is served at this path", suggestion="Check the path: docs/api/index.md lists all"
+        "nothing is served at this path",
+        suggestion="Check the path; the API documentation lists all paths",
     )
 
 

@@ -30,13 +30,13 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
     try:
         key = ApiKey.admit(_token(request), now=time.time())
     except Unauthenticated as error:
-        log.info("denied: %s", error)
+        log.info("request denied: %s", error)
         return _policy(request, "Deny", "anonymous", {})
     except TooManyRequests as error:
         # A denial cannot carry Retry-After, so the API function refuses the request.
         refusal = {"refusal": str(error), "retry_seconds": error.retry_seconds}
         return _policy(request, "Allow", "limited", refusal)
-    log.info("admitted", extra={"key_id": key.id})
+    log.info("request admitted", extra={"key_id": key.id})
     about = {
         "key_id": key.id,
         "owner": key.owner,

@@ -15,9 +15,9 @@ log = logging.getLogger("darkroom.api")
 
 # API Gateway times out a request after this time.
 _GATEWAY_SECONDS = 29.0
-# The wait ends this long before that, which leaves time to store an image that was just made.
+# The wait ends this long before API Gateway's timeout: time to store an image that was just made.
 _STORE_SECONDS = 4.0
-# The response is due this long before that.
+# The response is due this long before API Gateway's timeout.
 _ANSWER_SECONDS = 1.0
 
 
@@ -44,7 +44,7 @@ class Deadline(NamedTuple):
             try:
                 work()
             except Exception:
-                log.exception("the work for a response failed")
+                log.exception("driving the jobs of a request failed")
 
         worker = threading.Thread(target=copy_context().run, args=(guarded,), daemon=True)
         worker.start()

@@ -76,5 +76,4 @@ def known_waits(by: Deadline) -> Waits:
 
 
 def job_url(request: Request, job: Job) -> str:
-    """Return the URL of a job."""
     return url_of(request, f"/api/images/jobs/{job.id}")

@@ -64,7 +64,7 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
 
 
 def metadata(job: Job) -> dict[str, Any]:
-    """Return the parameters that the image is made with."""
+    """Return the parameters that the spec's `metadata` has."""
     return {name: job.parameters[name] for name in METADATA}
 
 

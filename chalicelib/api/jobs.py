@@ -58,7 +58,7 @@ def get_job(job_id: str) -> dict[str, Any]:
 
 @job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
 def cancel_job(job_id: str) -> Response:
-    """Cancel a job and stop its execution; answer 409 with the job if it ended otherwise before."""
+    """Cancel a job and stop its execution; 409 with the job if it has succeeded or failed."""
     job = _find(job_id)
     try:
         job = services().cancellation.cancel(job.id)
@@ -69,7 +69,7 @@ def cancel_job(job_id: str) -> Response:
 
 @job_routes.post("/api/images/jobs/cancel", body=CancelRequest, scope=GENERATE)
 def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
-    """Cancel up to 100 jobs and say whether there are more; leave out other owners' jobs."""
+    """Cancel up to 100 jobs that the key may see, and say whether there are more."""
     by = deadline(job_routes.current_request, now=time())
     ids = _wanted(body)
     canceled, are_left = services().cancellation.cancel_all(

@@ -99,7 +99,7 @@ class Routes(Blueprint):
             result = view(*given, **path_parameters)
             return result if isinstance(result, Response) else Response(result, None, status)
         except (Unanswered, Overloaded) as error:
-            log.warning("DynamoDB: %s", error, exc_info=True)
+            log.warning("a request is answered with 503: %s", error, exc_info=True)
             return answer(error)
         except DarkroomError as error:
             return answer(error)

@@ -180,7 +180,7 @@ class Table(Model):
 
 
 def read_together(kinds: Mapping[str, type[Table]], *, consistent: bool) -> dict[str, Table]:
-    """Return the items with these ids, each as its kind, of one table; up to 100 in a call.
+    """Return items of one table; `kinds` has the class of each id. A call reads up to 100.
 
     Items that do not exist are left out.
     """

@@ -70,7 +70,9 @@ class Reconciler:
             except (JobBusy, JobFinished, LeaseLost):
                 continue
             except Exception:
-                log.exception("a stalled job could not be made due", extra={"job_id": job.id})
+                log.exception(
+                    "a stalled job could be neither made due nor ended", extra={"job_id": job.id}
+                )
 
     def _go_on(self, job: Job) -> None:
         """Make a job due for a worker; end one that is past its deadline here."""

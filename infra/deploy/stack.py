@@ -1,4 +1,4 @@
-"""A CloudFormation stack, and updates of it that lose nothing unasked."""
+"""A CloudFormation stack, and updates that replace or remove no precious resource unasked."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -47,7 +47,7 @@ class Order:
 
 
 class Answer(NamedTuple):
-    """An answer; `status` 0 is none, `code` says why a job that ended has no image."""
+    """An answer; `status` 0 means no answer, `code` says why a job that ended has no image."""
 
     order: str
     status: int

@@ -1,4 +1,4 @@
-"""A GPU instance on the emulator; its machine, the stand-in ComfyUI, runs while EC2 says so."""
+"""A GPU instance on the emulator: its stand-in ComfyUI runs while EC2 describes it as running."""
 
 import sys
 import threading

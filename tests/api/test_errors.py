@@ -124,7 +124,7 @@ def test_exactly_the_methods_of_the_contract_are_served(http: TestHTTPClient) ->
             assert allowed in suggestion
 
 
-def test_a_method_that_http_does_not_list_for_resources_is_not_found(http: TestHTTPClient) -> None:
+def test_a_request_with_the_method_trace_returns_404(http: TestHTTPClient) -> None:
     response = send(http, "TRACE", "/api/images/generate")
     check_error(response, 404)
     assert "Allow" not in response.headers

@@ -85,7 +85,7 @@ def test_adding_a_gap_leaves_the_old_histogram_unchanged(gaps: list[float], one:
 
 @settings(max_examples=20)
 @given(st.lists(gap, max_size=30))
-def test_an_old_pattern_is_forgotten(old: list[float]) -> None:
+def test_old_gaps_no_longer_affect_the_histogram(old: list[float]) -> None:
     new = [400.0] * 600
     assert histogram(*old, *new) == histogram(*new)
 
@@ -105,7 +105,7 @@ def test_a_negative_gap_counts_as_zero() -> None:
         ([30.0, 340.0, 50_000.0] * 20, 60),
     ],
 )
-def test_the_timeout_fits_the_pattern(gaps: list[float], seconds: float) -> None:
+def test_the_timeout_follows_from_the_recorded_gaps(gaps: list[float], seconds: float) -> None:
     assert timeout_seconds(histogram(*gaps), TERMS) == seconds
 
 

@@ -35,7 +35,7 @@ def learned(dollars: float, wait_mean: float) -> Row:
     ("dollars", "wait_mean", "wins"),
     [(90, 10, True), (99.5, 10, False), (110, 10, False), (110, 9, True), (50, 11, True)],
 )
-def test_a_fixed_timeout_with_longer_waits_is_no_rival_of_the_learned_one(
+def test_the_learned_timeout_is_not_compared_with_a_fixed_one_that_has_longer_waits(
     dollars: float, wait_mean: float, *, wins: bool
 ) -> None:
     judged = verdict("steady", [learned(dollars, wait_mean)], [[ROW]])
@@ -43,7 +43,7 @@ def test_a_fixed_timeout_with_longer_waits_is_no_rival_of_the_learned_one(
     assert judged.rival == (None if wait_mean < 10 else "fixed 5")
 
 
-def test_the_rival_is_the_cheapest_fixed_timeout_without_longer_waits() -> None:
+def test_the_learned_timeout_is_compared_with_the_cheapest_fixed_one_without_longer_waits() -> None:
     cheap = replace(ROW, policy="fixed 1", dollars=10.0, wait_mean=80.0)
     dear = replace(ROW, policy="fixed 60", dollars=200.0, wait_mean=0.0)
     assert verdict("steady", [learned(90, 20)], [[cheap], [ROW], [dear]]).rival == "fixed 5"

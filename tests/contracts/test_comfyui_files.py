@@ -88,7 +88,7 @@ def test_a_preview_is_temporary(comfyui: ComfyUI) -> None:
         ({"filename": "x.png", "subfolder": "../.."}, 403),
     ],
 )
-def test_the_status_for_a_file_that_cannot_be_downloaded(
+def test_a_file_that_cannot_be_downloaded_returns_an_error_status(
     comfyui: ComfyUI, params: dict[str, str], status: int
 ) -> None:
     assert comfyui.get("/view", params).status_code == status

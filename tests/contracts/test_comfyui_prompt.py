@@ -36,7 +36,7 @@ def test_a_prompt_id_has_to_be_quoted_in_urls_only(comfyui: ComfyUI) -> None:
     assert run_id != chosen
 
 
-def test_unknown_keys_are_accepted_everywhere(comfyui: ComfyUI) -> None:
+def test_unknown_fields_of_a_prompt_are_accepted(comfyui: ComfyUI) -> None:
     graph = flat()
     graph["1"]["_meta"] = {"title": "Empty"}
     graph["1"]["inputs"]["unheard_of"] = 1

@@ -118,7 +118,7 @@ def test_the_error_in_the_documentation_is_a_real_one(stack: Stack) -> None:
     assert answer.json() == json.loads(shown)
 
 
-def test_the_server_for_web_pages_orders_an_image_and_says_how_it_goes(
+def test_the_server_for_web_pages_requests_an_image_and_reports_its_progress(
     stack: Stack, tmp_path: Path
 ) -> None:
     text = (ROOT / "docs/how-to/web-page.md").read_text()

@@ -42,7 +42,7 @@ def test_comfyui_is_started_after_its_checkpoints(ready: Instance) -> None:
     assert ready.position("s3 cp .*model") < ready.position("start --no-block comfyui")
 
 
-def test_a_later_start_does_nothing_slow(ready: Instance) -> None:
+def test_a_later_start_repeats_no_slow_step(ready: Instance) -> None:
     said = ready.start()
     assert ready.is_ready, said
     assert not [call for call in ready.calls if COSTLY.search(call)]

@@ -39,7 +39,7 @@ def test_the_state_is_kept_between_looks_and_not_across_a_reboot() -> None:
     assert "/run/darkroom" in SCRIPT.read_text()
 
 
-def test_a_look_times_out_before_the_next_one() -> None:
+def test_a_check_times_out_before_the_next_check() -> None:
     assert int(unit(SERVICE)["Service"]["TimeoutStartSec"]) < 60
 
 

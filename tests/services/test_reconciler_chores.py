@@ -90,7 +90,7 @@ def fail(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("chore", ["repair", "sweep"])
-def test_the_error_of_a_chore_is_raised_after_all_other_chores(
+def test_the_error_of_a_step_is_raised_after_all_other_steps(
     gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
 ) -> None:
     [job_id] = accept_jobs(parts)

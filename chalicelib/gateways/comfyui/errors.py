@@ -31,7 +31,7 @@ class Failure(Struct, frozen=True):
 
 
 def rejection(body: Any) -> WorkflowRejected:
-    """Return the first error in the 400 of POST /prompt, and where it is (docs/comfyui.md)."""
+    """Return the first error in a response of POST /prompt, and where it is (docs/comfyui.md)."""
     try:
         return _explained(body)
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -78,7 +78,7 @@ def failure(messages: list[tuple[str, Json]]) -> Failure:
     """Return why an execution failed, by the last message in its history (docs/comfyui.md)."""
     name, data = messages[-1] if messages else ("", {})
     if name == "execution_interrupted":
-        return Failure("interrupted", "the run was interrupted in ComfyUI")
+        return Failure("interrupted", "the execution was interrupted in ComfyUI")
     kind, text = _short(data.get("exception_type", "")), str(data.get("exception_message", ""))
     text = text[:_LONGEST_MESSAGE]
     if "OutOfMemory" in kind or "out of memory" in text.lower():

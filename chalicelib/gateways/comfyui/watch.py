@@ -40,7 +40,7 @@ class Watch:
         self._heard_at = self._clock()
 
     def is_deaf(self) -> bool:
-        """Return whether no message of the execution came for long; true only once."""
+        """Return whether no message came for 20 seconds; if so, restart the count."""
         if self._clock() - self._heard_at < _DEAF_SECONDS:
             return False
         self.hear()

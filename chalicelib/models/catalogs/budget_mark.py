@@ -13,7 +13,7 @@ _KEY = ":budget"  # sorts after all ids, which are digits
 
 
 class BudgetMark(Struct, frozen=True):
-    """A budget of `dollars` is used up from `ends_at` until that day ends in UTC."""
+    """A budget of `dollars` is used up from `ends_at` (0 is never) until that day ends in UTC."""
 
     ends_at: float
     dollars: float

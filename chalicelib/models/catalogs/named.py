@@ -21,7 +21,7 @@ class NamedCatalog(Catalog, frozen=True):
         for _ in range(_RACES):
             if self._store(item_id, fields):
                 return item_id
-        raise self._contended(item_id)
+        raise self._contended()
 
     def replace(self, item_id: int, fields: Fields) -> None:
         """Replace all fields of an item; raise NotFound, or InvalidRequest as `create` does."""
@@ -41,7 +41,7 @@ class NamedCatalog(Catalog, frozen=True):
         for _ in range(_RACES):
             if change(self.get(item_id)):
                 return
-        raise self._contended(item_id)
+        raise self._contended()
 
     def _store(self, item_id: int, fields: Fields) -> bool:
         """Store a new item; return False while another request writes the same name."""
@@ -102,8 +102,10 @@ class NamedCatalog(Catalog, frozen=True):
             suggestion=f"Choose another name, or update the existing {noun}",
         )
 
-    def _contended(self, item_id: int) -> Overloaded:
-        return Overloaded(f"other requests are changing {self.noun.lower()} {item_id}")
+    def _contended(self) -> Overloaded:
+        return Overloaded(
+            f"other requests are changing this {self.noun.lower()}; nothing was stored"
+        )
 
 
 def _is_named(name: str) -> Condition:

@@ -34,7 +34,7 @@ class InstanceRecord(Table):
     restarted. The instance has been on since `on_since`, ready since `ready_at`, and without an
     answer since `unreachable_since`. No job gets a slot from `budget_ends_at` to the end of that
     day in UTC, as the budget is used up. `failed_boots` is how many boots in a row have failed;
-    after some the instance is left alone until `unhealthy_until`. `unhealthy_reason` says for
+    after three it is not started before `unhealthy_until`. `unhealthy_reason` says for
     people what is wrong with it.
     """
 
@@ -102,7 +102,7 @@ class InstanceRecord(Table):
     ) -> float:
         """Note the state; return since when it has been the same without a gap.
 
-        `launched_at` is when EC2 last started the instance, at whose request does not matter.
+        `launched_at` is when EC2 last started the instance, at anyone's request.
         """
         record = InstanceRecord
         was_missed = now - self.seen_at > GAP_SECONDS
@@ -181,7 +181,7 @@ class InstanceRecord(Table):
         self.update([InstanceRecord.unhealthy_reason.set(reason), on_since.set(on_since | now)])
 
     def boot_failed(self, reason: str, *, now: float) -> None:
-        """Count a failed boot; after three in a row the instance is left alone for an hour."""
+        """Count a failed boot; after three in a row the instance is not started for an hour."""
         record, failed = InstanceRecord, self.failed_boots + 1
         actions: list[Action] = [
             record.failed_boots.set(failed),
@@ -192,7 +192,9 @@ class InstanceRecord(Table):
         self.update(actions)
 
     def acquire_slot(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
-        """Give a job a slot if one is free; return whether it has one. A job keeps its slot."""
+        """Give a job a slot if one is free, unless the instance drains or the budget has ended.
+
+        Return whether the job has one. A job that has a slot keeps it."""
         record = InstanceRecord
         free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
@@ -242,7 +244,7 @@ class InstanceRecord(Table):
             self.update(actions)
 
     def mark_unhealthy_by(self, attempt_id: str, *, now: float) -> None:
-        """Mark the instance as unhealthy for as long as its ComfyUI has this attempt."""
+        """Mark the instance as unhealthy while this attempt shows that its ComfyUI is broken."""
         record = InstanceRecord
         self.update([record.unhealthy_attempt.set(attempt_id), record.unhealthy_since.set(now)])
 

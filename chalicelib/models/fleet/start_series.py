@@ -61,7 +61,7 @@ class StartSeries(Table):
         self._end([StartSeries.failed.set(0), StartSeries.why.remove()], until)
 
     def pause(self, *, until: float) -> None:
-        """Note that nothing was tried."""
+        """Note that no instance was started and EC2 refused none."""
         self._end([], until)
 
     def _end(self, actions: list[Action], until: float) -> None:

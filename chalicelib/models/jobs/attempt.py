@@ -23,7 +23,7 @@ _SENTENCES = {
     NEVER_RAN: "ComfyUI lost the attempt while it waited in its queue",
     HELD_UP: "ComfyUI stopped working before it started the attempt",
     NO_PROGRESS: f"there was no progress for {config.no_progress_seconds} seconds",
-    INTERRUPTED: "the run was interrupted in ComfyUI",
+    INTERRUPTED: "the execution was interrupted in ComfyUI",
     IMAGE_GONE: "ComfyUI no longer had the image",
     OUT_OF_MEMORY: "the GPU ran out of memory, which was then freed",
     GPU_FAILED: "the GPU reported a fault",

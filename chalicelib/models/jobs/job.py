@@ -39,7 +39,8 @@ from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 from chalicelib.signals import JobBusy, LeaseLost
 
-# A driver may come this long before a job is due. An earlier message was overtaken by a later one.
+# A driver may claim a job this many seconds before it is due. A message that arrives even earlier
+# is outdated: a later one was sent.
 _EARLY_SECONDS = 1
 
 
@@ -156,7 +157,7 @@ class Job(Table):
     def deadline_at(self) -> float:
         """When the job fails, if it has no slot by then or, with a slot, has not ended by then.
 
-        A job that had a slot in time and lost it has as much time as if it had kept it.
+        A job that lost its slot has at least as much time as if it had kept it.
         """
         if self.slot_at is None:
             return float(self.waits_until)
@@ -336,7 +337,7 @@ class Job(Table):
     def cancel(self, error: dict[str, Any], *, now: float) -> None:
         """End the job, whatever driver it has: that driver can then change nothing more.
 
-        `lease` and `due_at` stay, as until then the driver may not know that the job has ended.
+        `lease` and `due_at` stay: until `due_at` the driver may not know that the job has ended.
         Raise JobFinished when it has already ended.
         """
         try:

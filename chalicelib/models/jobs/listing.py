@@ -16,7 +16,7 @@ from chalicelib.models.jobs.status import OPEN
 T = TypeVar("T", Job, JobParameters)
 
 _CHUNK = 50
-# Of parameters that are read at once; a list whose response is full reads at most this in vain.
+# Of parameters that are read at once; read at most, and not returned, when the response is full.
 _CHUNK_BYTES = 256 * 1024
 
 

@@ -9,7 +9,8 @@ from chalicelib.days import DAY_SECONDS
 from chalicelib.models.json_text import JsonText, as_text
 from chalicelib.models.table import Table
 
-# DynamoDB deletes expired items within days, in any order. The job has to go first.
+# DynamoDB deletes expired items within days, in any order. The job must be deleted before its
+# parameters.
 _STAY_SECONDS = 14 * DAY_SECONDS
 
 _PREFIX = "parameters:"

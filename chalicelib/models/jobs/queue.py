@@ -2,10 +2,10 @@
 
 The order is start-time fair queueing (Goyal, Vin, Cheng 1996) with one unit for each job. A job's
 virtual start time is one more than that of its owner's last job, and never less than that of the
-head of the queue. An owner that sends 200 jobs fills 200 virtual times; the first job of another
-owner gets the virtual time of the head. When the queue is empty, virtual times begin at the
-milliseconds since the epoch. A job takes longer than a millisecond, so no virtual time that was
-given out before lies in the future then.
+head of the queue. An owner that sends 200 jobs takes 200 virtual start times; the first job of
+another owner gets that of the head. When the queue is empty, virtual start times begin at the
+milliseconds since the epoch. A job takes longer than a millisecond, so every virtual start time
+that was given out before is then in the past.
 """
 
 from bisect import bisect_left
@@ -65,7 +65,7 @@ class VirtualTime(Table):
 
 
 def give_back(jobs: Iterable[Job]) -> None:
-    """Give back the virtual times of jobs that left the queue without an image."""
+    """Give back the virtual start times of jobs that left the queue without an attempt."""
     times = Counter(str(job.owner) for job in jobs if job.sort_key and not job.attempts)
     for owner, count in times.items():
         with suppress(Unanswered, Overloaded), sent_once():

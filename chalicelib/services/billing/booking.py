@@ -22,7 +22,7 @@ class Booking:
     def account(self, instance: Instance, record: InstanceRecord, *, is_ready: bool) -> None:
         """Book the seconds since the last booking; safe to repeat.
 
-        Call it each minute while the instance is on, and once more when it is stopped.
+        Call it each minute while the instance is on.
         """
         now = round(self._clock(), 3)
         since, starts = _unbooked_since(instance, record, now)

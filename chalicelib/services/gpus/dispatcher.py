@@ -147,7 +147,7 @@ class Dispatcher:
                 self._job_messages.make_due(job)
 
     def _release_unused(self, record: InstanceRecord) -> int:
-        """Free slots that no job uses because its driver has died; return how many."""
+        """Free the slots of jobs that ended or whose driver died; return how many."""
         unused = [job_id for job_id in record.slot_holders if not self._uses(job_id, record.id)]
         for job_id in unused:
             record.release_slot(job_id)

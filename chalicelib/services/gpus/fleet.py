@@ -125,7 +125,7 @@ class Fleet:
         self.inventory.expire()
 
     def _start(self, plan: Callable[[list[InstanceView]], tuple[list[InstanceView], int]]) -> int:
-        """Start the planned instances, and write the new end of the budget to all records."""
+        """Start the planned instances; write the new end of the budget to those that are on."""
         # Observed again once no other process can start any: some may have been started since.
         started = self._starter.start(lambda: plan(self.inventory.observe(max_age_seconds=0)))
         if started:
@@ -146,7 +146,7 @@ class Fleet:
         return startable, self._budget.affordable(views, startable, count)
 
     def scale_up(self) -> None:
-        """Scale for a job that waits for a slot; do nothing if that was done seconds ago."""
+        """Start more instances for a waiting job, unless that was done a few seconds ago."""
         is_due = self._clock() - self._scaled_up_at > _SCALE_UP_SECONDS
         if self._limits.fleet_max > 1 and is_due:
             self._scaled_up_at = self._clock()

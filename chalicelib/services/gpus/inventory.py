@@ -94,7 +94,10 @@ class Inventory:
         return self._views(self._look_at, max_age_seconds)
 
     def observe(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
-        """Return the state of every instance; warm up those that just booted, and store it all."""
+        """Return the state of every instance, and store which of them answer and are ready.
+
+        Warm up those that have just booted.
+        """
         return self._views(self._ask, max_age_seconds)
 
     def observe_serving(self) -> list[Server]:

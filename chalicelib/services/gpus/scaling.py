@@ -20,7 +20,7 @@ class Limits(Struct, frozen=True):
 def wanted(open_jobs: int, execution_seconds: float | None, limits: Limits) -> int:
     """Return how many instances the open jobs need, by the recent seconds of an execution.
 
-    As many as finish the jobs within `scale_wait_seconds`, at least one, at most `fleet_max`.
+    As many as finish the jobs within `scale_wait_seconds`, at most `fleet_max`; none without jobs.
     `scale_wait_seconds` should be longer than a boot: a GPU that is ready when the others have
     finished costs money for nothing.
     """
@@ -33,6 +33,6 @@ def wanted(open_jobs: int, execution_seconds: float | None, limits: Limits) -> i
 def may_stop(idle_seconds: float, *, on: int, open_jobs: int, limit_seconds: float) -> bool:
     """Return whether an idle instance may be stopped, where `on` instances are on.
 
-    While jobs are open the last instance stays on: something else keeps the jobs from it.
+    While jobs are open the last instance stays on: they will need it.
     """
     return idle_seconds >= limit_seconds and on > (1 if open_jobs else 0)

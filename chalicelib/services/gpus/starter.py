@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.starter")
 
-_TRY_SECONDS = 30  # if the function that starts instances dies, the next one may after this time
+_TRY_SECONDS = (
+    30  # if the function that starts instances dies, another one may start them after this time
+)
 _ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs an instance
 _SETTLE_SECONDS = 10  # until EC2 describes a started instance as started
 _STOPPING_SECONDS = 2

@@ -43,7 +43,7 @@ def state_of(
         return _of_running(record, server, now)
     is_fresh = now - (record.on_since or 0) < _FRESH_SECONDS and not record.ready_at
     if instance.state == "stopped" and is_fresh:
-        return STARTING  # EC2 describes it so only after some seconds
+        return STARTING  # EC2 describes the instance as pending only after some seconds
     if instance.state == "stopped" and (record.unhealthy_until or 0) > now:
         return UNHEALTHY
     if instance.state == "stopped" and not has_capacity:
@@ -52,7 +52,7 @@ def state_of(
 
 
 def _of_running(record: InstanceRecord, server: Server | None, now: float) -> str:
-    # What was wrong before the instance was last off no longer counts.
+    # A fault from before the instance was last off does not count.
     is_unhealthy = bool(record.unhealthy_reason and record.on_since)
     if server is None:
         is_lost = now - float(record.unreachable_since or now) >= _PATIENCE_SECONDS

@@ -38,7 +38,7 @@ _SENTENCES = {
     instance_state.STOPPED: "The GPU is off; the next image starts it",
     instance_state.NO_CAPACITY: "The GPU is off and EC2 does not start it",
     instance_state.UNHEALTHY: "The GPU instance is unhealthy; it is stopped and started again",
-    UNAVAILABLE: "ComfyUI is not available: none is running, and none can be started",
+    UNAVAILABLE: "ComfyUI is not available: no instance serves, and none can be started",
 }
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger("darkroom.stopper")
 # An execution that is interrupted while it loads a checkpoint ends after the load; until then its
 # ComfyUI looks unhealthy.
 _UNHEALTHY_SECONDS = 30
-_DRAIN_SECONDS = 90  # longer than a stop takes at worst, until EC2 describes the instance so
+_DRAIN_SECONDS = 90  # the longest until EC2 describes it as stopping, and a margin
 
 
 class Stopper:

@@ -50,7 +50,7 @@ class WarmUp:
         try:
             comfyui.submit(WARM_UP_ID, load(WARM_UP).render({"checkpoint": checkpoint}))
         except WorkflowRejected as refusal:
-            # Jobs may name another checkpoint; those that do not report what is wrong.
+            # Jobs may use another checkpoint; a job that uses this one fails with ComfyUI's reason.
             log.error("ComfyUI refuses the warm-up: %s", refusal)  # noqa: TRY400
             return False
         return True

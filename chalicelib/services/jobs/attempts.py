@@ -25,7 +25,7 @@ _SUBMIT_SECONDS = 7  # longer than the timeout of a submission
 
 
 def lost(job: Job) -> str:
-    """Return why an attempt that ComfyUI does not know is over."""
+    """Return the reason why an attempt ended that ComfyUI no longer knows."""
     return NEVER_RAN if job.queue_position else LOST
 
 
@@ -73,7 +73,7 @@ def workflow_of(job: Job) -> Graph:
 
 
 def note_execution(job: Job, end: Finished) -> None:
-    """Store how long the last attempt had its GPU and what that cost, if ComfyUI reports it."""
+    """Note how long the last attempt had its GPU and what that cost, if ComfyUI reports it."""
     if end.execution_seconds is not None:
         cost = cost_of(job.attempts[-1].instance_type, end.execution_seconds)
         job.note_execution(end.execution_seconds, cost)

@@ -65,8 +65,9 @@ class Cancellation:
     ) -> tuple[list[str], bool]:
         """Cancel jobs of one owner, or of any owner if None, several at a time.
 
-        Return the ids of the jobs that are now canceled, and whether some are left: none is
-        started after `until`. Jobs that are missing, or have succeeded or failed, are neither.
+        Return the ids of the jobs that are now canceled, and whether jobs are left, because
+        no cancellation begins after `until`. Jobs that do not exist, or have succeeded or failed,
+        count as neither.
         """
         tries = [
             partial(copy_context().run, self._try, job_id, owner=owner, until=until)

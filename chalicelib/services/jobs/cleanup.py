@@ -69,7 +69,10 @@ class Cleanup:
             try:
                 server = self._fleet.inventory.observe_server(attempt.instance_id)
                 if server and not server.comfyui.drop(attempt.id):
-                    log.error("ComfyUI does not work", extra={"instance_id": attempt.instance_id})
+                    log.error(
+                        "ComfyUI did not stop an execution; its instance is unhealthy",
+                        extra={"instance_id": attempt.instance_id},
+                    )
                     server.record.mark_unhealthy_by(attempt.id, now=self._clock())
             except ComfyUIUnreachable:
                 continue  # ComfyUI loses its queue when it restarts

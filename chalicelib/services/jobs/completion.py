@@ -66,10 +66,10 @@ class Completion:
         return None
 
     def give_up(self, job: Job, server: Server, stop: NoProgress) -> State:
-        """Stop an execution that makes no progress, the job's own or one before it.
+        """Stop an execution that makes no progress, the job's own or the one before it.
 
-        Return the state of the job's attempt if another one was in its way, else raise
-        AttemptOver. A ComfyUI that cannot stop the execution makes its instance unhealthy.
+        Return the state of the job's attempt if another execution was in its way and was stopped;
+        else raise AttemptOver. If ComfyUI does not stop it, mark the instance as unhealthy.
         """
         attempt_id = job.attempts[-1].id
         is_own = stop.attempt_id == attempt_id
@@ -77,7 +77,10 @@ class Completion:
         if is_dropped and not is_own:
             return server.comfyui.find(attempt_id)
         if not is_dropped:
-            log.error("ComfyUI does not work", extra={"instance_id": server.instance.id})
+            log.error(
+                "ComfyUI did not stop an execution; its instance is unhealthy",
+                extra={"instance_id": server.instance.id},
+            )
             server.record.mark_unhealthy_by(stop.attempt_id, now=self._clock())
         reason = NO_PROGRESS if is_own else HELD_UP
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
@@ -105,7 +108,7 @@ class ImageStorage:
     ) -> list[dict[str, Any]] | None:
         """Store the images of the job's last attempt; None if ComfyUI has lost one.
 
-        Raise StoreFailed, or ComfyUIUnreachable.
+        Raise StoreFailed, ComfyUIUnreachable, or GenerationFailed if an image is too large.
         """
         software = self._software_of(server)
         stored = []

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.driver")
 
 _RETRY_SECONDS = 5
-_LATE_SECONDS = 60  # for storing an image that was ready before the deadline
+_LATE_SECONDS = 60  # after the deadline, in which a finished image is still stored
 
 
 class Driver:
@@ -105,7 +105,7 @@ class Driver:
         except Exception as reason:
             if self._record_outcome(job, reason):
                 return None
-            why = "an internal error; the job is tried again"
+            why = "an internal error; the job is retried"
             self._put_back(job, why, _RETRY_SECONDS, INTERNAL_ERROR)
             raise
 

@@ -38,7 +38,7 @@ def _remedy(field: str | None, suggestion: str) -> str:
 def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
     """Return the failure: how long the job waited for a GPU or had one, and its last status."""
     if not job.has_slot:
-        # Only the first jobs of the queue ask for a GPU; the others have EC2's refusal from them.
+        # Only the first jobs of the queue ask for a GPU. For the others, EC2's refusal is recorded.
         refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_queue else None
         waited = _span(int(job.waits_until - job.created_at))
         last_seen = _last_seen(refusal or job.status_reason)

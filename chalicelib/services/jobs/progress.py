@@ -40,7 +40,7 @@ class Reporter:
         self._note(0, self._named(progress) or self._progress)
 
     def seen(self, state: Waiting, *, is_listening: bool) -> None:
-        """Record a look at ComfyUI's queue; raise NoProgress if its execution makes none.
+        """Record the position in ComfyUI's queue; raise NoProgress if its execution makes none.
 
         Without a websocket the job's own execution sends no events, and only its deadline ends it.
         """

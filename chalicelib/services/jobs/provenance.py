@@ -1,4 +1,4 @@
-"""How an image was made, so that it can be made again. Pure."""
+"""How an image was made, so that it can be made again."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class Submission:
         return jobs
 
     def _count(self, order: Order, work: Work, now: float) -> list[Job] | None:
-        """Count the work, or return the jobs of a concurrent request that used up the allowance."""
+        """Count the work, or return the jobs of a concurrent request with the same key."""
         try:
             if order.allowance:
                 order.allowance.take(work, now=now)

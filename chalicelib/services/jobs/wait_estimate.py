@@ -51,7 +51,7 @@ class Waits:
 
 
 class NoWaits(Waits):
-    """Knows only that running jobs no longer wait, for which nothing is read."""
+    """Estimates for running jobs only, and reads nothing."""
 
     def of(self, jobs: list[Job]) -> dict[str, Wait]:
         return super().of([job for job in jobs if job.status == RUNNING])

@@ -113,6 +113,6 @@ def test_requests_are_refused_until_midnight_when_the_budget_is_used_up(day: Day
     assert day.refused_until == pytest.approx([day.midnight] * CALLERS, abs=2)
 
 
-def test_accepted_jobs_wait_for_the_next_day_and_succeed_then(day: Day) -> None:
+def test_jobs_that_the_budget_does_not_cover_wait_for_the_next_day_and_succeed(day: Day) -> None:
     assert set(day.statuses_at_midnight) == {"queued", "succeeded"}
     assert day.statuses["succeeded"] > day.statuses_at_midnight["succeeded"]

@@ -27,7 +27,7 @@ PARAMETERS = {
     "sampler": "euler",
     "scheduler": "normal",
 }
-INTERRUPTED = Finished({}, Failure("interrupted", "the run was interrupted in ComfyUI"))
+INTERRUPTED = Finished({}, Failure("interrupted", "the execution was interrupted in ComfyUI"))
 
 
 @pytest.fixture

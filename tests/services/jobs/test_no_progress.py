@@ -59,11 +59,11 @@ def find_dead(
     return None
 
 
-def test_an_execution_without_a_message_for_too_long_is_dead(clock: Clock) -> None:
+def test_an_execution_without_messages_for_the_limit_has_no_progress(clock: Clock) -> None:
     assert find_dead(Reporter(running(clock), clock), clock) == (LIMIT, OURS)
 
 
-def test_every_message_restarts_the_limit(clock: Clock) -> None:
+def test_every_message_restarts_the_no_progress_limit(clock: Clock) -> None:
     report = Reporter(running(clock), clock)
     for sign in (None, step(1), step(1), None):
         clock.advance(LIMIT - 1)
@@ -72,7 +72,7 @@ def test_every_message_restarts_the_limit(clock: Clock) -> None:
     assert find_dead(report, clock) == (LIMIT, OURS)
 
 
-def test_an_execution_without_a_websocket_is_not_dead(clock: Clock) -> None:
+def test_an_execution_without_a_websocket_does_not_count_as_without_progress(clock: Clock) -> None:
     report = Reporter(running(clock), clock)
     assert find_dead(report, clock, is_listening=False) is None
     assert find_dead(report, clock) == (LIMIT, OURS)
@@ -97,7 +97,7 @@ def test_the_time_without_a_message_continues_with_the_next_driver(clock: Clock)
     assert find_dead(Reporter(found, clock), clock) == (10, OURS)
 
 
-def test_a_job_that_moves_up_in_comfyuis_queue_finds_no_dead_execution(clock: Clock) -> None:
+def test_a_job_that_moves_up_in_comfyuis_queue_raises_no_progress_error(clock: Clock) -> None:
     report = Reporter(running(clock, position=9), clock)
     for position in range(9, 0, -1):
         clock.advance(LIMIT - 1)
@@ -106,7 +106,7 @@ def test_a_job_that_moves_up_in_comfyuis_queue_finds_no_dead_execution(clock: Cl
     assert find_dead(report, clock, Waiting(1, "run 1")) == (LIMIT, "run 1")
 
 
-def test_a_job_behind_a_dead_execution_names_it(clock: Clock) -> None:
+def test_a_job_behind_an_execution_without_progress_names_that_execution(clock: Clock) -> None:
     running(clock, OTHER_ID)
     report = Reporter(running(clock, position=1), clock)
     assert find_dead(report, clock, Waiting(1, OTHER)) == (LIMIT, OTHER)
@@ -138,6 +138,6 @@ def test_a_job_behind_an_execution_without_a_websocket_keeps_waiting(clock: Cloc
     assert (dead.attempt_id, dead.seconds <= LIMIT + 5) == (OTHER, True)
 
 
-def test_nothing_is_dead_while_comfyui_executes_nothing(clock: Clock) -> None:
+def test_no_progress_is_not_raised_while_comfyui_executes_nothing(clock: Clock) -> None:
     report = Reporter(running(clock, position=1), clock)
     assert find_dead(report, clock, Waiting(1, None)) is None

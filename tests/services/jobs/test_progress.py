@@ -82,7 +82,7 @@ def test_unchanged_progress_is_not_written_again(clock: Clock) -> None:
     assert job.count == 1
 
 
-def test_a_sign_of_life_without_progress_keeps_the_last_progress(clock: Clock) -> None:
+def test_a_message_without_progress_keeps_the_last_progress(clock: Clock) -> None:
     report = Reporter(driven(clock, position=1), clock)
     clock.advance(1)
     report.heard(step(3))
