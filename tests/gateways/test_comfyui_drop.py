@@ -149,7 +149,8 @@ def test_freeing_memory_unloads_models_and_clears_caches(gateway: ComfyUI, serve
     assert server.run(graph).cached == set()
     assert server.run(graph).cached != set()
     gateway.free()
-    assert server.run(graph).cached == set()
+    # ComfyUI frees memory between two prompts: the next one may come first.
+    assert set() in [server.run(graph).cached for _ in range(2)]
 
 
 REFUSED = {
