@@ -75,7 +75,7 @@ keys: $(VENV)/local ## list the API keys; STAGE=
 revoke: $(VENV)/local ## revoke an API key; KEY=, STAGE=
 	@$(KEYS) revoke "$(KEY)"
 
-prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print a GPU_PRICES line; REGION=
+prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print GpuPrices=…; REGION=
 	@$(BIN)/python -m infra.prices $(or $(REGION),us-east-1)
 
 bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print the figures of docs/benchmarks.md

@@ -162,4 +162,4 @@ if __name__ == "__main__":
     try:
         main()
     except (BotoCoreError, ClientError, PynamoDBException) as failure:
-        sys.exit(f"{failure}. Check STAGE, and the AWS account and region")
+        sys.exit(f"{str(failure).rstrip('.')}. Check STAGE, and the AWS account and region")

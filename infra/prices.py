@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.services.billing.price_list import ON_DEMAND, read_prices
 from infra.deploy.stack import DeploymentFailed
@@ -63,4 +64,7 @@ def _hourly(product: dict[str, Any]) -> Iterable[float]:
 if __name__ == "__main__":
     # The Pricing API is in a few regions only, and has the prices of all regions.
     client = boto3.client("pricing", region_name="us-east-1")
-    print(f"GPU_PRICES={gpu_prices(ON_DEMAND, sys.argv[1], client)}")
+    try:
+        print(f"GpuPrices={gpu_prices(ON_DEMAND, sys.argv[1], client)}")
+    except (BotoCoreError, ClientError) as failure:
+        sys.exit(f"{failure}. The credentials need pricing:GetProducts")

@@ -38,5 +38,5 @@ if __name__ == "__main__":
     try:
         count = redrive(sys.argv[1], boto3.client("cloudformation"), boto3.client("sqs"))
     except (BotoCoreError, ClientError) as failure:
-        sys.exit(f"{failure}. Check STAGE, and the AWS account and region")
+        sys.exit(f"{str(failure).rstrip('.')}. Check STAGE, and the AWS account and region")
     print(f"{count} messages moved back to the jobs queue")

@@ -59,7 +59,8 @@ def main() -> None:
         raise SystemExit("No demo is running: start `make demo` in another terminal") from None
     print(f"  API  http://{LOOPBACK}:{port}/api/images/…\n  key  {demo['api_key']}\n", flush=True)
     chalice = Path(sys.executable).with_name("chalice")
-    command = [str(chalice), "local", "--host", LOOPBACK, "--port", port]
+    # The demo writes into the checkout all the time, and each write would restart the server.
+    command = [str(chalice), "local", "--host", LOOPBACK, "--port", port, "--no-autoreload"]
     os.chdir(ROOT)
     os.execve(chalice, command, {**os.environ, **variables})
 

@@ -72,6 +72,7 @@ def answer(error: errors.DarkroomError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.TooManyRequests):
         headers["Retry-After"] = str(error.retry_seconds)
-    if status == STATUS_CODES[errors.ComfyUIUnavailable]:
+    # A job that expired stays so: the same request would find it again.
+    if status == 503 and not isinstance(error, errors.JobExpired):
         headers["Retry-After"] = _RETRY_SECONDS
     return Response(envelope(error), headers, status)

@@ -1,7 +1,7 @@
 """Why a job failed, for its caller."""
 
 from chalicelib.config import config
-from chalicelib.errors import GenerationFailed, WorkflowRejected
+from chalicelib.errors import GenerationFailed, JobExpired, WorkflowRejected
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.waits import COMFYUI_UNREACHABLE, INTERNAL_ERROR, STORE_FAILED
@@ -42,7 +42,7 @@ def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
         refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_queue else None
         waited = _span(int(job.waits_until - job.created_at))
         last_seen = _last_seen(refusal or job.status_reason)
-        return GenerationFailed(f"the job got no GPU within {waited}{last_seen}", code=EXPIRED)
+        return JobExpired(f"the job got no GPU within {waited}{last_seen}", code=EXPIRED)
     code = job.waits_for if job.waits_for in _CODES else "deadline_exceeded"
     span, last_seen = _span(config.execution_deadline_seconds), _last_seen(job.status_reason)
     return GenerationFailed(f"not finished within {span} on a GPU{last_seen}", code=code)
