@@ -118,7 +118,7 @@ class ComfyUIUnavailable(DarkroomError):
     """No ComfyUI can serve, and Darkroom cannot start one."""
 
     title = "ComfyUI not available"
-    suggestion = "Ask the operator to check that ComfyUI is running"
+    suggestion = "Try again later; if it fails again, report it to the operator"
 
 
 class StartFailed(DarkroomError):
@@ -198,7 +198,7 @@ class ComfyUIUnreachable(DarkroomError):
     """ComfyUI gave no complete answer; it is unknown whether it accepted the request."""
 
     title = "ComfyUI not available"
-    suggestion = "Ask the operator to check that ComfyUI is running"
+    suggestion = "Try again later; if it fails again, report it to the operator"
 
 
 class WorkflowRejected(DarkroomError):

@@ -122,8 +122,9 @@ def test_the_server_for_web_pages_requests_an_image_and_reports_its_progress(
     stack: Stack, tmp_path: Path
 ) -> None:
     text = (ROOT / "docs/how-to/web-page.md").read_text()
-    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "server.py").write_text(code)
+    for language, file in (("python", "server.py"), ("html", "page.html")):
+        [code] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+        (tmp_path / file).write_text(code)
     port = free_port(0)
     environment = {
         **os.environ,
@@ -131,9 +132,8 @@ def test_the_server_for_web_pages_requests_an_image_and_reports_its_progress(
         "DARKROOM_KEY": stack.api.key,
         "PORT": str(port),
     }
-    server = Process(
-        [sys.executable, str(tmp_path / "server.py")], tmp_path / "log.txt", environment
-    )
+    command = ["bash", "-c", f"cd {tmp_path} && exec {sys.executable} server.py"]
+    server = Process(command, tmp_path / "log.txt", environment)
     try:
         check_server(f"http://127.0.0.1:{port}")
     finally:
@@ -159,6 +159,11 @@ def check_server(url: str) -> None:
         return job["status"] not in ("queued", "starting", "running")
 
     wait_until(has_ended, "the image", seconds=60)
+    assert "<img" in requests.get(url, timeout=10).text
+    for body, status in ((b"nonsense", 400), (b'{"prompt": ""}', 400)):
+        refused = requests.post(f"{url}/cards", data=body, timeout=30)
+        assert (refused.status_code, list(refused.json())) == (status, ["error"])
+    assert requests.get(f"{url}/cards/unknown", timeout=30).status_code == 404
     assert job["status"] == "succeeded"
     [link] = job["images"]
     assert requests.get(link, timeout=60).content.startswith(b"\x89PNG")

@@ -18,17 +18,23 @@ USES: dict[str, Callable[[Fleet], object]] = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_without_an_instance_comfyui_is_unavailable(use: Callable[[Fleet], object]) -> None:
+def test_without_an_instance_comfyui_is_unavailable_and_the_log_says_why(
+    use: Callable[[Fleet], object], caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ComfyUIUnavailable, match="no GPU instance") as refusal:
         use(fleet_of(Region()))
-    assert "COMFYUI_URL" in refusal.value.suggestion
+    assert "Try again later" in refusal.value.suggestion
+    assert "no EC2 instance has the tag" in caplog.text
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_a_fixed_address_that_is_off_is_unavailable(use: Callable[[Fleet], object]) -> None:
+def test_a_fixed_address_that_is_off_is_unavailable_and_the_log_says_why(
+    use: Callable[[Fleet], object], caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ComfyUIUnavailable, match="does not answer") as refusal:
         use(fleet_of(Region("running", can_be_started=False)))
-    assert "COMFYUI_URL" in refusal.value.suggestion
+    assert "Try again later" in refusal.value.suggestion
+    assert "no ComfyUI answers at COMFYUI_URL" in caplog.text
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)

@@ -89,7 +89,7 @@ class Fleet:
         if not startable:
             raise StartFailed(
                 "all GPU instances are unhealthy; none is started for an hour",
-                suggestion="Try again in an hour, or ask the operator to look at the instance",
+                suggestion="Try again in an hour; if it fails again, report it to the operator",
             )
         if not count:
             raise self._budget.exhausted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,12 +12,13 @@ from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnrea
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.services.gpus.state import STARTING, state_of
-from chalicelib.services.gpus.status_texts import no_instance, not_answering
 from chalicelib.services.gpus.warm_up import WarmUp
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.ec2 import GpuFleet, Instance, StaticFleet
+
+log = logging.getLogger("darkroom.inventory")
 
 _DESCRIBE_SECONDS = 5.0  # one DescribeInstances serves all requests of this time
 _STALE_SECONDS = 120
@@ -127,9 +129,11 @@ class Inventory:
         """List the instances; raise ComfyUIUnavailable if none can ever serve a job."""
         members = self.members(max_age_seconds=max_age_seconds)
         if not members:
-            raise no_instance()
+            log.error("no EC2 instance has the tag of the fleet, and COMFYUI_URL is empty")
+            raise ComfyUIUnavailable("there is no GPU instance")
         if not any(each.can_be_started for each in members) and not self.observe_serving():
-            raise not_answering()
+            log.error("no ComfyUI answers at COMFYUI_URL, and Darkroom cannot start one")
+            raise ComfyUIUnavailable("ComfyUI does not answer")
         return members
 
     def _views(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from chalicelib.errors import ComfyUIUnavailable, GpuNotReady
+from chalicelib.errors import GpuNotReady
 from chalicelib.models.catalogs import budget_mark
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs.listing import count_open
@@ -123,20 +123,3 @@ def progress(views: list[InstanceView], now: float) -> GpuNotReady:
             )
             return GpuNotReady(text, retry_seconds=_UNHEALTHY_SECONDS)
     return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)
-
-
-def no_instance() -> ComfyUIUnavailable:
-    """Return the error if EC2 knows no instance of the fleet."""
-    return ComfyUIUnavailable(
-        "there is no GPU instance",
-        suggestion="Ask the operator to tag an EC2 instance that runs ComfyUI for this fleet, "
-        "or to set COMFYUI_URL",
-    )
-
-
-def not_answering() -> ComfyUIUnavailable:
-    """Return the error if a ComfyUI that Darkroom cannot start does not answer."""
-    return ComfyUIUnavailable(
-        "ComfyUI does not answer at the configured address",
-        suggestion="Ask the operator to check that ComfyUI is running and COMFYUI_URL is right",
-    )
