@@ -121,9 +121,11 @@ def test_the_response_to_a_failure_has_its_code(
     accepted = send(http, "POST", path, body, prefer="respond-async", **how)
     end(accepted.json_body["id"], code)
     status = 503 if code == "expired" else 500
-    details = check_error(send(http, "POST", path, body, **how), status)
+    response = send(http, "POST", path, body, **how)
+    details = check_error(response, status)
     assert details["code"] == code
     assert "field" not in details
+    assert "Retry-After" not in response.headers  # the same request finds the same job again
 
 
 def test_the_response_to_a_refused_workflow_has_its_code_and_field(
