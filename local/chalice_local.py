@@ -14,30 +14,12 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.stack.deploy import STACK
-from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from local.stack.emulator import environment
 from local.stack.processes import LOOPBACK, ROOT
 
 
-def environment(demo: dict[str, str], port: str) -> dict[str, str]:
-    """Return the environment variables of the demo's API function, and where its AWS is."""
-    aws = {
-        "AWS_ENDPOINT_URL": demo["api_url"].rpartition("/")[0],
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-    }
-    functions = boto3.client(
-        "lambda",
-        endpoint_url=aws["AWS_ENDPOINT_URL"],
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
-    variables = _variables(functions)
-    return {**variables, **aws, "API_URL": f"http://{LOOPBACK}:{port}"}
-
-
-def _variables(functions: Any) -> dict[str, str]:
+def variables_of_the_api(functions: Any) -> dict[str, str]:
+    """Return the environment variables of the demo's API function."""
     for page in functions.get_paginator("list_functions").paginate():
         for function in page["Functions"]:
             if function["FunctionName"].startswith(f"{STACK}-APIHandler"):
@@ -54,7 +36,9 @@ def main() -> None:
     port = asked.port
     try:
         demo = json.loads(asked.demo.read_text())
-        variables = environment(demo, port)
+        aws = environment(demo["api_url"].rpartition("/")[0])
+        os.environ |= aws
+        variables = variables_of_the_api(boto3.client("lambda"))
     except (FileNotFoundError, BotoCoreError, ClientError):
         raise SystemExit("No demo is running: start `make demo` in another terminal") from None
     print(f"  API  http://{LOOPBACK}:{port}/api/images/…\n  key  {demo['api_key']}\n", flush=True)
@@ -62,7 +46,8 @@ def main() -> None:
     # The demo writes into the checkout all the time, and each write would restart the server.
     command = [str(chalice), "local", "--host", LOOPBACK, "--port", port, "--no-autoreload"]
     os.chdir(ROOT)
-    os.execve(chalice, command, {**os.environ, **variables})
+    own = {"API_URL": f"http://{LOOPBACK}:{port}"}
+    os.execve(chalice, command, {**os.environ, **variables, **aws, **own})
 
 
 if __name__ == "__main__":

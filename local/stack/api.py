@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import requests
 
 from local.stack.deploy import STACK
-from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
+from local.stack.emulator import Emulator, environment
 from local.stack.processes import ROOT
 
 # Limits that no test or run reaches, unless it sets its own.
@@ -45,17 +45,10 @@ def new_key(
 
 def keys(emulator: Emulator, *command: str) -> str:
     """Run `infra.keys` on the deployment and return what it prints."""
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": emulator.url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-    }
     done = subprocess.run(
         [sys.executable, "-m", "infra.keys", STACK, *command],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, **environment(emulator.url)},
         capture_output=True,
         text=True,
         check=False,

@@ -22,6 +22,16 @@ _START_SECONDS = 30
 _PORT_SECONDS = 10
 
 
+def environment(url: str) -> dict[str, str]:
+    """Return the environment variables with which a program uses the emulator at this URL."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
 class Emulator:
     """Emulated AWS on loopback; `stop` saves its data, a kill loses all since the last stop."""
 

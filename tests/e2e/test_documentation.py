@@ -108,7 +108,7 @@ def test_headers_that_the_examples_send_are_honored(stack: Stack) -> None:
         stack.call("POST", "/api/images/generate", json=body, headers=headers) for _ in range(2)
     )
     assert (first.status_code, first.headers["Preference-Applied"]) == (202, "respond-async")
-    assert first.headers["Location"] == again.headers.get("Location", first.headers["Location"])
+    assert first.json()["id"] in again.text  # the job, or the link to its image
     stack.finished(first.headers["Location"])
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Clock, Parts
-from tests.services.reconcilers import Gpus
+from tests.services.reconcilers import Gpus, reconciler_of
 
 
 @pytest.fixture
@@ -22,3 +23,8 @@ def clock(parts: Parts) -> Clock:
 def gpus() -> Gpus:
     """One running instance whose ComfyUI answers."""
     return Gpus("i-1")
+
+
+@pytest.fixture
+def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
+    return reconciler_of(gpus, parts)

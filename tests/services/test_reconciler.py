@@ -9,12 +9,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import overdue
 from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Clock, Parts
-from tests.services.reconcilers import Gpus, reconciler_of
-
-
-@pytest.fixture
-def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
-    return reconciler_of(gpus, parts)
+from tests.services.reconcilers import Gpus
 
 
 def a_job(clock: Clock, **known: Any) -> Job:

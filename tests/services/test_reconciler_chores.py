@@ -22,11 +22,6 @@ def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
 
 
-@pytest.fixture
-def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
-    return reconciler_of(gpus, parts)
-
-
 def test_jobs_past_their_deadline_fail_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:

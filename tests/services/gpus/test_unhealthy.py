@@ -8,7 +8,7 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Parts
-from tests.services.reconcilers import Gpus, reconcile, reconciler_of
+from tests.services.reconcilers import Gpus, reconcile
 from tests.services.workers import SlowComfyUI, accept_jobs, acquire_slot
 
 
@@ -20,11 +20,6 @@ def parts(aws: None) -> Parts:
 @pytest.fixture
 def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
-
-
-@pytest.fixture
-def reconciler(gpus: Gpus, parts: Parts) -> Reconciler:
-    return reconciler_of(gpus, parts)
 
 
 def test_an_instance_that_stays_unhealthy_is_stopped_though_jobs_wait(
