@@ -194,7 +194,8 @@ class InstanceRecord(Table):
     def acquire_slot(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
         """Give a job a slot if one is free, unless the instance drains or the budget has ended.
 
-        Return whether the job has one. A job that has a slot keeps it."""
+        Return whether the job has one. A job that has a slot keeps it.
+        """
         record = InstanceRecord
         free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
