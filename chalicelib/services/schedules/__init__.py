@@ -1,0 +1,1 @@
+"""When schedules run: the expressions of EventBridge Scheduler, read as AWS reads them."""
