@@ -8,6 +8,8 @@ from typing import Any
 from ministack.app import main
 from ministack.services import apigateway_v1, lambda_svc
 
+from local.stack import scheduler
+
 
 class _NoAnswer(Exception):
     """The function was throttled, failed, or died."""
@@ -43,6 +45,7 @@ def _concurrency(mapping: dict[str, Any], *given: Any) -> int:
 lambda_svc._sqs_esm_concurrency = _concurrency
 apigateway_v1._lambda_proxy_response = _answer_of
 apigateway_v1._invoke_lambda_proxy_v1 = _invoke
+scheduler.mend()
 
 if __name__ == "__main__":
     main()

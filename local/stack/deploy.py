@@ -20,6 +20,8 @@ _LOOK_SECONDS = 0.2
 # local/stack/gpu.py creates the GPUs, and the emulator cannot change an instance's type.
 _PARAMETERS = {"FleetSize": "0", "GpuTypes": "", "FunctionZones": "us-east-1a,us-east-1b"}
 
+_EXPIRING = ("JobsTable", "SchedulesTable", "RunsTable")
+
 
 def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dict[str, str]:
     """Create or update the stack; return its outputs, with `ApiUrl` on this machine."""
@@ -84,7 +86,7 @@ def _publish(emulator: Emulator, api_id: str) -> None:
 
 
 def _complete(emulator: Emulator, api_id: str, template: Template) -> None:
-    """Set what the emulator ignores in the template: CORS preflights and the expiry of jobs."""
+    """Set what the emulator ignores in the template: CORS preflights and the expiry of items."""
     gateway = emulator.client("apigateway")
     paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     for resource in gateway.get_resources(restApiId=api_id, limit=500)["items"]:
@@ -98,7 +100,7 @@ def _complete(emulator: Emulator, api_id: str, template: Template) -> None:
             )
     tables = emulator.client("dynamodb")
     for name in tables.list_tables()["TableNames"]:
-        if "JobsTable" in name:
+        if any(table in name for table in _EXPIRING):
             tables.update_time_to_live(
                 TableName=name,
                 TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
