@@ -60,7 +60,7 @@ destroy: staged $(VENV)/local ## delete a deployment; DATA=delete also deletes i
 staged:
 	@$(if $(STAGE),,$(error STAGE is missing: name the stage, as in `make $(MAKECMDGOALS) STAGE=prod`))
 
-redrive: $(VENV)/local ## move the messages of the dead-letter queue back to the jobs queue; STAGE= or STACK=
+redrive: $(VENV)/local ## move the messages of the dead-letter queues back to their queues; STAGE= or STACK=
 	@$(BIN)/python -m infra.redrive $(STACK)
 
 key: $(VENV)/local ## create an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= MEGAPIXEL_STEPS_PER_DAY= STAGE=

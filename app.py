@@ -16,6 +16,8 @@ from chalicelib.api.comfyui import comfyui_routes
 from chalicelib.api.generate import generate_routes
 from chalicelib.api.jobs import job_routes
 from chalicelib.api.posts import post_routes
+from chalicelib.api.run_messages import deliver
+from chalicelib.api.schedules import schedule_routes
 from chalicelib.api.usage import usage_routes
 from chalicelib.bootstrap import services
 
@@ -32,6 +34,7 @@ for routes in (
     post_routes,
     batch_routes,
     job_routes,
+    schedule_routes,
     usage_routes,
     comfyui_routes,
     *CATALOG_ROUTES,
@@ -53,6 +56,15 @@ def work(event: SQSEvent) -> None:
         logs.about(job_id=message.body)
         seconds = context.get_remaining_time_in_millis() / 1000
         services().worker.work(message.body, remaining_seconds=seconds)
+
+
+# infra/ replaces this ARN, too.
+@app.on_sqs_message(
+    queue_arn="arn:aws:sqs:us-east-1:000000000000:replaced-by-infra", batch_size=10, name="runs"
+)
+def run(event: SQSEvent) -> dict[str, Any]:
+    logs.begin(event.context)
+    return deliver(event, services().runs.deliver)
 
 
 @app.on_cw_event(

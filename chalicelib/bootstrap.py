@@ -14,7 +14,8 @@ from chalicelib.config import Config, config
 from chalicelib.gateways.comfyui.client import ComfyUI
 from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
 from chalicelib.gateways.s3 import ImageStore
-from chalicelib.gateways.sqs import MessageQueue
+from chalicelib.gateways.scheduler import Route, Scheduler
+from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
 from chalicelib.services.billing.booking import Booking
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
@@ -35,6 +36,13 @@ from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.submit import Submission
 from chalicelib.services.jobs.worker import Worker
 from chalicelib.services.reconciler import Reconciler
+from chalicelib.services.schedules.comparison import DailyComparison
+from chalicelib.services.schedules.making import RunMaker
+from chalicelib.services.schedules.publisher import Publisher
+from chalicelib.services.schedules.run_requests import RunRequests
+from chalicelib.services.schedules.runs import Runs
+from chalicelib.services.schedules.schedules import Schedules
+from chalicelib.services.schedules.watch import ScheduleWatch
 from chalicelib.services.seeding import seed_once
 
 _CLIENT = ClientConfig(
@@ -54,6 +62,14 @@ _EC2: dict[str, Any] = {
 _SQS: dict[str, Any] = {
     "connect_timeout": 1,
     "read_timeout": 3,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
+
+# Two calls, with their repetitions, take less time than a writer of a schedule has
+# (CHANGE_SECONDS). The reconciler repeats what is not done by then.
+_SCHEDULER: dict[str, Any] = {
+    "connect_timeout": 1,
+    "read_timeout": 4,
     "retries": {"total_max_attempts": 2, "mode": "standard"},
 }
 
@@ -86,7 +102,22 @@ class Gateways:
 
     @cached_property
     def messages(self) -> MessageQueue:
-        return MessageQueue(self.remote("sqs", **_SQS), self._config.jobs_queue_url)
+        return MessageQueue(self._sqs, self._config.jobs_queue_url)
+
+    @cached_property
+    def undelivered_runs(self) -> UndeliveredRuns:
+        return UndeliveredRuns(self._sqs, self._config.undelivered_runs_queue_url)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        known = self._config
+        route = Route(
+            known.schedule_group,
+            known.scheduler_role_arn,
+            known.runs_queue_arn,
+            known.undelivered_runs_queue_arn,
+        )
+        return Scheduler(self.remote("scheduler", **_SCHEDULER), route)
 
     @cached_property
     def instances(self) -> GpuFleet | StaticFleet:
@@ -105,6 +136,10 @@ class Gateways:
         """Make a client of a service that has no VPC endpoint and is reached over IPv6."""
         use_dualstack = bool(self._config.dual_stack)
         return self.client(name, use_dualstack_endpoint=use_dualstack, **options)
+
+    @cached_property
+    def _sqs(self) -> Any:
+        return self.remote("sqs", **_SQS)
 
     @cached_property
     def _session(self) -> Session:
@@ -231,7 +266,41 @@ class Services:
             self.job_messages,
             self.stopper,
             self.clock,
+            # Last, as a GPU that is on costs most if time runs out.
+            more=(
+                self.schedule_watch.look,
+                self.schedule_watch.read_undelivered,
+                self.daily_comparison.compare_daily,
+            ),
         )
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        return Publisher(self.gateways.scheduler, self.clock)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        return Schedules(self.submission, self.publisher, self.clock, self._pause)
+
+    @cached_property
+    def run_maker(self) -> RunMaker:
+        return RunMaker(self.submission, self.clock)
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(self.run_maker, self.clock, self._pause)
+
+    @cached_property
+    def run_requests(self) -> RunRequests:
+        return RunRequests(self.run_maker, self.clock, self._pause)
+
+    @cached_property
+    def schedule_watch(self) -> ScheduleWatch:
+        return ScheduleWatch(self.publisher, self.gateways.undelivered_runs, self.clock)
+
+    @cached_property
+    def daily_comparison(self) -> DailyComparison:
+        return DailyComparison(self.gateways.scheduler, self.publisher, self.clock)
 
     @cached_property
     def usage(self) -> Usage:

@@ -114,6 +114,13 @@ class IdempotencyConflict(DarkroomError):
     suggestion = "Send the same request as before, or use a new key for a new request"
 
 
+class Conflict(DarkroomError):
+    """What is stored does not allow this now."""
+
+    title = "Conflict"
+    suggestion = "Read what is stored, and decide again"
+
+
 class ComfyUIUnavailable(DarkroomError):
     """No ComfyUI can serve, and Darkroom cannot start one."""
 

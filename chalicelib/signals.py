@@ -47,3 +47,28 @@ class StoreFailed(Signal):
 
 class QueueUnavailable(Signal):
     """SQS did not accept a message; the reconciler finds the job later."""
+
+
+class ClaimRefused(Signal):
+    """A condition of the writes that a request makes beside its jobs did not hold."""
+
+
+class SchedulerUnavailable(Signal):
+    """EventBridge Scheduler did not carry out a call; the reconciler repeats it."""
+
+
+class ScheduleRefused(Signal):
+    """EventBridge Scheduler refuses a schedule, however often it is sent."""
+
+
+class ScheduleChanged(Signal):
+    """Another writer changed the schedule, or its change is not known to AWS yet."""
+
+
+class NotMade(Signal):
+    """A run makes no jobs; `status` and `code` say what becomes of it, the text says why."""
+
+    def __init__(self, status: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code

@@ -17,7 +17,7 @@ from infra.template import declared
 ROOT = Path(__file__).parent.parent
 
 # Chalice packages the models of all 400 AWS services, 15 MB of the zip; Darkroom calls these.
-SERVICES = {"dynamodb", "ec2", "s3", "sqs"}
+SERVICES = {"dynamodb", "ec2", "s3", "scheduler", "sqs"}
 
 OURS = ("app.py", "chalicelib")
 

@@ -1,4 +1,4 @@
-"""Move the messages of a deployment's dead-letter queue back to its jobs queue.
+"""Move the messages of a deployment's dead-letter queues back to the queues that they came from.
 
 python -m infra.redrive STACK
 """
@@ -12,24 +12,42 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _BATCH = 10  # the maximum of SQS ReceiveMessage
 
+# Outputs of the stack: each dead-letter queue, and where its messages go.
+_QUEUES = {"DeadLetterQueueUrl": "JobsQueueUrl", "RunsDeadLetterQueueUrl": "RunsQueueUrl"}
+
 
 def redrive(stack: str, cloudformation: Any, sqs: Any) -> int:
     """Move all messages and return how many; an interruption loses none."""
     [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     urls = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
+    return sum(_move(sqs, urls[dead], urls[alive]) for dead, alive in _QUEUES.items())
+
+
+def _move(sqs: Any, dead: str, alive: str) -> int:
     moved = 0
-    for message in _messages(sqs, urls["DeadLetterQueueUrl"]):
-        sqs.send_message(QueueUrl=urls["JobsQueueUrl"], MessageBody=message["Body"])
-        sqs.delete_message(
-            QueueUrl=urls["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"]
+    for message in _messages(sqs, dead):
+        sqs.send_message(
+            QueueUrl=alive, MessageBody=message["Body"], MessageAttributes=_sent_at(message)
         )
+        sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
         moved += 1
     return moved
 
 
+def _sent_at(message: dict[str, Any]) -> dict[str, Any]:
+    """Return when a message was sent first: a run that AWS delivered in time is not missed."""
+    sent_at = {"DataType": "Number", "StringValue": message["Attributes"]["SentTimestamp"]}
+    return {"sent_at": message.get("MessageAttributes", {}).get("sent_at", sent_at)}
+
+
 def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
-    # A long poll asks all of the queue's servers; a short poll may miss messages.
-    options = {"MaxNumberOfMessages": _BATCH, "WaitTimeSeconds": 2}
+    options = {
+        "MaxNumberOfMessages": _BATCH,
+        # A long poll asks all of the queue's servers; a short poll may miss messages.
+        "WaitTimeSeconds": 2,
+        "AttributeNames": ["SentTimestamp"],
+        "MessageAttributeNames": ["sent_at"],
+    }
     while received := sqs.receive_message(QueueUrl=url, **options).get("Messages"):
         yield from received
 
@@ -39,4 +57,4 @@ if __name__ == "__main__":
         count = redrive(sys.argv[1], boto3.client("cloudformation"), boto3.client("sqs"))
     except (BotoCoreError, ClientError) as failure:
         sys.exit(f"{str(failure).rstrip('.')}. Check STAGE, and the AWS account and region")
-    print(f"{count} messages moved back to the jobs queue")
+    print(f"{count} messages moved back to their queues")

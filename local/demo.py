@@ -146,15 +146,29 @@ def _record(api: Api, comfyui_url: str, image: FirstImage) -> None:
 
 def _stay(emulator: Emulator, api: Api) -> None:
     """Keep everything running until Ctrl-C, or until the emulator ends."""
+    curl = f"curl -s -H 'Authorization: Bearer {api.key}' {api.url}/api/images"
+    schedule = {
+        "name": "every minute",
+        "expression": "rate(1 minute)",
+        "prompts": ["a red fox at {time}", "a grey heron, run {run}"],
+        "request": {"width": 256, "height": 256},
+    }
     print(
         "Everything keeps running until Ctrl-C. Try:\n"
-        f"  curl -s {api.url}/api/images/generate -H 'Authorization: Bearer {api.key}' "
-        """-H 'Content-Type: application/json' -d '{"prompt": "a red fox in fresh snow"}'\n""",
+        f"""  {curl}/generate {_json({"prompt": "a red fox in fresh snow"})}\n\n"""
+        "A schedule, and after a minute or two its runs:\n"
+        f"""  {curl}/schedules {_json(schedule)}\n"""
+        f"  {curl}/schedules\n",
         flush=True,
     )
     while emulator.is_alive:
         time.sleep(1)
     raise SystemExit("The AWS emulator ended unexpectedly; see .local/emulator/log.txt")
+
+
+def _json(body: object) -> str:
+    """Return curl's options that send a body."""
+    return f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'"
 
 
 if __name__ == "__main__":

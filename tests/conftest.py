@@ -19,7 +19,7 @@ from moto.dynamodb.responses import DynamoHandler
 from xdist.scheduler import LoadScopeScheduling
 
 REGION = "us-east-1"
-QUEUE = "jobs"
+QUEUE, UNDELIVERED = "jobs", "undelivered-runs"
 
 
 def _free_port() -> int:
@@ -47,6 +47,13 @@ os.environ |= {
     "JOBS_TABLE": "jobs",
     "FLEET_TABLE": "fleet",
     "KEYS_TABLE": "keys",
+    "SCHEDULES_TABLE": "schedules",
+    "RUNS_TABLE": "runs",
+    "SCHEDULE_GROUP": "schedules",
+    "SCHEDULER_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
+    "RUNS_QUEUE_ARN": f"arn:aws:sqs:{REGION}:123456789012:runs",
+    "UNDELIVERED_RUNS_QUEUE_ARN": f"arn:aws:sqs:{REGION}:123456789012:{UNDELIVERED}",
+    "UNDELIVERED_RUNS_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/{UNDELIVERED}",
     "IMAGES_BUCKET": "images",
     "JOBS_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/{QUEUE}",
     "COMFYUI_URL": f"http://127.0.0.1:{COMFYUI_PORT}",
@@ -101,24 +108,28 @@ TABLES = {
     "JobsTable": "jobs",
     "FleetTable": "fleet",
     "KeysTable": "keys",
+    "SchedulesTable": "schedules",
+    "RunsTable": "runs",
 }
 
 
 @contextmanager
 def empty_aws() -> Iterator[None]:
-    """Empty tables, bucket and queue, as the template declares them."""
+    """Empty tables, as the template declares them, bucket, queues and schedule group."""
     with moto.mock_aws():
         forget_services()
         for resource, table in TABLES.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
         _client("s3").create_bucket(Bucket="images")
-        _client("sqs").create_queue(QueueName=QUEUE)
+        for queue in (QUEUE, UNDELIVERED):
+            _client("sqs").create_queue(QueueName=queue)
+        _client("scheduler").create_schedule_group(Name="schedules")
         yield
 
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """Empty tables, bucket and queue, as the template declares them."""
+    """Empty tables, as the template declares them, bucket, queues and schedule group."""
     with empty_aws():
         yield
 
@@ -135,6 +146,7 @@ class Schedule(LoadScopeScheduling):
     _TOGETHER = (
         "tests/e2e/",
         "tests/bench/",
+        "tests/local/test_scheduler.py",
         "tests/services/billing/test_budget_crossed.py",
     )
 

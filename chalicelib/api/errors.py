@@ -20,6 +20,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.BudgetExhausted: 429,
     errors.Unanswered: 503,
     errors.Overloaded: 503,
+    errors.Conflict: 409,
     errors.JobFinished: 409,
     errors.JobCanceled: 409,
     errors.JobExpired: 503,

@@ -54,6 +54,8 @@ def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
             for each in job.attempts
         ],
         "post_id": job.post_id,
+        "schedule_id": job.schedule_id,
+        "scheduled_at": job.scheduled_at,
         "seed": job.parameters["seed"],
         "metadata": metadata(job),
         "image_urls": image_urls(job, link),

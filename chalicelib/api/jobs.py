@@ -1,6 +1,7 @@
 """Jobs, and durable links to their images."""
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 from time import time
 from typing import Any
 
@@ -17,7 +18,7 @@ from chalicelib.api.routes import Headers, Routes, query
 from chalicelib.bootstrap import services
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.listing import newest, open_for, shown
+from chalicelib.models.jobs.listing import found, newest, of_schedule, open_for, shown
 from chalicelib.models.jobs.status import STATUSES
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import CancelRequest
@@ -36,18 +37,23 @@ _CLEANUP_SECONDS = 12.0  # stopping an execution takes up to 5 s, and there may 
 def list_jobs() -> Response:
     """List jobs, newest first."""
     request, link = job_routes.current_request, services().images.url
-    asked, status = requested(request), _status(request)
+    asked, status, schedule_id = requested(request), _status(request), _schedule(request)
     limit = asked.limit or _DEFAULT_LIMIT
-    ids = newest(limit + 1, owner=identity(request).sees, status=status, before=asked.after)
+    if schedule_id:
+        ids = _of_schedule(schedule_id, limit + 1, asked.after)
+    else:
+        ids = newest(limit + 1, owner=identity(request).sees, status=status, before=asked.after)
     waits = Waits()
-    found = (
+    resources = (
         each
         for jobs in shown(ids, at_once=limit + 1)
         for each in job_resources(jobs, link, waits)
         if status in (None, each["status"])  # an index lags behind the table
     )
     page = Page(limit, asked.after)
-    return respond(request, found, page, lambda each: each["id"], filters=("status",))
+    return respond(
+        request, resources, page, lambda each: each["id"], filters=("status", "schedule_id")
+    )
 
 
 @job_routes.get("/api/images/jobs/{job_id}")
@@ -142,6 +148,29 @@ def _may_be(job_id: str) -> bool:
 def _sees() -> str | None:
     # Another owner's job is 404: a 403 would reveal that it exists.
     return identity(job_routes.current_request).sees
+
+
+def _of_schedule(schedule_id: str, at_once: int, before: str | None) -> Iterator[str]:
+    """Yield the ids of a schedule's jobs, none if they are another owner's."""
+    ids = of_schedule(schedule_id, at_once, before=before)
+    if (first := next(ids, None)) is None or not found([first], owner=_sees()):
+        return iter(())
+    return chain([first], ids)
+
+
+def _schedule(request: Request) -> str | None:
+    schedule_id = query(request).get("schedule_id")
+    if schedule_id is None:
+        return None
+    if "status" in query(request):
+        raise InvalidRequest(
+            "status and schedule_id cannot be combined",
+            field="status",
+            suggestion="Leave out one of them",
+        )
+    if not _may_be(schedule_id):
+        raise InvalidRequest("schedule_id must be the id of a schedule", field="schedule_id")
+    return schedule_id.upper()
 
 
 def _status(request: Request) -> str | None:

@@ -49,8 +49,8 @@ class Routes(Blueprint):
     def get(self, path: str, *, scope: str = READ) -> Callable[[View], View]:
         return self._serve("GET", path, scope)
 
-    def delete(self, path: str) -> Callable[[View], View]:
-        return self._serve("DELETE", path, ADMIN)
+    def delete(self, path: str, *, scope: str = ADMIN) -> Callable[[View], View]:
+        return self._serve("DELETE", path, scope)
 
     def post(
         self,
@@ -64,8 +64,8 @@ class Routes(Blueprint):
         taken = (body, body_bytes) if body else None
         return self._serve("POST", path, scope, body=taken, status=status)
 
-    def put(self, path: str, *, body: type) -> Callable[[View], View]:
-        return self._serve("PUT", path, ADMIN, body=(body, BODY_LIMIT_BYTES))
+    def put(self, path: str, *, body: type, scope: str = ADMIN) -> Callable[[View], View]:
+        return self._serve("PUT", path, scope, body=(body, BODY_LIMIT_BYTES))
 
     def _serve(
         self, method: str, path: str, scope: str, *, body: Body | None = None, status: int = 200
@@ -109,12 +109,18 @@ class Routes(Blueprint):
 
 
 def json_body(request: Request, schema: type[T], limit_bytes: int) -> T:
-    """Return the request body as its declared type; raise an error that says what is wrong."""
+    """Return the request body as its declared type; raise an error that says what is wrong.
+
+    A body that is left out is one without fields.
+    """
+    content = raw_body(request, limit_bytes)
+    if not content:
+        return parse(b"{}", schema)
     content_type = request.headers.get("content-type") or "application/json"
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedContentType(f"{media_type[:100]} is not JSON")
-    return parse(raw_body(request, limit_bytes), schema)
+    return parse(content, schema)
 
 
 def query(request: Request) -> dict[str, str]:

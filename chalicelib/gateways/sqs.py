@@ -1,8 +1,9 @@
-"""The SQS queue of messages that make workers drive jobs."""
+"""SQS queues: messages that make workers drive jobs, and runs that AWS could not deliver."""
 
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
 
 from chalicelib.signals import QueueUnavailable
 
@@ -28,3 +29,49 @@ class MessageQueue:
             )
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailable("SQS did not accept the message") from error
+
+
+class Undelivered(Struct, frozen=True):
+    """A message that EventBridge Scheduler could not deliver, and what it says about why."""
+
+    receipt: str
+    body: str
+    attributes: dict[str, str]
+
+
+class UndeliveredRuns:
+    """The dead-letter queue of EventBridge Scheduler: what it could not deliver."""
+
+    _BATCH = 10  # the maximum of SQS ReceiveMessage
+
+    def __init__(self, sqs: Any, url: str) -> None:
+        self._sqs = sqs
+        self._url = url
+
+    def receive(self) -> list[Undelivered]:
+        """Return up to ten messages; each comes again until it is deleted.
+
+        Raise QueueUnavailable when SQS does not answer.
+        """
+        try:
+            answer = self._sqs.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=self._BATCH,
+                MessageAttributeNames=["All"],
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable("SQS returned no messages") from error
+        return [_undelivered(each) for each in answer.get("Messages", [])]
+
+    def delete(self, message: Undelivered) -> None:
+        """Delete a message; raise QueueUnavailable when SQS does not answer."""
+        try:
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable("SQS did not delete a message") from error
+
+
+def _undelivered(message: dict[str, Any]) -> Undelivered:
+    values = message.get("MessageAttributes", {})
+    attributes = {name: str(each.get("StringValue", "")) for name, each in values.items()}
+    return Undelivered(message["ReceiptHandle"], message["Body"], attributes)

@@ -1,7 +1,7 @@
 """The reconciler: every minute it stops and starts instances and makes stalled jobs due."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chalicelib.errors import JobFinished
 from chalicelib.models.jobs.job import Job
@@ -28,6 +28,8 @@ class Reconciler:
         job_messages: JobMessages,
         stopper: Stopper,
         clock: Callable[[], float],
+        *,
+        more: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._fleet = fleet
         self._dispatcher = dispatcher
@@ -35,11 +37,13 @@ class Reconciler:
         self._job_messages = job_messages
         self._stopper = stopper
         self._clock = clock
+        self._more = more
 
     def reconcile(self) -> None:
-        """Do one round. If one step fails, the others are still done.
+        """Do one round, with the steps of other services (`more`) at its end.
 
-        Raise the last error at the end, so that the function's alarm fires.
+        If one step fails, the others are still done. Raise the last error at the end, so that the
+        function's alarm fires.
         """
         failed: Exception | None = None
         # First what costs most if time runs out: a GPU that is on. The sweep precedes the repair,
@@ -49,6 +53,7 @@ class Reconciler:
             self._sweep,
             self._dispatcher.repair,
             self._fleet.scale,
+            *self._more,
         )
         for step in steps:
             try:

@@ -9,6 +9,7 @@ import sys
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy.comparison import compare_again
 from infra.deploy.concurrency import notice
 from infra.deploy.deployment import PACKAGE, Clients, deploy, pairs
 from infra.deploy.stack import DeploymentFailed, Stack
@@ -33,10 +34,12 @@ def main() -> None:
     )
     package(PACKAGE)
     changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
+    outputs = stack.outputs()
+    compare_again(session.client("dynamodb"), outputs["SchedulesTableName"])
     print("Deployed" if changed else "Nothing to deploy: the stack is up to date")
     if said := notice(stack.chosen()):
         print(said)
-    for name, value in stack.outputs().items():
+    for name, value in outputs.items():
         print(f"  {name:20} {value}")
 
 

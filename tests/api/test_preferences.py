@@ -25,6 +25,8 @@ JOB_KEYS = {
     "finished_at",
     "attempts",
     "post_id",
+    "schedule_id",
+    "scheduled_at",
     "seed",
     "metadata",
     "image_urls",

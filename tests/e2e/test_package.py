@@ -61,9 +61,22 @@ print(sorted(name for name in {sorted(SERVICES)!r} if made.gateways.client(name)
     assert answer.stdout.strip() == str(sorted(SERVICES))
 
 
+def test_the_zip_has_its_own_time_zones(unzipped: Path) -> None:
+    """Lambda's image may have none (see docs/decisions)."""
+    program = f"""
+import sys; sys.path.insert(0, {str(unzipped)!r})
+import zoneinfo; zoneinfo.reset_tzpath(to=[])
+from chalicelib.services.schedules.next_runs import Timetable
+print(Timetable("at(2027-07-01T12:00:00)", "Europe/Berlin").after(0))
+"""
+    command = [sys.executable, "-I", "-S", "-c", program]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.stdout, answer.stderr) == ("[1814436000.0]\n", "")
+
+
 def test_every_handler_can_be_imported_from_the_zip_alone(packaged: Path, unzipped: Path) -> None:
     handlers = [each["Handler"] for each in functions(packaged)]
-    assert len(handlers) == 5
+    assert len(handlers) == 6
     imports = "; ".join(f"import {handler.rpartition('.')[0]}" for handler in handlers)
     found = " and ".join(f"callable({handler})" for handler in handlers)
     program = f"import sys; sys.path.insert(0, {str(unzipped)!r}); {imports}; print({found})"
@@ -98,7 +111,7 @@ def test_the_template_passes_cfn_lint(packaged: Path) -> None:
 
 def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
     roles = [each["Role"]["Fn::GetAtt"][0] for each in functions(packaged)]
-    assert len(roles) == len(set(roles)) == 5
+    assert len(roles) == len(set(roles)) == 6
 
 
 def test_the_functions_have_the_python_version_that_compiled_them(packaged: Path) -> None:

@@ -130,6 +130,8 @@ class Message:
 class Queue:
     """The interface of `MessageQueue`; a message is deleted when its worker succeeds."""
 
+    visibility_seconds = VISIBILITY_SECONDS
+
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self.messages: list[Message] = []
@@ -148,7 +150,7 @@ class Queue:
 
     def receive(self, message: Message) -> None:
         message.receives += 1
-        message.visible_at = self._scheduler.now + VISIBILITY_SECONDS
+        message.visible_at = self._scheduler.now + self.visibility_seconds
         if message.receives == MOST_RECEIVES:
             self.messages.remove(message)
             self.dead.append(message)

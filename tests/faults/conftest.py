@@ -8,6 +8,7 @@ import pytest
 from chalicelib.gateways.comfyui import client as comfyui
 from chalicelib.models import table
 from chalicelib.services.jobs import submit
+from chalicelib.services.schedules import schedules
 from tests.faults.machine import Faults
 from tests.faults.scheduler import sleep
 
@@ -31,6 +32,7 @@ def repeatable(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ids = Ids()
     monkeypatch.setattr(Faults, "restart", ids.restart)
     monkeypatch.setattr(submit, "ULID", ids)
+    monkeypatch.setattr(schedules, "ULID", ids)
     monkeypatch.setattr(comfyui, "sleep", sleep)
     monkeypatch.setattr(table, "sleep", sleep)
     for name in ("darkroom", "darkroom.metrics"):

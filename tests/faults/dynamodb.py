@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.models.table import _shared
 from tests.faults.scheduler import Scheduler
-from tests.virtual.dynamodb import READS, Answer, ask, conflict, error, written
+from tests.virtual.dynamodb import READS, Answer, ask, conflict, error, key_names, written
 
 _PATIENCE_SECONDS = 28  # of the client in models/table.py: 7 s, four times
-_TABLES = ("jobs", "fleet", "catalog")
+_TABLES = ("jobs", "fleet", "catalog", "schedules", "runs", "keys")
 
 
 class Wire:
@@ -31,6 +31,7 @@ class Wire:
         self._old: dict[str, Answer] = {}
         self._under_way: list[set[str]] = []
         self._by_token: dict[str, Answer] = {}
+        self.on_write: Callable[[str, dict[str, Any]], None] = lambda operation, parameters: None
 
     def __enter__(self) -> "Wire":
         self._connection._client = self  # type: ignore[assignment]
@@ -97,6 +98,7 @@ class Wire:
     def _answer(self, operation: str, parameters: dict[str, Any], key: str) -> Answer:
         if operation not in READS:
             answer = self._write(operation, parameters)
+            self.on_write(operation, parameters)
             self._old, self._fresh = {**self._old, **self._fresh}, {}
             return answer
         if key not in self._fresh:
@@ -117,8 +119,8 @@ class Wire:
 
     def _empty(self, table: str) -> None:
         for item in ask("Scan", {"TableName": table})["Items"]:
-            names = ("catalog", "key") if table == "catalog" else ("id",)
-            ask("DeleteItem", {"TableName": table, "Key": {name: item[name] for name in names}})
+            key = {name: item[name] for name in key_names(table)}
+            ask("DeleteItem", {"TableName": table, "Key": key})
 
 
 class _Once:
@@ -132,8 +134,8 @@ class _Once:
 
 
 def _named(operation: str, parameters: dict[str, Any]) -> str:
-    put = parameters.get("Item", {})
-    put = {name: value for name, value in parameters.get("Item", {}).items() if name == "id"}
+    names = key_names(parameters.get("TableName", ""))
+    put = {name: value for name, value in parameters.get("Item", {}).items() if name in names}
     key: dict[str, dict[str, str]] = parameters.get("Key", put)
     where = parameters.get("IndexName") or parameters.get("TableName", "")
     item = " ".join(value for each in key.values() for value in each.values())

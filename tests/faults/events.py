@@ -78,7 +78,7 @@ Event = Run | Time | Loss | Double | Trouble
 
 
 @st.composite
-def _one_of(draw: st.DrawFn, choices: list[st.SearchStrategy[T]]) -> T:
+def one_of(draw: st.DrawFn, choices: list[st.SearchStrategy[T]]) -> T:
     """Draw from one of the choices; a choice that is listed twice is drawn twice as often."""
     return draw(draw(st.sampled_from(choices)))
 
@@ -92,14 +92,12 @@ _requests = st.builds(
 )
 _messages, _resumes = st.builds(Message, _which), st.builds(Resume, _which)
 _minutes, _cancels = st.builds(Minute), st.builds(Cancel, _which)
-_invocations = _one_of(
-    [*[_resumes] * 5, *[_messages] * 4, _requests, _requests, _minutes, _cancels]
-)
+_invocations = one_of([*[_resumes] * 5, *[_messages] * 4, _requests, _requests, _minutes, _cancels])
 _outcomes = st.sampled_from([Outcome.DONE, Outcome.CRASHED, *Outcome])
-_calls = _one_of([st.integers(0, 8), st.integers(0, 40)])
+_calls = one_of([st.integers(0, 8), st.integers(0, 40)])
 _runs = st.builds(Run, _invocations, st.sampled_from([0, 0, -2, 2]), _calls, _outcomes)
 _time = st.builds(Time, st.sampled_from([1, 1, 2, 5, 10, 10, 30, 60, 60, 400]))
 _trouble = st.builds(Trouble, st.integers(0, 1), st.sampled_from(TROUBLES))
-_mail = _one_of([st.builds(Loss, _which), st.builds(Double, _which)])
+_mail = one_of([st.builds(Loss, _which), st.builds(Double, _which)])
 
-events = _one_of([*[_runs] * 7, _time, _time, _trouble, _mail])
+events = one_of([*[_runs] * 7, _time, _time, _trouble, _mail])

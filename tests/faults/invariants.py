@@ -18,7 +18,7 @@ from tests.faults.comfyui import Run
 from tests.faults.dynamodb import Wire
 from tests.faults.scheduler import Died, Process
 from tests.faults.stored import check_stored
-from tests.faults.world import World, limit_of
+from tests.faults.world import World
 from tests.models.allowances import counted as counted_of
 
 _INJECTED = (
@@ -221,15 +221,21 @@ class Invariants:
         made = Counter(item["owner"]["S"] for item in self._items() if "owner" in item)
         for owner, count in made.items():
             counted = counted_of(owner, self._world.scheduler.now)
-            assert count <= counted <= limit_of(owner), f"{owner}: {count} made, {counted} counted"
+            assert count <= counted <= self._world.limit_of(owner), (
+                f"{owner}: {count} made, {counted} counted"
+            )
 
     def _check_errors(self) -> None:
         for name, error, had_fault in self._world.errors:
-            is_injected = isinstance(error, _INJECTED) and had_fault
-            is_answer = isinstance(error, JobFinished) and "cancel" in name
-            is_answer |= isinstance(error, TooManyRequests) and name in self._world.too_many
-            if not (is_injected or is_answer or isinstance(error, Died)):
+            if not self._is_expected(name, error, had_fault=had_fault):
                 raise AssertionError(f"{name} raised {error!r}") from error
+
+    def _is_expected(self, name: str, error: BaseException, *, had_fault: bool) -> bool:
+        """Return whether a process may end with an error."""
+        is_injected = isinstance(error, _INJECTED) and had_fault
+        is_answer = isinstance(error, JobFinished) and "cancel" in name
+        is_answer |= isinstance(error, TooManyRequests) and name in self._world.too_many
+        return is_injected or is_answer or isinstance(error, Died)
 
     def _check_images(self, jobs: dict[str, Job]) -> None:
         for key in self._world.bucket.objects:

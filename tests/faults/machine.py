@@ -37,10 +37,16 @@ class Faults(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         type(self).restart()
-        self.world = World(hosts=2)
+        self.world = self.new_world()
         self.scheduler = self.world.scheduler
         self.wire = Wire(self.scheduler).__enter__()
-        self.checks = Invariants(self.world, self.wire)
+        self.checks = self.new_checks()
+
+    def new_world(self) -> World:
+        return World(hosts=2)
+
+    def new_checks(self) -> Invariants:
+        return Invariants(self.world, self.wire)
 
     @initialize(
         hosts=st.sampled_from([1, 2]),
@@ -64,7 +70,7 @@ class Faults(RuleBasedStateMachine):
         match event:
             case Run(invocation, skew, calls, then):
                 self.world.skew = skew
-                self._run(self._process(invocation), [Outcome.DONE] * calls + [then])
+                self.play(self._process(invocation), [Outcome.DONE] * calls + [then])
             case Time(seconds):
                 self.scheduler.advance_to(self.scheduler.now + seconds)
             case Loss(which) if which < len(messages):
@@ -81,7 +87,7 @@ class Faults(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:
-                come_to_rest(self.world, self.checks)
+                self.come_to_rest()
                 self.checks.check_at_rest()
         finally:
             for line in self.scheduler.journal:
@@ -90,7 +96,10 @@ class Faults(RuleBasedStateMachine):
                 self.scheduler.resume(process, Outcome.CRASHED)
             self.wire.__exit__()
 
-    def _run(self, process: Process | None, outcomes: list[Outcome]) -> None:
+    def come_to_rest(self) -> None:
+        come_to_rest(self.world, self.checks)
+
+    def play(self, process: Process | None, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             if process and process.is_live:
                 self.scheduler.resume(process, outcome)

@@ -103,6 +103,11 @@ class Scheduler:
         process = _current()
         return self.now + (process.skew if process else 0)
 
+    @property
+    def running(self) -> Process | None:
+        """Return the process that runs now; None outside of processes."""
+        return _current()
+
     def advance_to(self, time: float) -> None:
         """Let time pass second by second, and call `on_tick` for each."""
         while self.now < time:

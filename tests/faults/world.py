@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.jobs.submit import Order
+from chalicelib.services.reconciler import Reconciler
 from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
 from tests.faults.comfyui import ERRORS, ComfyUI, Run
 from tests.faults.comfyui_wire import Http, WiredComfyUI
@@ -27,19 +29,21 @@ TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "
 API_SECONDS, WORKER_SECONDS, RECONCILER_SECONDS = 29, 90, 60
 
 
-def limit_of(owner: str) -> int:
-    """Return an owner's daily limit of images; callers without a key may exceed theirs."""
-    return 4 if owner.startswith("key") else 2
+class WithoutSchedules(Services):
+    """Services whose reconciler does not look at schedules, as there are none."""
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            self.fleet, self.dispatcher, self.driver, self.job_messages, self.stopper, self.clock
+        )
 
 
 def services_of(world: "World") -> Services:
     """Return the services of a new function instance."""
-    gateways: Any = SimpleNamespace(
-        images=world.bucket, messages=world.queue, instances=world.ec2, comfyui=world.connect
-    )
     limits = {"fleet_max": world.fleet_max, "scale_wait_seconds": 60, "warm_up": 0}
-    made = Services(
-        gateways,
+    made = world.services(
+        world.gateways(),
         world.scheduler.clock,
         replace(config, checkpoint="a.safetensors", gpu_types="", **limits),
         pause=world.scheduler.pause,
@@ -52,6 +56,8 @@ def services_of(world: "World") -> Services:
 
 class World:
     """Callers, functions, hosts with ComfyUIs, EC2, SQS and S3, on one scheduler."""
+
+    services: type[Services] = WithoutSchedules
 
     def __init__(self, hosts: int = 1) -> None:
         self.scheduler = Scheduler()
@@ -74,6 +80,16 @@ class World:
         self.skew = 0  # of the next process's clock, in seconds
         self._names = 0
 
+    def gateways(self) -> Any:
+        """Return the gateways of a function instance."""
+        return SimpleNamespace(
+            images=self.bucket, messages=self.queue, instances=self.ec2, comfyui=self.connect
+        )
+
+    def limit_of(self, owner: str) -> int:
+        """Return an owner's daily limit of images; callers without a key may exceed theirs."""
+        return 4 if owner.startswith("key") else 2
+
     def connect(self, url: str) -> WiredComfyUI:
         servers = {host.id: host.comfyui for host in self.hosts}
         server = servers[url.removeprefix("http://")]
@@ -91,7 +107,7 @@ class World:
             wait_until,
             f"{key}",
             owner=owner,
-            allowance=allowance_of(owner, limit_of(owner)),
+            allowance=allowance_of(owner, self.limit_of(owner)),
             key=key,
             count=count,
         )
@@ -99,7 +115,7 @@ class World:
         self._asked[owner] += count
 
         def answered(process: Process) -> None:
-            if self._asked[owner] > limit_of(owner):
+            if self._asked[owner] > self.limit_of(owner):
                 self.too_many.add(process.name)
             if process.error is None:
                 self.answers.append((key, [job.id for job in process.answer]))  # type: ignore[attr-defined]
@@ -118,6 +134,15 @@ class World:
                 self.queue.acknowledge(message)
 
         return self._spawn(f"worker {message.job_id[-2:]}", work, WORKER_SECONDS, acknowledge)
+
+    def deliver_all(self) -> None:
+        """Deliver the messages that are visible."""
+        for message in self.queue.visible():
+            self.deliver(message)
+
+    def next_message_at(self) -> float:
+        """Return when the next message is visible; infinity if there is none."""
+        return min((each.visible_at for each in self.queue.messages), default=inf)
 
     def reconcile(self) -> Process:
         return self._spawn(

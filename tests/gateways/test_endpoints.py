@@ -53,6 +53,13 @@ def test_the_dual_stack_setting_decides_the_host_of_ec2(gateways: Gateways, doma
     assert host == f"ec2.eu-west-1.{domain}"
 
 
+def test_the_dual_stack_setting_decides_the_host_of_eventbridge_scheduler(
+    gateways: Gateways, domain: str
+) -> None:
+    host = asked(gateways.remote("scheduler"), "list_schedules")
+    assert host == f"scheduler.eu-west-1.{domain}"
+
+
 def test_s3_is_called_on_ipv4_through_its_gateway_endpoint(gateways: Gateways) -> None:
     client = gateways.client("s3")
     host = asked(client, "get_object", Bucket="images", Key="images/1.png")

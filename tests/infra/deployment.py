@@ -10,6 +10,7 @@ from chalice.test import Client, HTTPResponse
 
 import app
 from chalicelib.config import config
+from chalicelib.models.schedules.run import key_of
 from infra.keys import create
 from tests.api.gateway import Event, Gateway
 from tests.api.keyed import KeyedClient
@@ -81,6 +82,15 @@ class Deployment:
         with self.recorder.during("Worker"):
             event = {"Records": [{"body": job_id, "receiptHandle": "x"}]}
             app.work(event, LambdaContext("worker", 512, max_runtime_ms=90_000))
+
+    def run(self, schedule_id: str, at: float) -> None:
+        """Deliver the message of a scheduled time."""
+        body = {"schedule_id": schedule_id, "scheduled_at": key_of(at)}
+        attributes = {"SentTimestamp": str(int(at * 1000))}
+        record = {"messageId": "m", "body": json.dumps(body), "attributes": attributes}
+        with self.recorder.during("Runs"):
+            answer = app.run({"Records": [{**record, "receiptHandle": "x"}]}, None)
+        assert answer == {"batchItemFailures": []}
 
     def reconcile(self) -> None:
         with self.recorder.during("Reconciler"):

@@ -13,6 +13,8 @@ TABLES = {
     os.environ["JOBS_TABLE"]: "JobsTable",
     os.environ["FLEET_TABLE"]: "FleetTable",
     os.environ["KEYS_TABLE"]: "KeysTable",
+    os.environ["SCHEDULES_TABLE"]: "SchedulesTable",
+    os.environ["RUNS_TABLE"]: "RunsTable",
 }
 
 Calls = set[tuple[str, str]]  # of action and resource, as `dynamodb:GetItem` of `JobsTable`
@@ -64,7 +66,17 @@ def _calls(service: str, operation: str, params: dict[str, Any]) -> Calls:
         return _of_bucket(operation, params)
     if service == "ec2":
         return {(f"ec2:{operation}", "*" if operation.startswith("Describe") else "instances")}
-    return {(f"{service}:{operation}", "JobsQueue")}
+    if service == "scheduler":
+        return _of_scheduler(operation, params)
+    is_undelivered = params["QueueUrl"] == os.environ["UNDELIVERED_RUNS_QUEUE_URL"]
+    return {(f"sqs:{operation}", "UndeliveredRunsQueue" if is_undelivered else "JobsQueue")}
+
+
+def _of_scheduler(operation: str, params: dict[str, Any]) -> Calls:
+    assert params["GroupName"] == os.environ["SCHEDULE_GROUP"]
+    call = (f"scheduler:{operation}", "*" if operation.startswith("List") else "schedules")
+    # Whoever names a role for another service passes it on.
+    return {call, ("iam:PassRole", "SchedulerRole")} if "Target" in params else {call}
 
 
 def _of_bucket(operation: str, params: dict[str, Any]) -> Calls:
@@ -113,4 +125,6 @@ def _name(resource: Any) -> str:
     if "Fn::GetAtt" in resource:
         return str(resource["Fn::GetAtt"][0])
     text = str(resource["Fn::Sub"])
+    if text.endswith(":schedule/${ScheduleGroup}/*"):
+        return "schedules"
     return "instances" if text.endswith(":instance/*") else text.replace(".Arn}", "").strip("${")

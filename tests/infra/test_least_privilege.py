@@ -1,5 +1,7 @@
 """Each function's role allows what its code calls, and nothing else."""
 
+import json
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,16 +15,22 @@ from chalicelib.config import config
 from chalicelib.models import table
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.keys.api_key import ApiKey
+from chalicelib.models.schedules.run import Run
+from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.models.usage import DayUsage
 from infra.template import declared
+from tests.conftest import forget_services
 from tests.infra.deployment import SMALL, Deployment
 from tests.infra.recording import Calls, Recorder, allowed
+from tests.services.schedules import in_aws
 
 TEMPLATE = declared()
 ROLES = {
     "APIHandler": "ApiRole",
     "Authorizer": "AuthorizerRole",
     "Worker": "WorkerRole",
+    "Runs": "RunsRole",
     "Reconciler": "ReconcilerRole",
     "Reclaim": "ReclaimRole",
 }
@@ -44,6 +52,7 @@ LAMBDAS = (
 # interfaces that do not exist yet when the policy is written.
 EVERYWHERE = (
     "ec2:DescribeInstances",
+    "scheduler:ListSchedules",
     *(each for each in LAMBDAS if each.startswith("ec2:")),
     "ssm:UpdateInstanceInformation",
     "ssmmessages:",
@@ -152,16 +161,106 @@ def recover(deployment: Deployment) -> None:
     deployment.reconcile()
 
 
+def schedule(deployment: Deployment) -> None:
+    """Write schedules as callers do, and have their messages come."""
+    request = {**SMALL, "style_id": 1}
+    body = {"name": "a", "expression": "rate(1 minute)", "request": request, "overlap": "skip"}
+    path = "/api/images/schedules"
+    for key in ("a", "a", "b"):
+        made = deployment.call("POST", path, body, idempotency_key=key).json_body
+    deployment.call("POST", path, body, admin=False)
+    one = f"{path}/{made['id']}"
+    for method, rest, content in (
+        ("GET", "/runs", None), ("PUT", "", {**body, "pause_after_failures": 1}),
+        ("POST", "/run", None), ("POST", "/pause", None), ("POST", "/resume", None),
+    ):  # fmt: skip
+        assert deployment.call(method, f"{one}{rest}", content).status_code < 300
+    for is_admin in (True, False):
+        deployment.call("GET", path, admin=is_admin)
+    deployment.call("GET", f"/api/images/jobs?schedule_id={made['id']}")
+    deliver_runs(deployment, made["id"])
+    deployment.call("DELETE", one)
+    watch_schedules(deployment, path)
+
+
+def deliver_runs(deployment: Deployment, schedule_id: str) -> None:
+    forget_services()
+    minute = time.time() // 60 * 60
+    stored = Schedule(schedule_id)
+    stored.update([each.set(minute - 3600) for each in (Schedule.written_at, Schedule.told_at)])
+    deployment.run(schedule_id, minute - 120)  # is skipped, as a job is open
+    for job in Job.scan(Job.schedule_id.exists()):
+        job.cancel({"code": "canceled", "message": ""}, now=time.time())
+    stored.update([Schedule.pause_after_failures.remove()])
+    deployment.run(schedule_id, minute - 60)
+    stored.update([Schedule.pause_after_failures.set(1)])
+    for job in Job.scan(Job.schedule_id.exists()):
+        job.update([Job.status.set("failed")])
+    deployment.run(schedule_id, minute)  # pauses the schedule
+
+
+def refuse_runs(deployment: Deployment, comfyui: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs refused: by a key's limit, and by a ComfyUI at an address that does not answer."""
+    body = {"name": "a", "expression": "rate(1 minute)", "request": SMALL}
+    made = deployment.call("POST", "/api/images/schedules", body, admin=False).json_body
+    stored, minute = Schedule.find(made["id"]), time.time() // 60 * 60
+    stored.update([each.set(minute - 3600) for each in (Schedule.written_at, Schedule.told_at)])
+    for address in (comfyui, "http://127.0.0.1:9"):
+        minute -= 60
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                bootstrap, "config", structs.replace(bootstrap.config, comfyui_url=address)
+            )
+            forget_services()
+            deployment.run(made["id"], minute)
+    forget_services()
+    ApiKey(stored.key_id).update([ApiKey.images_per_day.set(1)])
+    deployment.run(made["id"], minute - 60)
+    found = {run.reason_code for run in Run.query(made["id"])}
+    assert found == {None, "comfyui_unavailable", "limit_reached"}
+    deployment.call("DELETE", f"/api/images/schedules/{made['id']}")
+
+
+def watch_schedules(deployment: Deployment, path: str) -> None:
+    """Let the reconciler complete changes, and note runs that never came."""
+    body = {"name": "a", "expression": "rate(1 day)", "request": SMALL}
+    for _ in range(2):
+        deployment.call("POST", path, body)
+    left = [each["id"] for each in deployment.call("GET", path).json_body]
+    lost, deleted, untold, removed = left
+    past = time.time() - 86_400
+    overdue = (Schedule.next_run_at.set(past), Schedule.due_at.set(past))
+    Schedule(lost).update([*overdue, Schedule.end_at.set(past)])
+    changed = (Schedule.changed_until.set(past), Schedule.due_at.set(past))
+    Schedule(deleted).update([Schedule.state.set("deleting"), *changed])
+    Schedule(untold).update([*changed])
+    Schedule(removed).update([Schedule.created_at.set(past)])
+    in_aws.remove(removed)
+    in_aws.put("stray", age_seconds=7200)
+    message = json.dumps({"schedule_id": lost, "scheduled_at": "2026-01-01T00:00:00Z"})
+    undelivered = os.environ["UNDELIVERED_RUNS_QUEUE_URL"]
+    boto3.client("sqs").send_message(QueueUrl=undelivered, MessageBody=message)
+    deployment.reconcile()
+
+
 def run_out_of_budget(deployment: Deployment) -> None:
     deployment.turn("on")
     DayUsage.on(datetime.now(UTC).date()).exhaust(10**6)
     deployment.reconcile()
 
 
+def is_lambdas(action: str, resource: str) -> bool:
+    """Return whether Lambda itself does this; the reconciler itself reads one of the queues."""
+    return action.startswith(LAMBDAS) and resource != "UndeliveredRunsQueue"
+
+
 @pytest.fixture
-def calls(deployment: Deployment) -> dict[str, Calls]:
-    for scenario in (serve_catalogs, serve_images, cancel, recover, start_from_off):
+def calls(
+    deployment: Deployment, comfyui: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Calls]:
+    for scenario in (serve_catalogs, serve_images, schedule, cancel, recover, start_from_off):
         scenario(deployment)
+    refuse_runs(deployment, comfyui, monkeypatch)
     run_out_of_budget(deployment)
     deployment.reclaim()
     return deployment.recorder.calls
@@ -172,7 +271,7 @@ def test_every_role_allows_what_its_function_calls_and_nothing_else(
 ) -> None:
     found, wrong = {}, []
     for function, role in ROLES.items():
-        may = {each for each in allowed(TEMPLATE, role) if not each[0].startswith(LAMBDAS)}
+        may = {each for each in allowed(TEMPLATE, role) if not is_lambdas(*each)}
         found[function] = {"missing": calls[function] - may, "excess": may - calls[function]}
         for kind in ("missing", "excess"):
             wrong += [f"{function}: {kind} {each}" for each in sorted(found[function][kind])]

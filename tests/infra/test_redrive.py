@@ -44,7 +44,7 @@ class Sqs:
 
 
 class Stack:
-    """A deployment and its two queues; a message received from the dead one stays visible."""
+    """A deployment and its queues; a message received from a dead one stays visible."""
 
     def __init__(self) -> None:
         self.sqs = boto3.client("sqs")
@@ -52,12 +52,22 @@ class Stack:
         self.dead = self.sqs.create_queue(QueueName="dead", Attributes={"VisibilityTimeout": "0"})[
             "QueueUrl"
         ]
+        self.runs = self.sqs.create_queue(QueueName="runs")["QueueUrl"]
+        self.dead_runs = self.sqs.create_queue(
+            QueueName="dead-runs", Attributes={"VisibilityTimeout": "0"}
+        )["QueueUrl"]
         for body in BODIES:
             self.sqs.send_message(QueueUrl=self.dead, MessageBody=body)
 
     def describe_stacks(self, **asked: str) -> dict[str, Any]:
         assert asked == {"StackName": "darkroom"}
-        urls = {"Unrelated": "x", "JobsQueueUrl": self.jobs, "DeadLetterQueueUrl": self.dead}
+        urls = {
+            "Unrelated": "x",
+            "JobsQueueUrl": self.jobs,
+            "DeadLetterQueueUrl": self.dead,
+            "RunsQueueUrl": self.runs,
+            "RunsDeadLetterQueueUrl": self.dead_runs,
+        }
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in urls.items()]
         return {"Stacks": [{"Outputs": outputs}]}
 
@@ -108,25 +118,47 @@ def test_no_message_is_lost_wherever_a_redrive_is_interrupted(stack: Stack, writ
     assert stack.bodies(stack.dead) == []
 
 
+def test_a_run_that_is_sent_back_keeps_the_time_when_it_was_sent_first(stack: Stack) -> None:
+    stack.sqs.send_message(QueueUrl=stack.dead_runs, MessageBody="run")
+    about: dict[str, Any] = {"AttributeNames": ["SentTimestamp"], "MessageAttributeNames": ["All"]}
+    [first] = stack.sqs.receive_message(QueueUrl=stack.dead_runs, **about)["Messages"]
+    for _ in range(2):
+        stack.redrive()
+        [moved] = stack.sqs.receive_message(QueueUrl=stack.runs, **about)["Messages"]
+        sent_at = moved["MessageAttributes"]["sent_at"]
+        assert (moved["Body"], sent_at["StringValue"]) == (
+            "run",
+            first["Attributes"]["SentTimestamp"],
+        )
+        stack.sqs.delete_message(QueueUrl=stack.runs, ReceiptHandle=moved["ReceiptHandle"])
+        # It fails again.
+        stack.sqs.send_message(
+            QueueUrl=stack.dead_runs, MessageBody="run", MessageAttributes={"sent_at": sent_at}
+        )
+
+
 def properties(name: str) -> Any:
     return RESOURCES["Resources"][name]["Properties"]
 
 
-def test_messages_that_fail_are_moved_to_the_queue_that_is_redriven() -> None:
-    policy = properties("JobsQueue")["RedrivePolicy"]
-    assert policy["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+@pytest.mark.parametrize("kind", ["", "Runs"])
+def test_messages_that_fail_are_moved_to_the_queue_that_is_redriven(kind: str) -> None:
+    queue, dead = f"{kind or 'Jobs'}Queue", f"{kind}DeadLetterQueue"
+    policy = properties(queue)["RedrivePolicy"]
+    assert policy["deadLetterTargetArn"] == {"Fn::GetAtt": [dead, "Arn"]}
     outputs = {name: each["Value"] for name, each in RESOURCES["Outputs"].items()}
-    assert outputs["DeadLetterQueueUrl"] == {"Ref": "DeadLetterQueue"}
-    assert outputs["JobsQueueUrl"] == {"Ref": "JobsQueue"}
+    assert outputs[f"{dead}Url"] == {"Ref": dead}
+    assert outputs[f"{queue}Url"] == {"Ref": queue}
 
 
-def test_the_first_failed_message_raises_an_alarm() -> None:
-    alarm = properties("DeadLetterAlarm")
+@pytest.mark.parametrize("kind", ["", "Runs"])
+def test_the_first_failed_message_raises_an_alarm(kind: str) -> None:
+    alarm = properties(f"{kind}DeadLetterAlarm")
     assert (alarm["Namespace"], alarm["MetricName"]) == (
         "AWS/SQS",
         "ApproximateNumberOfMessagesVisible",
     )
-    queue = {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
+    queue = {"Fn::GetAtt": [f"{kind}DeadLetterQueue", "QueueName"]}
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
@@ -137,4 +169,5 @@ def test_the_first_failed_message_raises_an_alarm() -> None:
 
 
 def test_a_failed_message_is_kept_for_longer_than_a_week() -> None:
-    assert properties("DeadLetterQueue")["MessageRetentionPeriod"] > 7 * 86_400
+    for name in ("DeadLetterQueue", "RunsDeadLetterQueue", "UndeliveredRunsQueue"):
+        assert properties(name)["MessageRetentionPeriod"] > 7 * 86_400

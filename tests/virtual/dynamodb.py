@@ -93,5 +93,12 @@ def written(operation: str, parameters: dict[str, Any]) -> set[str]:
         writes = [write for each in parameters["TransactItems"] for write in each.values()]
         return {name for write in writes for name in written("", write)}
     key = parameters.get("Key") or parameters.get("Item", {})
-    names = ("catalog", "key") if parameters["TableName"] == "catalog" else ("id",)
+    names = key_names(parameters["TableName"])
     return {f"{parameters['TableName']} {[key[name] for name in names]}"}
+
+
+def key_names(table: str) -> tuple[str, ...]:
+    """Return the names of a table's key attributes."""
+    return {"catalog": ("catalog", "key"), "runs": ("schedule_id", "scheduled_at")}.get(
+        table, ("id",)
+    )

@@ -1,16 +1,22 @@
 """Accepting a request: its jobs and its Idempotency-Key are stored together, or none of them."""
 
+from collections.abc import Callable
 from hashlib import sha256
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, TransactWriteError
 from pynamodb.expressions.condition import Condition
+from pynamodb.transactions import TransactWrite
 
 from chalicelib.config import config
 from chalicelib.errors import IdempotencyConflict, Overloaded
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import REFUSED, Table, cancellations, transaction, unavailable
+from chalicelib.signals import ClaimRefused
+
+# Adds writes, with their conditions, to the transaction that stores jobs.
+Claim = Callable[[TransactWrite, list[Job]], None]
 
 
 class AcceptedKey(Table):
@@ -46,13 +52,16 @@ def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] |
     return [Job.find(job_id) for job_id in known.job_ids]
 
 
-def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) -> list[Job]:
+def accept(
+    jobs: list[Job], key: str | None, fingerprint: str, *, now: float, claim: Claim | None = None
+) -> list[Job]:
     """Store new jobs and return them, or return those that the same key has stored before.
 
+    A `claim` writes more in the same transaction; raise ClaimRefused if its conditions do not hold.
     Raise IdempotencyConflict when the key was used with another path or body, Overloaded when
     DynamoDB throttles and nothing is stored, and Unanswered when it is not known whether it is.
     """
-    if not key and len(jobs) == 1:
+    if not key and not claim and len(jobs) == 1:
         _store_one(jobs[0])
         return jobs
     try:
@@ -62,14 +71,26 @@ def accept(jobs: list[Job], key: str | None, fingerprint: str, *, now: float) ->
                 writes.save(job.parameters_item)
             if key:
                 writes.save(_record(key, fingerprint, jobs), condition=_is_unused(now))
+            if claim:
+                claim(writes, jobs)
     except TransactWriteError as error:
         if passing := unavailable(error):
             raise passing from error
         if REFUSED not in cancellations(error):
             raise
+        if claim:
+            return _replayed(jobs, key, fingerprint, now)
         # No other jobs have these ids: without a key they are stored, and the response was lost.
         return _stored_before(jobs, key, fingerprint, now=now) if key else jobs
     return jobs
+
+
+def _replayed(jobs: list[Job], key: str | None, fingerprint: str, now: float) -> list[Job]:
+    """Return the jobs that the same key has stored; raise ClaimRefused if there are none."""
+    found = replay(jobs[0].owner, key, fingerprint, now=now) if key else None
+    if found is None:
+        raise ClaimRefused("what the jobs are made for has changed")
+    return found
 
 
 def _store_one(job: Job) -> None:

@@ -109,3 +109,14 @@ class ByOwnerPost(GlobalSecondaryIndex[Any]):
 
     owner_post_state = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute(range_key=True)
+
+
+class BySchedule(GlobalSecondaryIndex[Any]):
+    """The jobs of one schedule, in the order of their creation."""
+
+    class Meta:
+        index_name = "by_schedule"
+        projection = KeysOnlyProjection()
+
+    schedule_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)

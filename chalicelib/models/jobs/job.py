@@ -22,6 +22,7 @@ from chalicelib.models.jobs.indexes import (
     ByOwnerStatus,
     ByPost,
     ByQueue,
+    BySchedule,
     ByStatus,
     shard_of,
 )
@@ -51,7 +52,7 @@ class Job(Table):
     without a lease, the job is due at `due_at`. While `queue` is set, the job waits for a slot on a
     GPU, in the order of `sort_key` and until `waits_until`. `sort_key` stays when the job leaves
     the queue, in case it returns. `end_reason` is the code of why its last attempt ended,
-    `waits_for` the code of what the job waits for.
+    `waits_for` the code of what the job waits for. `scheduled_at` is the key of the schedule's run.
     """
 
     class Meta:
@@ -64,6 +65,8 @@ class Job(Table):
     shard = UnicodeAttribute()
     status_shard = UnicodeAttribute()
     post_id = UnicodeAttribute(null=True)
+    schedule_id = UnicodeAttribute(null=True)
+    scheduled_at = UnicodeAttribute(null=True)
     style_id = NumberAttribute(null=True)
     owner = UnicodeAttribute(default="nobody")
     workflow = UnicodeAttribute(default="text_to_image")
@@ -101,6 +104,7 @@ class Job(Table):
     by_owner_status = ByOwnerStatus()
     by_post = ByPost()
     by_owner_post = ByOwnerPost()
+    by_schedule = BySchedule()
 
     # The lease that this object has; after a refresh, `lease` may be another driver's.
     _held = ""

@@ -49,6 +49,15 @@ def _index(owner: str | None, status: str | None) -> tuple[Any, str]:
     return Job.by_owner, f"{owner}#"
 
 
+def of_schedule(schedule_id: str, at_once: int, *, before: str | None = None) -> Iterator[str]:
+    """Yield the ids of a schedule's jobs, newest first, only those older than `before` if given."""
+    older: Condition | None = Job.id < before if before else None
+    found = Job.by_schedule.query(
+        schedule_id, older, scan_index_forward=False, page_size=at_once + 1
+    )
+    return (str(each.id) for each in found)
+
+
 def shown(ids: Iterable[str], *, at_once: int = _CHUNK) -> Iterator[list[Job]]:
     """Yield the jobs with these ids, in order and with parameters, as many at once as is cheap.
 
@@ -62,6 +71,17 @@ def shown(ids: Iterable[str], *, at_once: int = _CHUNK) -> Iterator[list[Job]]:
             some = jobs[: _fitting(jobs)]
             yield _with_parameters(some)
             del jobs[: len(some)]
+
+
+def found(job_ids: Iterable[str], *, owner: str | None = None) -> list[Job]:
+    """Return the jobs with these ids that still exist, in order, without parameters.
+
+    With `owner` those of other owners are left out.
+    """
+    ids = list(job_ids)
+    known = _read(Job, ids) if ids else {}
+    jobs = [known[each] for each in ids if each in known]
+    return [job for job in jobs if owner in (None, job.owner)]
 
 
 def _fitting(jobs: list[Job]) -> int:

@@ -65,11 +65,7 @@ class Allowance:
         not answer; the work may be counted. Raise Overloaded if DynamoDB throttles; nothing is
         counted.
         """
-        if over := self._limit.lacks(work):
-            raise Forbidden(
-                f"this API key may ask for {' and '.join(over)} a day, and this request is larger",
-                suggestion="Ask for fewer or smaller images, or use a key with a larger limit",
-            )
+        self.check(work)
         images, steps, limit = DailyWork.images, DailyWork.pixel_steps, self._limit
         fit = (images <= limit.images - work.images) & (
             steps <= limit.pixel_steps - work.pixel_steps
@@ -79,6 +75,14 @@ class Allowance:
         with sent_once():
             if not self._today(now).update_if(images.does_not_exist() | fit, *added, expires):
                 raise self._exhausted(work, now)
+
+    def check(self, work: Work) -> None:
+        """Raise Forbidden if work exceeds the limit of a whole day."""
+        if over := self._limit.lacks(work):
+            raise Forbidden(
+                f"this API key may ask for {' and '.join(over)} a day, and this request is larger",
+                suggestion="Ask for fewer or smaller images, or use a key with a larger limit",
+            )
 
     def give_back(self, work: Work, *, now: float) -> None:
         """Uncount work that was not accepted; it stays counted if DynamoDB does not answer."""

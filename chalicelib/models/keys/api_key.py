@@ -67,6 +67,19 @@ class ApiKey(Table):
             key.update_if(is_old, cls.window.set(window), cls.requests.set(0))
         raise TooManyRequests("this API key has too many requests at once", retry_seconds=1)
 
+    @classmethod
+    def valid(cls, key_id: str, *, now: float) -> "ApiKey":
+        """Return a key; raise Unauthenticated if there is none, or it is expired or revoked."""
+        try:
+            key = cls.get(key_id, consistent_read=True)
+        except cls.DoesNotExist:
+            raise Unauthenticated("this API key is not known") from None
+        if key.revoked_at is not None:
+            raise Unauthenticated("this API key was revoked")
+        if key.expires_at is not None and key.expires_at <= now:
+            raise Unauthenticated("this API key has expired")
+        return key
+
     def revoke(self, *, now: float) -> bool:
         """Refuse the key from now on; return False if it does not exist or was revoked before."""
         revoked_at = ApiKey.revoked_at
@@ -75,16 +88,9 @@ class ApiKey(Table):
 
     @classmethod
     def _known(cls, key_id: str, secret_hash: str, now: float) -> "ApiKey":
-        try:
-            key = cls.get(key_id, consistent_read=True)
-        except cls.DoesNotExist:
-            raise Unauthenticated("this API key is not known") from None
+        key = cls.valid(key_id, now=now)
         if key.secret_hash != secret_hash:
             raise Unauthenticated("this API key is not known")
-        if key.revoked_at is not None:
-            raise Unauthenticated("this API key was revoked")
-        if key.expires_at is not None and key.expires_at <= now:
-            raise Unauthenticated("this API key has expired")
         return key
 
     @classmethod

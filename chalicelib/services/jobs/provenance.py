@@ -57,6 +57,8 @@ def provenance(job: Job, end: Finished, software: Software | None, image: Made) 
         "job_id": job.id,
         "attempt_id": attempt.id,
         "post_id": job.post_id,
+        "schedule_id": job.schedule_id,
+        "scheduled_at": job.scheduled_at,
         "owner": job.owner,
         "parameters": job.parameters,
         # The graph that ComfyUI executed: the template may have changed since.

@@ -18,7 +18,7 @@ from chalicelib.models.catalogs.budget_mark import settings_and_mark
 from chalicelib.models.catalogs.catalog import FORMATS, STYLES
 from chalicelib.models.catalogs.item import Catalog
 from chalicelib.models.jobs import queue
-from chalicelib.models.jobs.acceptance import accept, replay
+from chalicelib.models.jobs.acceptance import Claim, accept, replay
 from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.allowance import Allowance, Work
@@ -29,6 +29,7 @@ from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.lease import LEASE_GRACE_SECONDS
 from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
+from chalicelib.signals import ClaimRefused
 from chalicelib.workflows import TEXT_TO_IMAGE
 
 _LEAST_WAIT_SECONDS = 0.5  # if less is left, the job is queued for a worker
@@ -37,6 +38,14 @@ _LEAST_WAIT_SECONDS = 0.5  # if less is left, the job is queued for a worker
 _LOOK_SECONDS = (0, 0.1, 0.2, 0.3, 0.4)
 
 Defaults = dict[str, Any]
+
+
+class RunOf(Struct, frozen=True):
+    """The run of a schedule that an order is for; `claim` stores it together with the jobs."""
+
+    schedule_id: str
+    scheduled_at: str
+    claim: Claim
 
 
 class Order(Struct, frozen=True):
@@ -55,6 +64,7 @@ class Order(Struct, frozen=True):
     defaults: Defaults | None = None
     count: int = 1
     post_id: str | None = None
+    run: RunOf | None = None
 
 
 class Submission:
@@ -83,8 +93,8 @@ class Submission:
         """Store the jobs of an order, or return those that its Idempotency-Key accepted before.
 
         Raise InvalidRequest, IdempotencyConflict, TooManyRequests, BudgetExhausted, Forbidden,
-        ComfyUIUnavailable, or Overloaded if nothing was accepted, and Unanswered if that is
-        unknown.
+        ComfyUIUnavailable, Overloaded, or for a run ClaimRefused if nothing was accepted, and
+        Unanswered if that is unknown.
         """
         if (jobs := self._accepted_before(order)) is not None:
             return jobs
@@ -113,6 +123,8 @@ class Submission:
                 now=now,
                 owner=order.owner,
                 post_id=order.post_id,
+                schedule_id=order.run.schedule_id if order.run else None,
+                scheduled_at=order.run.scheduled_at if order.run else None,
                 style_id=_given(request.style_id),
                 workflow=TEXT_TO_IMAGE,
                 wait_seconds=_given(request.expires_in_seconds),
@@ -121,6 +133,12 @@ class Submission:
             )
             for parameters in self._parameters(order)
         ]
+
+    def check(self, request: GenerateRequest, count: int) -> Work:
+        """Return the work of a request that is made later; raise InvalidRequest if it cannot be."""
+        settings, _ = settings_and_mark()
+        order = Order(request, 0, "", count=count, defaults=self._with(settings))
+        return _work_of([structs.asdict(each) for each in self._parameters(order)])
 
     def _parameters(self, order: Order) -> list[Parameters]:
         request = order.request
@@ -137,12 +155,15 @@ class Submission:
         settings, mark = settings_and_mark()
         if mark and mark.is_exhausted(self._budget.dollars, self._clock()):
             raise self._budget.exhausted()
+        return self._with(settings)
+
+    def _with(self, settings: list[dict[str, Any]]) -> Defaults:
         return {"checkpoint": self._checkpoint, **defaults_from(settings)}
 
     def _accept(self, order: Order, made: list[Job]) -> list[Job]:
         """Store the jobs, or return those that a concurrent request with the same key stored."""
         now = self._clock()
-        work = _work_of(made)
+        work = _work_of([job.parameters for job in made])
         if stored := self._count(order, work, now):
             return stored
         try:
@@ -151,8 +172,9 @@ class Submission:
             _give_back(order, work, now)
             raise
         try:
-            jobs = accept(made, order.key, order.fingerprint, now=now)
-        except (IdempotencyConflict, Overloaded):
+            claim = order.run.claim if order.run else None
+            jobs = accept(made, order.key, order.fingerprint, now=now, claim=claim)
+        except (IdempotencyConflict, Overloaded, ClaimRefused):
             _give_back(order, work, now)
             raise
         # After any other error it is unknown whether they are stored: the work stays counted.
@@ -194,10 +216,10 @@ def _give_back(order: Order, work: Work, now: float) -> None:
         order.allowance.give_back(work, now=now)
 
 
-def _work_of(jobs: list[Job]) -> Work:
-    known = [job.parameters for job in jobs]
-    pixel_steps = sum(each["width"] * each["height"] * each["steps"] for each in known)
-    return Work(len(jobs), pixel_steps)
+def _work_of(images: list[dict[str, Any]]) -> Work:
+    """Return the work of images with these parameters."""
+    pixel_steps = sum(each["width"] * each["height"] * each["steps"] for each in images)
+    return Work(len(images), pixel_steps)
 
 
 def _queue(jobs: list[Job], now: float) -> None:

@@ -31,6 +31,8 @@ def test_provenance_holds_all_that_is_needed_to_make_the_image_again(parts: Part
         "job_id": job.id,
         "attempt_id": f"{job.id}-1",
         "post_id": "42",
+        "schedule_id": None,
+        "scheduled_at": None,
         "owner": "nobody",
         "parameters": {
             "prompt": "a fox",

@@ -1,0 +1,174 @@
+"""`/api/images/schedules`: generation at times that repeat."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from chalice import Response
+from chalice.app import Request
+
+from chalicelib import bootstrap, logs
+from chalicelib.api.identity import identity
+from chalicelib.api.paging import Page, requested, respond
+from chalicelib.api.preferences import fingerprint, idempotency_key
+from chalicelib.api.routes import Headers, Routes, url_of
+from chalicelib.api.schedule_resource import LAST_RUNS, run_resource, schedule_resource
+from chalicelib.bootstrap import services
+from chalicelib.errors import InvalidRequest, NotFound
+from chalicelib.models.keys.api_key import GENERATE
+from chalicelib.models.schedules import listing
+from chalicelib.models.schedules.run import Run, key_of
+from chalicelib.models.schedules.schedule import Schedule, missing
+from chalicelib.schemas.schedules import PauseRequest, RunRequest, ScheduleRequest
+from chalicelib.services.schedules.making import Repeat
+from chalicelib.services.schedules.schedules import Author
+
+schedule_routes = Routes(__name__, before=bootstrap.seed_catalogs)
+
+_SCHEDULES = "/api/images/schedules"
+_ONE = f"{_SCHEDULES}/{{schedule_id}}"
+
+_DEFAULT_LIMIT, _LONGEST_LIMIT = 20, 100
+_DEFAULT_RUNS = 50
+_AT_ONCE = 10
+_LATEST = "~"  # sorts after all times
+_ID_LENGTH = 26  # of a ULID
+
+
+@schedule_routes.post(_SCHEDULES, body=ScheduleRequest, scope=GENERATE)
+def create_schedule(body: ScheduleRequest) -> Response:
+    """Create a schedule, which runs under the key of this request."""
+    request = schedule_routes.current_request
+    schedule = services().schedules.create(body, _author(request), _repeat(request, body))
+    logs.about(schedule_id=schedule.id)
+    where: Headers = {"Location": url_of(request, f"{_SCHEDULES}/{schedule.id}")}
+    return Response(_resource(schedule), where, 201)
+
+
+@schedule_routes.get(_SCHEDULES)
+def list_schedules() -> Response:
+    """List schedules, newest first."""
+    request = schedule_routes.current_request
+    asked = requested(request)
+    limit = asked.limit or _DEFAULT_LIMIT
+    if limit > _LONGEST_LIMIT:
+        raise InvalidRequest(
+            f"limit must be a whole number from 1 to {_LONGEST_LIMIT} in this list", field="limit"
+        )
+    ids = listing.newest(limit + 1, owner=_sees(), before=asked.after)
+    return respond(request, _shown(ids), Page(limit, asked.after), lambda each: each["id"])
+
+
+@schedule_routes.get(_ONE)
+def get_schedule(schedule_id: str) -> dict[str, Any]:
+    """Return a schedule with its next five and its last ten runs."""
+    return _resource(Schedule.find(_valid(schedule_id), owner=_sees()))
+
+
+@schedule_routes.put(_ONE, body=ScheduleRequest, scope=GENERATE)
+def replace_schedule(body: ScheduleRequest, schedule_id: str) -> dict[str, Any]:
+    """Replace all fields of a schedule, which from now on runs under the key of this request."""
+    author = _author(schedule_routes.current_request)
+    known = _valid(schedule_id)
+    return _resource(services().schedules.replace(known, body, author, owner=_sees()))
+
+
+@schedule_routes.delete(_ONE, scope=GENERATE)
+def delete_schedule(schedule_id: str) -> dict[str, str]:
+    """Delete a schedule; its jobs and images stay."""
+    services().schedules.delete(_valid(schedule_id), owner=_sees())
+    return {"status": "success"}
+
+
+@schedule_routes.post(f"{_ONE}/pause", body=PauseRequest, scope=GENERATE)
+def pause_schedule(body: PauseRequest, schedule_id: str) -> dict[str, Any]:
+    """Stop making runs until the schedule is resumed."""
+    known = _valid(schedule_id)
+    return _resource(services().schedules.pause(known, body.note, owner=_sees()))
+
+
+@schedule_routes.post(f"{_ONE}/resume", scope=GENERATE)
+def resume_schedule(schedule_id: str) -> dict[str, Any]:
+    """Make runs again, from the next time on."""
+    return _resource(services().schedules.resume(_valid(schedule_id), owner=_sees()))
+
+
+@schedule_routes.post(f"{_ONE}/run", body=RunRequest, status=201, scope=GENERATE)
+def run_schedule(body: RunRequest, schedule_id: str) -> dict[str, Any]:
+    """Make a run now, or make up one that was missed."""
+    repeat = _repeat(schedule_routes.current_request, body)
+    at = None if body.scheduled_at is None else body.scheduled_at.timestamp()
+    known = _valid(schedule_id)
+    run = services().run_requests.make(known, at, owner=_sees(), repeat=repeat)
+    logs.about(schedule_id=known, job_ids=list(run.job_ids))
+    return run_resource(run)
+
+
+@schedule_routes.get(f"{_ONE}/runs")
+def list_runs(schedule_id: str) -> Response:
+    """List the runs of a schedule, those of the newest times first."""
+    request = schedule_routes.current_request
+    known, asked = _valid(schedule_id), requested(request)
+    Schedule.find(known, owner=_sees())
+    limit = asked.limit or _DEFAULT_RUNS
+    before = _LATEST if asked.after is None else _run_key(asked.after)
+    runs = Run.newest(known, limit + 1, before=before)
+    page = Page(limit, asked.after)
+    return respond(request, (run_resource(run) for run in runs), page, _run_position)
+
+
+def _author(request: Request) -> Author:
+    caller = identity(request)
+    return Author(caller.key_id, caller.owner, caller.allowance)
+
+
+def _repeat(request: Request, body: object) -> Repeat:
+    return Repeat(idempotency_key(request), fingerprint(request, body))
+
+
+def _shown(ids: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Yield schedules; several are read at a time."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        while some := list(islice(ids, _AT_ONCE)):
+            yield from filter(None, pool.map(_if_there, some))
+
+
+def _if_there(schedule_id: str) -> dict[str, Any] | None:
+    try:
+        return _resource(Schedule.find(schedule_id))
+    except NotFound:  # deleted since, as the index lags behind the table
+        return None
+
+
+def _resource(schedule: Schedule) -> dict[str, Any]:
+    return schedule_resource(schedule, list(Run.newest(schedule.id, LAST_RUNS)))
+
+
+def _valid(schedule_id: str) -> str:
+    # The table has other items, too; only a schedule's id is all letters and digits.
+    if not (schedule_id.isascii() and schedule_id.isalnum() and len(schedule_id) == _ID_LENGTH):
+        raise missing(schedule_id)
+    return schedule_id.upper()
+
+
+def _sees() -> str | None:
+    # Another owner's schedule is 404: a 403 would reveal that it exists.
+    return identity(schedule_routes.current_request).sees
+
+
+def _run_position(run: dict[str, Any]) -> str:
+    """Return a run's key as text that a cursor may hold: letters and digits."""
+    return "".join(each for each in run["scheduled_at"] if each.isalnum())
+
+
+def _run_key(position: str) -> str:
+    """Return the key of a run from its position; raise InvalidRequest."""
+    digits, is_manual = position.removesuffix("Z"), len(position) > len("20270101T000000Z")
+    try:
+        parts = "%Y%m%dT%H%M%S%f" if is_manual else "%Y%m%dT%H%M%S"
+        at = datetime.strptime(digits, parts).replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidRequest("cursor is not a cursor of this list", field="cursor") from None
+    return key_of(at.timestamp(), is_manual=is_manual)

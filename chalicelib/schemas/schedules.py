@@ -1,0 +1,136 @@
+"""Bodies of `/api/images/schedules`."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from chalicelib.errors import InvalidRequest
+from chalicelib.schemas.generation import GenerateRequest
+from chalicelib.schemas.limits import Count, Description, Name, PostId, Prompt
+from chalicelib.schemas.parsing import parse
+
+FIXED, RANDOM, INCREASING = "fixed", "random", "increasing"
+ALLOW, SKIP = "allow", "skip"
+
+PROMPTS_BYTES = 100 * 1024
+
+# The years of EventBridge Scheduler's cron expressions.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+
+Expression = Annotated[
+    str, Meta(max_length=256, description="an expression of at most 256 characters")
+]
+Timezone = Annotated[str, Meta(description="the IANA name of a time zone, such as Europe/Berlin")]
+Request = Annotated[Raw, Meta(description="a body of POST /api/images/generate")]
+Prompts = Annotated[
+    list[Prompt],
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="a list of 1 to 100 texts of 1 to 10,000 characters, not blank and without NUL",
+    ),
+]
+SeedPolicy = Annotated[
+    Literal["fixed", "random", "increasing"],
+    Meta(description="one of: fixed, random, increasing"),
+]
+Overlap = Annotated[Literal["allow", "skip"], Meta(description="one of: allow, skip")]
+Time = Annotated[
+    datetime,
+    Meta(tz=True, description="a time with its offset, such as 2027-01-01T00:00:00+01:00"),
+]
+Minutes = Annotated[int, Meta(ge=1, le=1440, description="a whole number from 1 to 1440")]
+Failures = Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")]
+
+
+class ScheduledRequest(GenerateRequest, kw_only=True, forbid_unknown_fields=True):
+    """The request of a schedule; with `post_id` its runs make `count` images for a post."""
+
+    prompt: Prompt | UnsetType = UNSET  # type: ignore[assignment]
+    post_id: PostId | UnsetType = UNSET
+    count: Count | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count is not UNSET and self.post_id is UNSET:
+            raise InvalidRequest(
+                "count needs post_id: several images of one run are those of a post",
+                field="count",
+                suggestion="Add post_id, or remove count",
+            )
+
+
+class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/images/schedules` and of `PUT`, which replaces all fields."""
+
+    name: Name
+    expression: Expression
+    timezone: Timezone | None = None
+    request: Request | UnsetType = UNSET
+    prompts: Prompts | None = None
+    seed_policy: SeedPolicy | None = None
+    start_at: Time | None = None
+    end_at: Time | None = None
+    missed_window_minutes: Minutes | None = None
+    overlap: Overlap | None = None
+    pause_after_failures: Failures | None = None
+
+    def __post_init__(self) -> None:
+        _check_year(self.start_at, "start_at")
+        _check_year(self.end_at, "end_at")
+        if sum(len(each.encode(errors="replace")) for each in self.prompts or ()) > PROMPTS_BYTES:
+            raise InvalidRequest(
+                f"prompts must have at most {PROMPTS_BYTES // 1024} KB together", field="prompts"
+            )
+
+    def scheduled_request(self) -> ScheduledRequest:
+        """Return the request; raise InvalidRequest, whose field begins with `request`."""
+        given = b"{}" if self.request is UNSET else bytes(self.request)
+        try:
+            request = parse(given, ScheduledRequest)
+        except InvalidRequest as error:
+            field = f"request.{error.field}" if error.field else "request"
+            message = str(error) if error.field else "request must be a JSON object"
+            raise InvalidRequest(
+                f"in request: {message}" if error.field else message,
+                field=field,
+                suggestion=error.suggestion,
+            ) from error
+        if request.prompt is UNSET and not self.prompts:
+            raise InvalidRequest(
+                "a schedule needs request.prompt or prompts", field="request.prompt"
+            )
+        return request
+
+
+class PauseRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/images/schedules/{schedule_id}/pause`; it may be left out."""
+
+    note: Description | None = None
+
+
+class RunRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /api/images/schedules/{schedule_id}/run`; it may be left out."""
+
+    scheduled_at: Time | None = None
+
+    def __post_init__(self) -> None:
+        _check_year(self.scheduled_at, "scheduled_at")
+
+
+def _check_year(time: datetime | None, field: str) -> None:
+    if time is not None and not _FIRST_YEAR <= _year(time) <= _LAST_YEAR:
+        raise InvalidRequest(
+            f"{field} must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}",
+            field=field,
+            suggestion=f"Correct it, or leave {field} out",
+        )
+
+
+def _year(time: datetime) -> int:
+    """Return the year of a time in UTC, 0 if Python has no such time."""
+    try:
+        return time.astimezone(UTC).year
+    except OverflowError:
+        return 0
