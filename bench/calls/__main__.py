@@ -21,12 +21,14 @@ from chalicelib.models import table
 from chalicelib.models.jobs.attempt import Attempt
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.api_key import ApiKey
+from chalicelib.models.schedules.schedule import Schedule
 from local.comfyui.background import serve
 from tests.conftest import CHECKPOINT, empty_aws
 from tests.infra.deployment import SMALL, Deployment
 from tests.models.queueing import enqueue
 from tests.virtual.accepting import CALL_SECONDS, accept_at_once
 from tests.virtual.clock import VirtualClock
+from tests.virtual.running import accept_alone, run_at_once
 
 PARALLEL, QUEUED = 1000, 10_000
 GENERATE, JOBS = "/api/images/generate", "/api/images/jobs"
@@ -39,7 +41,11 @@ def main() -> None:
     """Measure, and print only the JSON object to stdout."""
     logging.disable(logging.CRITICAL)
     with redirect_stdout(sys.stderr):
-        figures = {"operations": operations(), "accepts_of_one_key": accepts()}
+        figures = {
+            "operations": operations(),
+            "accepts_of_one_key": accepts(),
+            "schedules_at_once": fired(),
+        }
     print(json.dumps(figures))
 
 
@@ -48,6 +54,7 @@ def operations() -> Costs:
     with deployment() as costs:
         _images(costs)
         _jobs(costs)
+        _schedules(costs)
         _many(costs, others=500)
         return costs.noted
 
@@ -56,6 +63,13 @@ def many(others: int) -> Costs:
     """Return costs that must not grow with a request's texts, or with other owners' jobs."""
     with deployment() as costs:
         _many(costs, others=others)
+        return costs.noted
+
+
+def schedules() -> Costs:
+    """Return what schedules and their runs cost."""
+    with deployment() as costs:
+        _schedules(costs)
         return costs.noted
 
 
@@ -100,6 +114,19 @@ def _jobs(costs: Noted) -> None:
     costs.call("a finished job", "GET", f"{JOBS}/{job_id}")
     costs.call("a catalog", "GET", "/api/images/styles")
     costs.call("a path that is not served", "GET", "/nothing")
+
+
+def _schedules(costs: Noted) -> None:
+    """Measure a schedule, and its second run: a first one makes clients."""
+    body = {"name": "a", "expression": "cron(0 * * * ? *)", "request": SMALL}
+    path, deployed = "/api/images/schedules", costs.deployed
+    made = costs.call("creating a schedule", "POST", path, body)
+    costs.call("a schedule", "GET", f"{path}/{made['id']}")
+    at = float(Schedule.find(made["id"]).next_run_at)
+    deployed.run(made["id"], at)
+    costs.note("a run of a schedule", lambda: deployed.run(made["id"], at + 3600))
+    costs.note("… delivered again", lambda: deployed.run(made["id"], at + 3600))
+    costs.call("deleting a schedule", "DELETE", f"{path}/{made['id']}")
 
 
 def _many(costs: Noted, *, others: int) -> None:
@@ -194,6 +221,20 @@ def accepts() -> dict[str, Any]:
         "calls_behind_1": dict(first[1]),
         f"calls_behind_{QUEUED}": dict(last[1]),
     }
+
+
+def fired() -> dict[str, Any]:
+    """Return how long a thousand schedules of one minute take to be accepted."""
+    found = {}
+    for functions in (2, 5):
+        with empty_aws():
+            outcome = run_at_once(PARALLEL, concurrency=functions)
+        found[f"last_of_{PARALLEL}_with_{functions}_functions_s"] = round(max(outcome.accepted), 1)
+        others = statistics.median(outcome.others)
+        found[f"another_caller_with_{functions}_functions_ms"] = round(others * 1000, 1)
+    with empty_aws():
+        alone = statistics.median(accept_alone(100))
+    return {**found, "another_caller_alone_ms": round(alone * 1000, 1)}
 
 
 if __name__ == "__main__":

@@ -2,12 +2,17 @@
 
 import pytest
 
-from bench.calls.__main__ import Costs, many
+from bench.calls.__main__ import Costs, many, schedules
 
 
 @pytest.fixture(scope="module")
 def costs() -> Costs:
     return many(others=60)
+
+
+@pytest.fixture(scope="module")
+def costs_of_schedules() -> Costs:
+    return schedules()
 
 
 def test_a_progress_write_of_the_largest_request_takes_at_most_three_units(costs: Costs) -> None:
@@ -21,6 +26,17 @@ def test_a_list_of_jobs_reads_no_more_than_it_shows(costs: Costs) -> None:
     listed = costs["1,000 jobs"]
     assert listed["shown"] >= 120
     assert listed["read_units"] <= 1.3 * listed["shown"]
+
+
+def test_a_run_of_a_schedule_takes_few_calls_and_a_repeated_message_fewer(
+    costs_of_schedules: Costs,
+) -> None:
+    costs = costs_of_schedules
+    run, again = costs["a run of a schedule"], costs["… delivered again"]
+    assert run["dynamodb_calls"] <= 10
+    assert run["other_calls"] <= 1
+    assert again["dynamodb_calls"] <= 2
+    assert again["write_units"] == 0
 
 
 def test_another_owners_jobs_add_nothing_to_the_cost_of_a_list(costs: Costs) -> None:
