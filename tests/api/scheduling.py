@@ -53,7 +53,7 @@ def runs(http: TestHTTPClient, schedule: dict[str, Any]) -> list[dict[str, Any]]
 def written_long_ago(schedule: dict[str, Any]) -> None:
     """Change a schedule as if it had been written a year ago, so that past times count."""
     year_ago = time.time() - 365 * 86_400
-    write = [Schedule.written_at.set(year_ago), Schedule.told_at.set(year_ago)]
+    write = [Schedule.written_at.set(year_ago), Schedule.synced_at.set(year_ago)]
     Schedule(schedule["id"]).update(write)
 
 

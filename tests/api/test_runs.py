@@ -117,7 +117,7 @@ def test_prompts_take_turns_and_have_their_placeholders_replaced(http: TestHTTPC
     prompts = ["{run}: {weekday} {date} {time} {other} {}", "second"]
     made = written(http, prompts=prompts, timezone="Asia/Kolkata")
     at = time_of("2026-11-24T01:30:00Z")
-    Schedule(made["id"]).update([Schedule.written_at.set(0), Schedule.told_at.set(0)])
+    Schedule(made["id"]).update([Schedule.written_at.set(0), Schedule.synced_at.set(0)])
     for index in range(3):
         fire(made, at + index * 60)
     found = [job["metadata"]["prompt"] for job in jobs_of(http, made)]
@@ -204,7 +204,7 @@ def test_a_schedule_whose_runs_fail_is_paused_and_runs_again_when_resumed(
     assert "2 runs" in paused["pause_note"]
     assert paused["last_runs"][0]["reason"]["code"] == "paused_after_failures"
     assert act(http, made, "resume").status_code == 200
-    Schedule(made["id"]).update([Schedule.written_at.set(at - 1), Schedule.told_at.set(at - 1)])
+    Schedule(made["id"]).update([Schedule.written_at.set(at - 1), Schedule.synced_at.set(at - 1)])
     fire(made, at)
     assert read(http, made)["last_runs"][0]["status"] == "made"
 

@@ -75,7 +75,7 @@ def _calls(service: str, operation: str, params: dict[str, Any]) -> Calls:
 def _of_scheduler(operation: str, params: dict[str, Any]) -> Calls:
     assert params["GroupName"] == os.environ["SCHEDULE_GROUP"]
     call = (f"scheduler:{operation}", "*" if operation.startswith("List") else "schedules")
-    # Whoever names a role for another service passes it on.
+    # A call that names a role for another service needs the right to pass that role.
     return {call, ("iam:PassRole", "SchedulerRole")} if "Target" in params else {call}
 
 

@@ -187,7 +187,7 @@ def deliver_runs(deployment: Deployment, schedule_id: str) -> None:
     forget_services()
     minute = time.time() // 60 * 60
     stored = Schedule(schedule_id)
-    stored.update([each.set(minute - 3600) for each in (Schedule.written_at, Schedule.told_at)])
+    stored.update([each.set(minute - 3600) for each in (Schedule.written_at, Schedule.synced_at)])
     deployment.run(schedule_id, minute - 120)  # is skipped, as a job is open
     for job in Job.scan(Job.schedule_id.exists()):
         job.cancel({"code": "canceled", "message": ""}, now=time.time())
@@ -204,7 +204,7 @@ def refuse_runs(deployment: Deployment, comfyui: str, monkeypatch: pytest.Monkey
     body = {"name": "a", "expression": "rate(1 minute)", "request": SMALL}
     made = deployment.call("POST", "/api/images/schedules", body, admin=False).json_body
     stored, minute = Schedule.find(made["id"]), time.time() // 60 * 60
-    stored.update([each.set(minute - 3600) for each in (Schedule.written_at, Schedule.told_at)])
+    stored.update([each.set(minute - 3600) for each in (Schedule.written_at, Schedule.synced_at)])
     for address in (comfyui, "http://127.0.0.1:9"):
         minute -= 60
         with monkeypatch.context() as patch:

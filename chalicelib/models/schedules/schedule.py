@@ -43,7 +43,7 @@ class Schedule(Table):
     """A schedule. Times are seconds since the epoch.
 
     A change of what AWS has to know gives it another `revision`, and `changed_until` while AWS may
-    not know of it; AWS knows the last change since `told_at`. Runs count from `written_at` on.
+    not know of it; AWS knows the last change since `synced_at`. Runs count from `written_at` on.
     `next_run_at` is the first run that has no record yet. The reconciler looks at the schedule at
     `due_at`. `number` is that of the last run that made jobs, which are `last_job_ids`.
     """
@@ -71,7 +71,7 @@ class Schedule(Table):
     written_at = NumberAttribute()
     revision = UnicodeAttribute()
     changed_until = NumberAttribute(null=True)
-    told_at = NumberAttribute(default=0)
+    synced_at = NumberAttribute(default=0)
     next_run_at = NumberAttribute(null=True)
     number = NumberAttribute(default=0)
     last_job_ids: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
@@ -118,13 +118,13 @@ class Schedule(Table):
         except cls.DoesNotExist:
             return None
 
-    def may_tell(self, now: float) -> bool:
+    def may_sync(self, now: float) -> bool:
         """Return whether its writer has enough time left to tell AWS of its change."""
         return self.changed_until is not None and now + CALL_SECONDS <= self.changed_until
 
     def may_be_outdated_in_aws(self, at: float) -> bool:
         """Return whether AWS may not have known the last change at a time."""
-        return self.changed_until is not None or at < self.told_at
+        return self.changed_until is not None or at < self.synced_at
 
     def begin(self, content: "Content", claim: "CreationKey | None") -> None:
         """Store a new schedule; raise ScheduleChanged if the claim was used before.
@@ -170,7 +170,7 @@ class Schedule(Table):
                 writes.save(content)
                 self._content = content
 
-    def settle(self, *, now: float) -> None:
+    def mark_synced(self, *, now: float) -> None:
         """Note that AWS knows the last change, and when it is due next.
 
         Do nothing if it has been completed meanwhile: AWS has to know that, too.
@@ -179,11 +179,11 @@ class Schedule(Table):
         if self.changed_until is None:
             as_read = until.does_not_exist()
         else:
-            as_read, self.told_at = until == self.changed_until, now
+            as_read, self.synced_at = until == self.changed_until, now
         self.changed_until = None
         self._note_due()
         with suppress(UpdateError):  # AWS is told again
-            names = ("changed_until", "told_at", "due_shard", "due_at")
+            names = ("changed_until", "synced_at", "due_shard", "due_at")
             self.update_if(self._unchanged() & as_read, *self._set(names))
 
     def postpone(self, *, now: float, until: float) -> None:

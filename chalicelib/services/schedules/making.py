@@ -21,6 +21,9 @@ from chalicelib.services.schedules.timetables import next_run
 if TYPE_CHECKING:
     from pynamodb.transactions import TransactWrite
 
+# Pauses before a run is tried again that met another change of its schedule.
+PAUSES = (0.0, 0.1, 0.3, 1.0, 3.0)
+
 _MINUTE = 60
 
 

@@ -35,10 +35,10 @@ class Publisher:
 
         Raise ScheduleRefused if AWS refuses it; the table then still has the change.
         """
-        if not schedule.may_tell(self._clock()):
+        if not schedule.may_sync(self._clock()):
             return  # storing the change took long: the reconciler tells AWS
         try:
-            self._tell(schedule, is_new=is_new)
+            self._sync(schedule, is_new=is_new)
         except SchedulerUnavailable:
             log.exception("EventBridge Scheduler is told later", extra={"schedule_id": schedule.id})
             schedule.postpone(now=self._clock(), until=self._clock() + _MINUTE)
@@ -46,16 +46,16 @@ class Publisher:
     def remove(self, schedule: Schedule) -> None:
         """Delete it in AWS, whatever its state is; raise SchedulerUnavailable."""
         self._scheduler.delete(schedule.id)
-        schedule.settle(now=self._clock())
+        schedule.mark_synced(now=self._clock())
 
-    def _tell(self, schedule: Schedule, *, is_new: bool) -> None:
+    def _sync(self, schedule: Schedule, *, is_new: bool) -> None:
         # AWS refuses a schedule whose times are over, or runs it at once.
         if schedule.is_in_aws and next_run(schedule, self._clock()) is not None:
             self._put(schedule, is_new=is_new)
         else:
             self._scheduler.delete(schedule.id)
         if schedule.state != DELETING:
-            schedule.settle(now=self._clock())
+            schedule.mark_synced(now=self._clock())
         elif schedule.forget():
             OwnerCount.subtract(schedule.owner)
 

@@ -9,10 +9,9 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.schedules.run import MISSED, Run, key_of
 from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.services.schedules.conditions import check_overlap
-from chalicelib.services.schedules.making import Moment, Repeat, RunMaker
+from chalicelib.services.schedules.making import PAUSES, Moment, Repeat, RunMaker
 from chalicelib.signals import ClaimRefused, NotMade
 
-_PAUSES = (0.0, 0.1, 0.3, 1.0, 3.0)
 _MADE_UP_DAYS = 7
 
 
@@ -32,7 +31,7 @@ class RunRequests:
         Raise NotFound if there is no such schedule or run, Conflict if the run was not missed or
         the schedule's key is not valid, and the errors of `generate`.
         """
-        for pause in _PAUSES:
+        for pause in PAUSES:
             self._pause(pause)
             schedule = Schedule.find(schedule_id, owner=owner)
             if run := self._made_before(schedule, repeat):

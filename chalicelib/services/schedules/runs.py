@@ -26,14 +26,11 @@ from chalicelib.services.schedules.conditions import (
     check_state,
     has_failed_too_often,
 )
-from chalicelib.services.schedules.making import RunMaker, expected, planned
+from chalicelib.services.schedules.making import PAUSES, RunMaker, expected, planned
 from chalicelib.services.schedules.timetables import next_run
 from chalicelib.signals import ClaimRefused, NotMade, ScheduleChanged
 
 log = logging.getLogger("darkroom.runs")
-
-# Pauses before a run is tried again that met another change of its schedule.
-_PAUSES = (0.0, 0.1, 0.3, 1.0, 3.0)
 
 # Why a run is refused, by the error that a caller of `generate` would get.
 _CODES: dict[type[DarkroomError], str] = {
@@ -62,7 +59,7 @@ class Runs:
         A message may come twice, late, in any order, or after the schedule was deleted. Raise
         Overloaded or Unanswered if it must come again.
         """
-        for pause in _PAUSES:
+        for pause in PAUSES:
             self._pause(pause)
             try:
                 return self._deliver(delivery)
@@ -100,7 +97,7 @@ class Runs:
         run_metrics.made(schedule, delivery, jobs)
 
     def _pause_schedule(self, schedule: Schedule) -> None:
-        """Pause after failures; the reconciler tells AWS, and no run is made meanwhile."""
+        """Pause the schedule, of which the reconciler tells AWS, and raise NotMade."""
         note = f"paused, as the last {schedule.pause_after_failures:.0f} runs made no image"
         paused: dict[str, Any] = {"state": PAUSED, "pause_note": note, "next_run_at": None}
         schedule.change(now=self._clock(), seconds=0, **paused)

@@ -69,7 +69,7 @@ class ScheduleWatch:
         if schedule.changed_until is not None:
             return  # it is completed now, or AWS did not answer: AWS is told in the next round
         if schedule.is_due(self._clock()) and not schedule.is_overdue(self._clock()):
-            schedule.settle(now=self._clock())  # which sets when it is due next
+            schedule.mark_synced(now=self._clock())  # which sets when it is due next
 
     def _publish(self, schedule: Schedule) -> None:
         """Tell AWS of a change whose writer did not."""
