@@ -1,4 +1,4 @@
-"""What a run needs besides its time: a schedule that is enabled, and no trouble before it."""
+"""What a run needs: an enabled schedule, a message in time, no overlap and no row of failures."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile

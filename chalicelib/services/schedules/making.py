@@ -57,7 +57,9 @@ class RunMaker:
         self._clock = clock
 
     def make(self, schedule: Schedule, moment: Moment, repeat: Repeat | None = None) -> list[Job]:
-        """Make the jobs of a run under the key that wrote the schedule, or return those before.
+        """Make the jobs of a run under the key that wrote the schedule last.
+
+        A request with an Idempotency-Key that made jobs before gets those jobs.
 
         Raise the errors of `generate`, Unauthenticated or Forbidden if the schedule's key may not
         generate, and ClaimRefused if the schedule or the run has changed.
