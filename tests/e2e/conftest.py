@@ -53,7 +53,8 @@ class Stack(NamedTuple):
         """Return the URLs of the jobs without an attempt, in the order of the queue."""
         jobs = self.call("GET", "/api/images/jobs?status=queued&limit=100").json()
         queued = [job for job in jobs if not job["attempts"]]
-        queued.sort(key=lambda job: job["queue_position"])
+        # Two jobs have one position if the queue moves on while it is read.
+        queued.sort(key=lambda job: (job["queue_position"], job["id"]))
         return [f"{self.api.url}/api/images/jobs/{job['id']}" for job in queued]
 
     def finished(self, job_url: str) -> dict[str, Any]:
