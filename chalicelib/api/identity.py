@@ -6,7 +6,7 @@ from chalice.app import Request
 from msgspec import Struct
 
 from chalicelib.errors import Forbidden, TooManyRequests, Unauthenticated
-from chalicelib.models.keys.allowance import MEGA, Allowance, Work
+from chalicelib.models.keys.allowance import Allowance, Work
 from chalicelib.models.keys.api_key import ADMIN
 
 
@@ -47,7 +47,7 @@ def identity(request: Request) -> Identity:
             key_id=str(found["key_id"]),
             owner=str(found["owner"]),
             scopes=json.loads(found["scopes"]),
-            limit=Work(int(found["images_per_day"]), int(found["megapixel_steps_per_day"]) * MEGA),
+            limit=Work.of_day(int(found["images_per_day"]), int(found["megapixel_steps_per_day"])),
         )
     except KeyError:
         # The deployment has no authorizer: refuse all rather than allow all.

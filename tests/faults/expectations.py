@@ -6,7 +6,7 @@ from chalicelib.models.schedules.run import LATE, MADE, MISSED, REFUSED, SKIPPED
 from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.models.schedules.state import COMPLETED, ENABLED
 from chalicelib.services.schedules.timetables import timetable_of
-from tests.faults.history import History
+from tests.faults.history import History, time_of
 from tests.faults.run_queues import RunMessage
 from tests.faults.run_world import ScheduleWorld
 
@@ -56,7 +56,7 @@ class Expectations:
         if run.status == MISSED:
             # Several messages of a time count as the one that was handled first.
             sent = self._world.runs.all
-            was_late = any(each.at == run.at and each not in in_time for each in sent)
+            was_late = any(each.at == time_of(run) and each not in in_time for each in sent)
             return not handled or (run.reason_code == LATE and was_late)
         if run.status == REFUSED:
             return run.reason_code == "limit_reached"

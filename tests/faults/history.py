@@ -1,5 +1,6 @@
 """What is true of each write to the tables of schedules and of runs."""
 
+from datetime import datetime
 from typing import Any
 
 from chalicelib.config import config
@@ -14,6 +15,11 @@ _TABLES = {config.schedules_table, config.runs_table}
 
 # A schedule and a scheduled time.
 Key = tuple[str, str]
+
+
+def time_of(run: Run) -> float:
+    """Return the scheduled time of a run in seconds since the epoch."""
+    return datetime.fromisoformat(run.scheduled_at).timestamp()
 
 
 class History:
@@ -68,11 +74,13 @@ class History:
         if message is None:
             self._check(before is not None, f"{name} was made up and was not missed")
             return
-        self._check(message.at == run.at, f"{name} was made by the message of {message.at}")
+        self._check(message.at == time_of(run), f"{name} was made by the message of {message.at}")
         self._check(
             schedule.state in (ENABLED, COMPLETED), f"{name} was made while {schedule.state}"
         )
-        self._check(run.at >= schedule.written_at, f"{name} was made for a time before the write")
+        self._check(
+            time_of(run) >= schedule.written_at, f"{name} was made for a time before the write"
+        )
         latest = message.at - message.at % _MINUTE + (1 + schedule.missed_window_minutes) * _MINUTE
         self._check(message.sent_at <= latest, f"{name} was made too late")
 

@@ -7,6 +7,7 @@ from hypothesis.stateful import initialize, rule
 
 from chalicelib.models.schedules.run import MISSED
 from tests.faults.events import Message, Minute, Resume, Time
+from tests.faults.history import time_of
 from tests.faults.machine import Faults
 from tests.faults.run_events import (
     Act,
@@ -115,7 +116,7 @@ class RunFaults(Faults):
         if not missed:
             return None
         run = missed[which % len(missed)]
-        return self.world.run(str(run.schedule_id), run.at)
+        return self.world.run(str(run.schedule_id), time_of(run))
 
     def _befall(self, message: RunMessage, what: str) -> None:
         self.scheduler.note(f"the message of {message.schedule_id} {message.at} is {what}")

@@ -1,42 +1,31 @@
 """Accepting a request: its jobs and its Idempotency-Key are stored together, or none of them."""
 
 from collections.abc import Callable
-from hashlib import sha256
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, TransactWriteError
-from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.config import config
-from chalicelib.errors import IdempotencyConflict, Overloaded
+from chalicelib.errors import Overloaded
+from chalicelib.models.idempotency import IdempotencyKey
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.json_text import JsonText
-from chalicelib.models.table import REFUSED, Table, cancellations, transaction, unavailable
+from chalicelib.models.table import REFUSED, cancellations, transaction, unavailable
 from chalicelib.signals import ClaimRefused
 
 # Adds writes, with their conditions, to the transaction that stores jobs.
 Claim = Callable[[TransactWrite, list[Job]], None]
 
 
-class AcceptedKey(Table):
-    """An Idempotency-Key and what it was used for, in the jobs table for as long as the jobs."""
+class AcceptedKey(IdempotencyKey):
+    """The jobs that a request with an Idempotency-Key made; kept for as long as they are."""
 
     class Meta:
         table_name = config.jobs_table
 
     beside = Job
 
-    id = UnicodeAttribute(hash_key=True)
-    fingerprint = UnicodeAttribute()
     job_ids = JsonText()
-    expires_at = NumberAttribute()
-
-
-def _item_id(owner: str, key: str) -> str:
-    # Hashed, as a key is the caller's own text. An owner's name has no line break.
-    text = f"{owner}\n{key}"
-    return f"idempotency:{sha256(text.encode()).hexdigest()}"
 
 
 def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] | None:
@@ -44,11 +33,9 @@ def replay(owner: str, key: str, fingerprint: str, *, now: float) -> list[Job] |
 
     Raise IdempotencyConflict when that request had another path or body.
     """
-    known = _known(owner, key)
-    if known is None or known.expires_at <= now:
+    known = AcceptedKey.used_for(owner, key, fingerprint, now=now)
+    if known is None:
         return None
-    if known.fingerprint != fingerprint:
-        raise IdempotencyConflict("this Idempotency-Key was used with another path or body")
     return [Job.find(job_id) for job_id in known.job_ids]
 
 
@@ -70,7 +57,7 @@ def accept(
                 writes.save(job, condition=Job.id.does_not_exist())
                 writes.save(job.parameters_item)
             if key:
-                writes.save(_record(key, fingerprint, jobs), condition=_is_unused(now))
+                writes.save(_record(key, fingerprint, jobs), condition=AcceptedKey.is_unused(now))
             if claim:
                 claim(writes, jobs)
     except TransactWriteError as error:
@@ -110,7 +97,7 @@ def _store_one(job: Job) -> None:
 def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -> list[Job]:
     """Return the key's jobs: these, if the response was lost, or those of an earlier request."""
     owner = jobs[0].owner
-    known = _known(owner, key)
+    known = AcceptedKey.find(owner, key)
     if known and known.job_ids == [job.id for job in jobs]:
         return jobs
     # None if the key has just been deleted.
@@ -118,22 +105,9 @@ def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -
     return accept(jobs, key, fingerprint, now=now) if found is None else found
 
 
-def _known(owner: str, key: str) -> AcceptedKey | None:
-    try:
-        return AcceptedKey.get(_item_id(owner, key), consistent_read=True)
-    except AcceptedKey.DoesNotExist:
-        return None
-
-
-def _is_unused(now: float) -> Condition:
-    # DynamoDB deletes an expired item within days.
-    unused: Condition = AcceptedKey.id.does_not_exist() | (AcceptedKey.expires_at <= now)
-    return unused
-
-
 def _record(key: str, fingerprint: str, jobs: list[Job]) -> AcceptedKey:
     return AcceptedKey(
-        id=_item_id(jobs[0].owner, key),
+        id=AcceptedKey.id_of(jobs[0].owner, key),
         fingerprint=fingerprint,
         job_ids=[job.id for job in jobs],
         expires_at=jobs[0].expires_at,

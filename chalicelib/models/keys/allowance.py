@@ -29,6 +29,11 @@ class Work(Struct, frozen=True):
         }
         return [limit for limit, is_over in limits.items() if is_over]
 
+    @classmethod
+    def of_day(cls, images: float, megapixel_steps: float) -> "Work":
+        """Return the limit of a day as an API key has it."""
+        return cls(int(images), int(megapixel_steps) * MEGA)
+
     def __add__(self, other: "Work") -> "Work":
         return Work(self.images + other.images, self.pixel_steps + other.pixel_steps)
 

@@ -47,11 +47,6 @@ class Run(Table):
         return cls(schedule_id, key, status=status, expires_at=expires_at, **known)
 
     @property
-    def at(self) -> float:
-        """The scheduled time in seconds since the epoch."""
-        return datetime.fromisoformat(self.scheduled_at).timestamp()
-
-    @property
     def is_manual(self) -> bool:
         """Whether a caller asked for it, for no time of the schedule; its key has milliseconds."""
         return "." in self.scheduled_at

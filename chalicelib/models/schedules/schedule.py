@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
@@ -28,6 +27,9 @@ from chalicelib.models.table import (
     unavailable,
 )
 from chalicelib.signals import ScheduleChanged
+
+if TYPE_CHECKING:
+    from chalicelib.models.schedules.creation_key import CreationKey
 
 # A writer has this long to tell AWS what it wrote, and begins no call with less time left than
 # the call takes with all repetitions: none can change AWS's schedule after the next writer's.
@@ -137,7 +139,7 @@ class Schedule(Table):
             writes.save(self, condition=Schedule.id.does_not_exist())
             writes.save(content)
             if claim:
-                writes.save(claim, condition=CreationKey.unused(self.created_at))
+                writes.save(claim, condition=claim.is_unused(self.created_at))
         self._content, self._claim = content, claim
 
     def change(
@@ -299,39 +301,6 @@ class Content(Table):
         return cls(content_id(schedule_id), request=request, prompts=prompts)
 
 
-class CreationKey(Table):
-    """An Idempotency-Key and the schedule that it created, until `expires_at`."""
-
-    class Meta:
-        table_name = config.schedules_table
-
-    beside = Schedule
-
-    id = UnicodeAttribute(hash_key=True)
-    fingerprint = UnicodeAttribute()
-    schedule_id = UnicodeAttribute()
-    expires_at = NumberAttribute()
-
-    @classmethod
-    def new(cls, owner: str, key: str, **known: Any) -> "CreationKey":
-        return cls(_creation_id(owner, key), **known)
-
-    @classmethod
-    def known(cls, owner: str, key: str, *, now: float) -> "CreationKey | None":
-        """Return what an owner used the key for; None if it was not used, or long ago."""
-        try:
-            known = cls.get(_creation_id(owner, key), consistent_read=True)
-        except cls.DoesNotExist:
-            return None
-        return known if known.expires_at > now else None
-
-    @classmethod
-    def unused(cls, now: float) -> Condition:
-        # DynamoDB deletes an expired item within days.
-        unused: Condition = cls.id.does_not_exist() | (cls.expires_at <= now)
-        return unused
-
-
 def content_id(schedule_id: str) -> str:
     """Return the id of the item with a schedule's content."""
     return f"content:{schedule_id}"
@@ -340,12 +309,6 @@ def content_id(schedule_id: str) -> str:
 def missing(schedule_id: str) -> NotFound:
     """Return the error for a schedule that does not exist."""
     return NotFound(f"schedule {schedule_id[:64]!r} does not exist", title="Schedule not found")
-
-
-def _creation_id(owner: str, key: str) -> str:
-    # Hashed, as a key is the caller's own text. An owner's name has no line break.
-    text = f"{owner}\n{key}"
-    return f"idempotency:{sha256(text.encode()).hexdigest()}"
 
 
 @contextmanager

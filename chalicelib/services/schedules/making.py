@@ -10,7 +10,7 @@ from msgspec import Struct
 from chalicelib.errors import Forbidden
 from chalicelib.models.jobs.acceptance import Claim
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.keys.allowance import MEGA, Allowance, Work
+from chalicelib.models.keys.allowance import Allowance, Work
 from chalicelib.models.keys.api_key import ADMIN, GENERATE, ApiKey
 from chalicelib.models.schedules.run import MADE, Run, key_of
 from chalicelib.models.schedules.schedule import Schedule
@@ -111,5 +111,4 @@ def allowance_of(key_id: str, *, now: float) -> Allowance:
     key = ApiKey.valid(key_id, now=now)
     if not {GENERATE, ADMIN} & set(key.scopes):
         raise Forbidden(f"this API key lacks the scope {GENERATE!r}")
-    steps = int(key.megapixel_steps_per_day) * MEGA
-    return Allowance(key.id, Work(int(key.images_per_day), steps))
+    return Allowance(key.id, Work.of_day(key.images_per_day, key.megapixel_steps_per_day))

@@ -12,16 +12,15 @@ from chalicelib.config import config
 from chalicelib.days import DAY_SECONDS
 from chalicelib.errors import (
     Conflict,
-    IdempotencyConflict,
     InvalidRequest,
     Overloaded,
 )
 from chalicelib.models.keys.allowance import Allowance
 from chalicelib.models.schedules.count import OwnerCount
+from chalicelib.models.schedules.creation_key import CreationKey
 from chalicelib.models.schedules.schedule import (
     CHANGE_SECONDS,
     Content,
-    CreationKey,
     Schedule,
 )
 from chalicelib.models.schedules.state import COMPLETED, DELETING, ENABLED, PAUSED
@@ -164,12 +163,10 @@ class Schedules:
     def _created_before(self, author: Author, repeat: Repeat) -> Schedule | None:
         if not repeat.key:
             return None
-        known = CreationKey.known(author.owner, repeat.key, now=self._clock())
-        if known is None:
-            return None
-        if known.fingerprint != repeat.fingerprint:
-            raise IdempotencyConflict("this Idempotency-Key was used with another path or body")
-        return Schedule.find(known.schedule_id)
+        known = CreationKey.used_for(
+            author.owner, repeat.key, repeat.fingerprint, now=self._clock()
+        )
+        return Schedule.find(known.schedule_id) if known else None
 
     def _checked(
         self, body: ScheduleRequest, author: Author, schedule_id: str, before: Schedule | None
@@ -209,9 +206,12 @@ def _content(wanted: Wanted) -> Content:
 def _creation_key(schedule: Schedule, repeat: Repeat) -> CreationKey | None:
     if not repeat.key:
         return None
-    expires_at = int(schedule.created_at) + config.job_retention_days * DAY_SECONDS
-    known = {"fingerprint": repeat.fingerprint, "schedule_id": schedule.id}
-    return CreationKey.new(schedule.owner, repeat.key, expires_at=expires_at, **known)
+    return CreationKey(
+        CreationKey.id_of(schedule.owner, repeat.key),
+        fingerprint=repeat.fingerprint,
+        schedule_id=schedule.id,
+        expires_at=int(schedule.created_at) + config.job_retention_days * DAY_SECONDS,
+    )
 
 
 def _planned(schedule: Schedule, to: dict[str, Any], now: float) -> dict[str, Any]:
