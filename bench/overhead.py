@@ -82,8 +82,8 @@ def direct(comfyui_url: str) -> bytes:
     template = import_module("chalicelib.workflows").load("text_to_image")
     seed = uuid4().int % 2**64
     parameters = {"negative_prompt": "", "cfg_scale": 7.0, "sampler": "euler", "seed": seed}
-    names = {"scheduler": "normal", "checkpoint": CHECKPOINT, "filename_prefix": f"d/{seed}/x"}
-    graph = template.render({**BODY, **parameters, **names})
+    names = {"scheduler": "normal", "checkpoint": CHECKPOINT}
+    graph = template.render({**BODY, **parameters, **names}, filename_prefix=f"d/{seed}/x")
     client_id = uuid4().hex
     socket = websocket.create_connection(
         f"{comfyui_url.replace('http', 'ws')}/ws?clientId={client_id}", suppress_origin=True

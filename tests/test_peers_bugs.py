@@ -8,6 +8,7 @@ from aiohttp import web
 from chalicelib.config import config
 from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect
@@ -43,12 +44,14 @@ def test_an_execution_that_ends_while_the_websocket_is_down_is_noticed(parts: Pa
     async def talk(socket: web.WebSocketResponse) -> None:
         sockets.append(socket)
         if len(sockets) == 1:
-            data = {**PROGRESS["data"], "prompt_id": f"{job_id}-1"}  # type: ignore[dict-item]
+            data = {**PROGRESS["data"], "prompt_id": attempt_id(job_id, 1)}  # type: ignore[dict-item]
             await socket.send_json({"type": "progress", "data": data})
             return  # the connection breaks, and the execution ends before the next one
         await socket.receive()
 
-    script = Script(attempt_id=f"{job_id}-1", talk=talk, ends_at_look=2, answers={"view": png})
+    script = Script(
+        attempt_id=attempt_id(job_id, 1), talk=talk, ends_at_look=2, answers={"view": png}
+    )
     with serving(script) as url:
         use(parts, url, tick=0.3)
         job = parts.work(job_id)
@@ -57,14 +60,16 @@ def test_an_execution_that_ends_while_the_websocket_is_down_is_noticed(parts: Pa
     assert [each.reason for each in job.attempts] == ["first"]
 
 
+SUBMISSION = ("POST", "/prompt")
+
+
 class Dead(Script):
     """A ComfyUI whose worker has died: it takes prompts, but none ends and no interrupt works."""
 
     def _default(self, part: str) -> Any:
-        paths = [request.path for request in self.requests if request.method == "POST"]
-        ids = [f"{self.attempt_id}-{n}" for n in range(1, paths.count("/prompt") + 1)]
-        items = [[number, id_, {}, {}, []] for number, id_ in enumerate(ids)]
-        queue = {"queue_running": items[:1], "queue_pending": items[1:]}
+        submitted = [each for each in self.requests if (each.method, each.path) == SUBMISSION]
+        running = [[0, self.attempt_id, {}, {}, []] for _ in submitted]
+        queue = {"queue_running": running, "queue_pending": []}
         return {"queue": queue, "history": {}}.get(part, super()._default(part))
 
 
@@ -84,7 +89,7 @@ def test_a_job_whose_execution_never_ends_fails_at_its_deadline_with_a_reason(pa
     parts.fleet = WatchfulFleet(parts.comfyui)
     [job_id] = accept_jobs(parts)
     workers = Workers(parts)
-    with serving(Dead(attempt_id=job_id)) as url:
+    with serving(Dead(attempt_id=attempt_id(job_id, 1))) as url:
         use(parts, url, tick=20)
         while Job.find(job_id).is_open:
             parts.clock.advance(30)
@@ -94,8 +99,8 @@ def test_a_job_whose_execution_never_ends_fails_at_its_deadline_with_a_reason(pa
     assert job.error["code"] in ("deadline_exceeded", "expired")
     assert job.error["message"].startswith("not finished within")
     assert job.finished_at - job.created_at <= config.job_deadline_seconds + 300
-    assert (
-        InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"
+    assert InstanceRecord.read("i-1").unhealthy_attempt == attempt_id(
+        job_id, 1
     )  # so that the instance is restarted
     assert len(job.attempts) == 1
     assert slot_holders() == set()
@@ -116,7 +121,7 @@ def test_a_job_that_outlasts_the_timeout_of_api_gateway_is_generated_once(aws: N
         for job_id, _ in messages * 2:  # SQS may deliver a message twice
             parts.work(job_id)
     assert Job.find(job.id).status == "succeeded"
-    assert gpu.submitted == [f"{job.id}-1"]
+    assert gpu.submitted == [attempt_id(job.id, 1)]
     assert (parts.images.puts, len(parts.images.stored)) == (1, 1)
 
 
@@ -124,13 +129,14 @@ class Overtaken(FakeComfyUI):
     """A ComfyUI whose first driver sleeps while another one takes over and ends the job."""
 
     parts: Parts
+    job_id: str
     other_status: Any = None
 
     def follow(self, attempt_id: str, events: None, *, until: float, report: Any) -> State:
         if self.other_status is None:
             self.other_status = "overtaken"
             self.parts.clock.advance(120)
-            self.other_status = self.parts.work(attempt_id.rpartition("-")[0]).status
+            self.other_status = self.parts.work(self.job_id).status
             report.heard({"value": 3, "max": 20, "node": "3"})
             raise AssertionError("a driver whose lease had ended could write")
         return super().follow(attempt_id, events, until=until, report=report)
@@ -140,6 +146,7 @@ def test_a_late_progress_report_does_not_change_a_job_that_has_ended(aws: None) 
     comfyui = Overtaken()
     comfyui.parts = parts = Parts(comfyui)
     [job_id] = accept_jobs(parts)
+    comfyui.job_id = job_id
     parts.work(job_id)
     assert comfyui.other_status == "succeeded"
     job = Job.find(job_id)

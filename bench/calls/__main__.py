@@ -18,7 +18,7 @@ from bench.calls.meter import Meter, summary
 from chalicelib import bootstrap
 from chalicelib.config import config
 from chalicelib.models import table
-from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.attempt import Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.api_key import ApiKey
 from chalicelib.models.schedules.schedule import Schedule
@@ -170,7 +170,7 @@ def _running(job_id: str) -> Job:
     job, now = Job.find(job_id), time.time()
     job.claim("driver", now=now, until=now + 30)
     where = {"instance_id": "i-0123456789abcdef0", "instance_type": "g6.xlarge"}
-    made = Attempt(id=f"{job_id}-1", started_at=now, reason="first", **where)
+    made = Attempt(id=attempt_id(job_id, 1), started_at=now, reason="first", **where)
     job.begin_attempt(made, queue_position=0)
     _report(job)
     return job

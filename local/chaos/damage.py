@@ -24,15 +24,14 @@ _LOOKS, _LOOK_SECONDS = 20, 0.2
 _MANY = 5
 _WORKER, _API = "-Worker-", "-APIHandler-"
 
-# `extra_data: null` kills ComfyUI's worker thread, while its HTTP server still answers.
+# An unknown input that links to no node kills ComfyUI's worker thread, while its HTTP server still
+# answers.
 _DEADLY = {
-    "prompt_id": "deadly",
-    "extra_data": None,
     "front": True,
     "prompt": {
         "1": {
             "class_type": "EmptyLatentImage",
-            "inputs": {"width": 64, "height": 64, "batch_size": 1},
+            "inputs": {"width": 64, "height": 64, "batch_size": 1, "unknown": ["99", 0]},
         },
         "2": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": None}},
         "3": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0], "vae": ["2", 2]}},

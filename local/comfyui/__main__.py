@@ -6,10 +6,9 @@ import contextlib
 import logging
 from pathlib import Path
 
+from local.comfyui.log_lines import ColouredLine
 from local.comfyui.machine import Pace
 from local.comfyui.server import DEFAULT_CHECKPOINT, Options, Server
-
-log = logging.getLogger("local.comfyui")
 
 
 def arguments() -> argparse.Namespace:
@@ -21,22 +20,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", nargs="+", default=[DEFAULT_CHECKPOINT], metavar="NAME")
     parser.add_argument("--step-seconds", default=0.02, type=float)
     parser.add_argument("--load-seconds", default=0.5, type=float)
+    parser.add_argument("--disable-metadata", action="store_true")
     return parser.parse_args()
 
 
 def main() -> None:
     """Serve until interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(ColouredLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     wanted = arguments()
     pace = Pace(wanted.step_seconds, wanted.load_seconds)
-    server = Server(Options(wanted.base_directory, tuple(wanted.checkpoint), pace))
+    has_metadata = not wanted.disable_metadata
+    options = Options(wanted.base_directory, tuple(wanted.checkpoint), pace, has_metadata)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(server.serve(wanted.listen, wanted.port, announce))
-
-
-def announce(url: str) -> None:
-    """Log the URL of the server."""
-    log.info("ComfyUI stand-in at %s", url)
+        asyncio.run(Server(options).serve(wanted.listen, wanted.port, on_ready=lambda _url: None))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ def serve(
 ) -> Iterator[str]:
     """Serve on 127.0.0.1 until the block ends, and yield the URL; port 0 is any free port."""
     pace = Pace(step_seconds, load_seconds)
-    server = Server(Options(Path(base_directory), checkpoints or (DEFAULT_CHECKPOINT,), pace))
+    offered = checkpoints or (DEFAULT_CHECKPOINT,)
+    server = Server(Options(Path(base_directory), offered, pace))
     ready: Future[str] = Future()
     loop = asyncio.new_event_loop()
     serving = loop.create_task(server.serve("127.0.0.1", port, ready.set_result))

@@ -87,7 +87,3 @@ class Cache:
     def output(self, node_id: str) -> dict[str, Any] | None:
         """Return what a node presented to the user, if anything."""
         return self.shown.get(self.keys[node_id])
-
-    def outputs(self) -> dict[str, Any]:
-        """Return what the nodes of the graph presented, including nodes that were not requested."""
-        return {node_id: self.shown[key] for node_id, key in self.keys.items() if key in self.shown}

@@ -1,6 +1,5 @@
 """Routes that describe the server, its node classes and its models."""
 
-import os
 import sys
 from dataclasses import dataclass
 
@@ -11,7 +10,12 @@ from local.comfyui.declarations import Declaration, declarations
 from local.comfyui.files import Folders
 from local.comfyui.sockets import FEATURES
 
-VERSION = "0.3.64"
+VERSION = "0.33.0"
+FRONTEND_VERSION, TEMPLATES_VERSION = "1.48.7", "0.11.41"
+PACKAGES = {
+    "comfyui-frontend-package": FRONTEND_VERSION,
+    "comfyui-workflow-templates": TEMPLATES_VERSION,
+}
 GIBIBYTE = 2**30
 
 
@@ -43,7 +47,7 @@ class Catalog:
 
     def has_input_image(self, name: str) -> bool:
         """Return whether a LoadImage node would find this image."""
-        return self.folders.input_image(name).exists()
+        return self.folders.has_input_image(name)
 
     async def all_classes(self, _request: web.Request) -> web.Response:
         """Describe every node class."""
@@ -77,16 +81,21 @@ class Catalog:
     async def system_stats(self, _request: web.Request) -> web.Response:
         """Describe the machine; the figures are made up."""
         system = {
-            "os": os.name,
+            "os": sys.platform,
             "ram_total": 16 * GIBIBYTE,
             "ram_free": 12 * GIBIBYTE,
             "comfyui_version": VERSION,
-            "required_frontend_version": "1.27.10",
-            "installed_templates_version": None,
-            "required_templates_version": None,
+            "required_frontend_version": FRONTEND_VERSION,
+            "installed_templates_version": TEMPLATES_VERSION,
+            "required_templates_version": TEMPLATES_VERSION,
+            "comfy_package_versions": [
+                {"name": name, "installed": version, "required": version}
+                for name, version in PACKAGES.items()
+            ],
             "python_version": sys.version,
             "pytorch_version": "none (stand-in)",
             "embedded_python": False,
+            "deploy_environment": "local-git",
             "argv": sys.argv,
         }
         device = {

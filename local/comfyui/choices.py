@@ -1,4 +1,4 @@
-"""The names of samplers, schedulers and model folders of ComfyUI 0.3.64, in its order."""
+"""The names of samplers, schedulers and model folders of ComfyUI 0.33.0, in its order."""
 
 SAMPLERS = [
     "euler",
@@ -7,6 +7,8 @@ SAMPLERS = [
     "euler_ancestral_cfg_pp",
     "heun",
     "heunpp2",
+    "exp_heun_2_x0",
+    "exp_heun_2_x0_sde",
     "dpm_2",
     "dpm_2_ancestral",
     "lms",
@@ -70,10 +72,17 @@ MODEL_FOLDERS = [
     "controlnet",
     "gligen",
     "upscale_models",
+    "latent_upscale_models",
     "custom_nodes",
+    "datasets",
     "hypernetworks",
     "photomaker",
     "classifiers",
     "model_patches",
     "audio_encoders",
+    "background_removal",
+    "frame_interpolation",
+    "geometry_estimation",
+    "optical_flow",
+    "detection",
 ]

@@ -34,6 +34,7 @@ class Declaration:
     category: str
     display_name: str = ""
     hidden: dict[str, str] | None = None
+    output_names: tuple[str, ...] = ()
     is_output: bool = False
 
     def to_json(self, name: str) -> dict[str, Any]:
@@ -44,15 +45,18 @@ class Declaration:
         return {
             "input": inputs,
             "input_order": {kind: list(names) for kind, names in inputs.items()},
+            "is_input_list": False,
             "output": self.returns,
             "output_is_list": [False] * len(self.returns),
-            "output_name": self.returns,
+            "output_name": self.output_names or self.returns,
             "name": name,
             "display_name": self.display_name or name,
             "description": "",
             "python_module": "nodes",
             "category": self.category,
             "output_node": self.is_output,
+            "has_intermediate_output": False,
+            "search_aliases": [],
         }
 
 
@@ -62,7 +66,7 @@ def declarations(checkpoints: list[str], input_images: list[str]) -> dict[str, D
         "CheckpointLoaderSimple": Declaration(
             {"ckpt_name": (checkpoints, {})},
             ("MODEL", "CLIP", "VAE"),
-            "loaders",
+            "model/loaders",
             "Load Checkpoint",
         ),
         "LoadImage": Declaration(
@@ -94,33 +98,40 @@ FIXED = {
             "denoise": decimal(1.0, 0.0, 1.0, step=0.01),
         },
         ("LATENT",),
-        "sampling",
+        "model/sampling",
     ),
     "CLIPTextEncode": Declaration(
         {"text": ("STRING", {"multiline": True, "dynamicPrompts": True}), "clip": link("CLIP")},
         ("CONDITIONING",),
-        "conditioning",
+        "model/conditioning",
         "CLIP Text Encode (Prompt)",
     ),
     "EmptyLatentImage": Declaration(
         {"width": _LATENT_SIDE, "height": _LATENT_SIDE, "batch_size": _BATCH_SIZE},
         ("LATENT",),
-        "latent",
+        "model/latent",
         "Empty Latent Image",
     ),
     "VAEDecode": Declaration(
-        {"samples": link("LATENT"), "vae": link("VAE")}, ("IMAGE",), "latent", "VAE Decode"
+        {"samples": link("LATENT"), "vae": link("VAE")}, ("IMAGE",), "model/latent", "VAE Decode"
     ),
     "SaveImage": Declaration(
         {"images": link("IMAGE"), "filename_prefix": ("STRING", {"default": "ComfyUI"})},
-        (),
+        ("IMAGE",),
         "image",
         "Save Image",
         PNG_METADATA,
+        ("images",),
         is_output=True,
     ),
     "PreviewImage": Declaration(
-        {"images": link("IMAGE")}, (), "image", "Preview Image", PNG_METADATA, is_output=True
+        {"images": link("IMAGE")},
+        ("IMAGE",),
+        "image",
+        "Preview Image",
+        PNG_METADATA,
+        ("images",),
+        is_output=True,
     ),
     "EmptyImage": Declaration(
         {
@@ -131,5 +142,6 @@ FIXED = {
         },
         ("IMAGE",),
         "image",
+        "Empty Image",
     ),
 }

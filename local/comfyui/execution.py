@@ -30,7 +30,9 @@ class Execution:
     folders: Folders
     classes: dict[str, Declaration]
     on_node: Callable[[str], None]
+    has_metadata: bool
     executed: list[str] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)  # what its nodes presented
 
     def run(self) -> dict[str, Any]:
         """Run until success, failure or interrupt; return the entry for the history."""
@@ -47,12 +49,18 @@ class Execution:
         while schedule:
             node_id = schedule.next()
             if self.cache.has(node_id):
-                self.announcer.node_presented(node_id, self.cache.output(node_id))
+                self._present_again(node_id)
             elif not self._attempt(node_id):
                 return False
             self.announcer.node_finished(node_id)
             schedule.done(node_id)
         return True
+
+    def _present_again(self, node_id: str) -> None:
+        output = self.cache.output(node_id)
+        if output is not None:
+            self.outputs[node_id] = output
+        self.announcer.node_presented(node_id, output)
 
     def _attempt(self, node_id: str) -> bool:
         inputs: dict[str, Any] = {}
@@ -80,13 +88,16 @@ class Execution:
             graph=self.prompt.graph,
             extra_data=self.prompt.extra_data,
             folders=self.folders,
+            has_metadata=self.has_metadata,
             load=self.machine.load,
+            use=self.machine.use,
             take_step=partial(self._take_step, node_id),
         )
         result = NODES[self.prompt.graph[node_id]["class_type"]](task)
         if result.images:
             output = {"images": result.images}
             self.cache.show(node_id, output)
+            self.outputs[node_id] = output
             self.announcer.node_presented(node_id, output)
         self.cache.store(node_id, result.values)
 
@@ -108,14 +119,13 @@ class Execution:
         return {"node_id": node_id, "node_type": node_type, "executed": self.executed}
 
     def _result(self, *, is_success: bool) -> dict[str, Any]:
-        outputs = self.cache.outputs()
         status = {
             "status_str": "success" if is_success else "error",
             "completed": is_success,
             "messages": self.announcer.history,
         }
-        meta = {node_id: _identity(node_id) for node_id in outputs}
-        return {"outputs": outputs, "status": status, "meta": meta}
+        meta = {node_id: _identity(node_id) for node_id in self.outputs}
+        return {"outputs": self.outputs, "status": status, "meta": meta}
 
 
 def _identity(node_id: str) -> dict[str, str | None]:

@@ -10,7 +10,14 @@ from PIL import Image
 
 from local.comfyui.files import Folders, is_below
 
-ACTIVE_TYPES = {"text/html", "application/xhtml+xml", "text/javascript", "text/css"}
+ACTIVE_TYPES = {
+    "text/html",
+    "application/xhtml+xml",
+    "text/javascript",
+    "text/css",
+    "image/svg+xml",
+    "text/xml",
+}
 DEFAULT_QUALITY = 90
 
 
@@ -76,7 +83,10 @@ def _deliver(file: Path, request: web.Request) -> web.StreamResponse:
         body, kind = _png_of_channel(file, channel), "image/png"
     else:
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        headers["Content-Type"] = "application/octet-stream" if kind in ACTIVE_TYPES else kind
+        headers |= {"Content-Type": kind, "X-Content-Type-Options": "nosniff"}
+        if kind in ACTIVE_TYPES:
+            headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
+            headers["Content-Type"] = "application/octet-stream"
         return web.FileResponse(file, headers=headers)
     return web.Response(body=body, content_type=kind, headers=headers)
 

@@ -35,6 +35,12 @@ class Folders:
         bare, folder = self.annotated(name)
         return (folder or self.base / "input") / bare
 
+    def has_input_image(self, name: str) -> bool:
+        """Return whether a LoadImage node would find this image, in the folder that it names."""
+        _, folder = self.annotated(name)
+        file = self.input_image(name)
+        return is_below(file, folder or self.base / "input") and file.exists()
+
     def input_images(self) -> list[str]:
         """Return the choices of a LoadImage node."""
         suffixes = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.comfyui.declarations import Declaration, Input
 from local.comfyui.literals import check_limits, convert
-from local.comfyui.problems import Problem, exception_info, problem
+from local.comfyui.problems import Problem, exception_info, missing_node, problem
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +32,19 @@ class Validation:
     classes: dict[str, Declaration]
     input_image_exists: Callable[[str], bool]
     results: dict[str, Result] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)  # from an output node to the node being checked
 
     def verdict(self, targets: Collection[str] | None) -> Verdict:
         """Check all nodes that the output nodes, or those among the targets, depend on."""
         outputs = []
-        for node_id in self.graph:
-            if error := self._unusable(node_id):
-                return Verdict(error=error)
+        for node_id, node in self.graph.items():
+            if node.get("class_type") not in self.classes:
+                return Verdict(error=missing_node(node_id, node))
             if self._class(node_id).is_output and (targets is None or node_id in targets):
                 outputs.append(node_id)
         if not outputs:
             return Verdict(error=problem("prompt_no_outputs", ""))
         return self._judge(outputs)
-
-    def _unusable(self, node_id: str) -> Problem | None:
-        node, where = self.graph[node_id], f"Node ID '#{node_id}'"
-        if "class_type" not in node:
-            return problem("invalid_prompt", where, "a node is missing the class_type property")
-        if node["class_type"] not in self.classes:
-            return problem("invalid_prompt", where, f"node {node['class_type']} does not exist")
-        return None
 
     def _judge(self, outputs: list[str]) -> Verdict:
         good: list[str] = []
@@ -90,17 +83,36 @@ class Validation:
             return self.results[output]
 
     def _check(self, node_id: str) -> Result:
+        if node_id in self.path and node_id not in self.results:
+            self._note_cycle([*self.path[self.path.index(node_id) :], node_id])
         if node_id not in self.results:
-            # A node met again during its own check is part of a cycle: ComfyUI gives no reason.
-            self.results[node_id] = False, []
-            inputs = self.graph[node_id]["inputs"]
-            checked = [
-                self._check_input(node_id, inputs, name, declared)
-                for name, declared in self._class(node_id).required.items()
-            ]
-            problems = [each for _, found in checked for each in found]
-            self.results[node_id] = all(is_valid for is_valid, _ in checked), problems
+            self.path.append(node_id)
+            try:
+                is_valid, problems = self._check_inputs(node_id)
+            finally:
+                self.path.pop()
+            # Meanwhile the node may have been found in a cycle.
+            was_valid, known = self.results.get(node_id, (True, []))
+            new = [each for each in problems if each not in known]
+            self.results[node_id] = was_valid and is_valid, known + new
         return self.results[node_id]
+
+    def _check_inputs(self, node_id: str) -> Result:
+        inputs = self.graph[node_id]["inputs"]
+        checked = [
+            self._check_input(node_id, inputs, name, declared)
+            for name, declared in self._class(node_id).required.items()
+        ]
+        return all(is_valid for is_valid, _ in checked), [
+            each for _, found in checked for each in found
+        ]
+
+    def _note_cycle(self, path: list[str]) -> None:
+        details = " -> ".join(f"{each} ({self.graph[each]['class_type']})" for each in path)
+        nodes = list(dict.fromkeys(path))
+        for each in nodes:
+            about = {"node_id": each, "cycle_nodes": nodes}
+            self.results[each] = False, [problem("dependency_cycle", details, **about)]
 
     def _check_input(
         self, node_id: str, inputs: dict[str, Any], name: str, declared: Input

@@ -41,7 +41,7 @@ def check_limits(inputs: dict[str, Any], name: str, declared: Input) -> list[Pro
         shown = str(kind)
         if len(kind) > LONGEST_LIST_SHOWN:
             shown, about["input_config"] = f"(list of length {len(kind)})", None
-        return [problem("value_not_in_list", f"{name}: '{value}' not in {shown}", **about)]
+        return [problem("value_not_in_list", f"{name}: {value!r} not in {shown}", **about)]
     return []
 
 

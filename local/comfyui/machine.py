@@ -1,7 +1,10 @@
 """A simulated machine: loading and steps take time, and can be interrupted."""
 
+import logging
 import threading
 from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
 
 
 class Interrupted(Exception):
@@ -22,6 +25,7 @@ class Machine:
 
     pace: Pace
     _loaded: set[str] = field(default_factory=set)
+    _in_use: set[tuple[str, str]] = field(default_factory=set)
     _interrupt: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -55,6 +59,12 @@ class Machine:
             self._stop.wait(self.pace.load_seconds)
             self._loaded.add(checkpoint)
 
+    def use(self, checkpoint: str, model: str) -> None:
+        """Move one of a checkpoint's models to the GPU, which takes no time here."""
+        if (checkpoint, model) not in self._in_use:
+            log.info("Requested to load %s", model)
+            self._in_use.add((checkpoint, model))
+
     def take_step(self) -> None:
         """Wait for the time of one sampling step."""
         self._stop.wait(self.pace.step_seconds)
@@ -63,3 +73,4 @@ class Machine:
     def unload(self) -> None:
         """Unload all checkpoints."""
         self._loaded.clear()
+        self._in_use.clear()

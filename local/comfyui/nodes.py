@@ -45,7 +45,9 @@ class Task:
     graph: Graph
     extra_data: dict[str, Any]
     folders: Folders
+    has_metadata: bool
     load: Callable[[str], None]
+    use: Callable[[str, str], None]
     take_step: Callable[[int, int], None]
 
 
@@ -56,6 +58,7 @@ def load_checkpoint(task: Task) -> Result:
 
 
 def encode_text(task: Task) -> Result:
+    task.use(task.inputs["clip"], "SD1ClipModel")
     return Result((task.inputs["text"],))
 
 
@@ -67,6 +70,7 @@ def empty_latent(task: Task) -> Result:
 def sample(task: Task) -> Result:
     inputs = dict(task.inputs)
     latent = inputs.pop("latent_image")
+    task.use(inputs["model"], "BaseModel")
     for step in range(1, inputs["steps"] + 1):
         task.take_step(step, inputs["steps"])
     return Result((replace(latent, scene=Scene(**inputs)),))
@@ -74,6 +78,7 @@ def sample(task: Task) -> Result:
 
 def decode(task: Task) -> Result:
     latent = task.inputs["samples"]
+    task.use(task.inputs["vae"], "AutoencoderKL")
     size = (latent.width, latent.height)
     if latent.scene is None:
         return Result(([Image.new("RGB", size, "#7f7f7f")] * latent.batch_size,))
@@ -104,16 +109,23 @@ def preview(task: Task) -> Result:
 def _write(task: Task, prefix: str, kind: str) -> Result:
     images = task.inputs["images"]
     series = Series.for_prefix(prefix, task.folders.base / kind, images[0].size)
-    metadata = PngInfo()
-    extra_pnginfo = task.extra_data.get("extra_pnginfo") or {}
-    for key, value in {"prompt": task.graph, **extra_pnginfo}.items():
-        metadata.add_text(key, json.dumps(value))
+    metadata = _metadata(task)
     written = []
     for index, (number, image) in enumerate(enumerate(images, series.next_number())):
         name = series.file_name(number, index)
         image.save(Path(series.folder, name), pnginfo=metadata, compress_level=4)
         written.append({"filename": name, "subfolder": series.subfolder, "type": kind})
-    return Result(images=written)
+    return Result((images,), written)
+
+
+def _metadata(task: Task) -> PngInfo | None:
+    if not task.has_metadata:
+        return None
+    metadata = PngInfo()
+    extra_pnginfo = task.extra_data.get("extra_pnginfo") or {}
+    for key, value in {"prompt": task.graph, **extra_pnginfo}.items():
+        metadata.add_text(key, json.dumps(value))
+    return metadata
 
 
 NODES: dict[str, Callable[[Task], Result]] = {

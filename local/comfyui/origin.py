@@ -12,7 +12,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def same_origin_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 403 if Host is loopback and Origin differs; accept requests without an Origin."""
+    """Answer 403 to a request of another site.
+
+    That is one with `Sec-Fetch-Site: cross-site`, or whose Origin differs from a loopback Host.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return web.Response(status=403)
     if is_foreign(request.headers.get("Host"), request.headers.get("Origin")):
         return web.Response(status=403)
     if request.method == "OPTIONS":

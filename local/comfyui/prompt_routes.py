@@ -1,6 +1,8 @@
 """The routes for prompts, the queue and the history."""
 
 import json
+import logging
+import time
 import uuid
 from typing import Any
 
@@ -9,8 +11,16 @@ from aiohttp import web
 from local.comfyui.catalog import Catalog
 from local.comfyui.graph import Validation
 from local.comfyui.machine import Machine
-from local.comfyui.problems import problem
+from local.comfyui.problems import Problem, problem
 from local.comfyui.prompts import Prompt, Prompts
+
+log = logging.getLogger(__name__)
+
+ID_FORM = (
+    "prompt_id must be a UUID string in canonical lowercase hyphenated form; "
+    "omit it to let the server generate one"
+)
+SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
 class PromptRoutes:
@@ -45,20 +55,22 @@ class PromptRoutes:
 
     async def submit(self, request: web.Request) -> web.Response:
         """Validate a graph and queue it; a body that raises an exception gives a 500."""
+        log.info("got prompt")
         body = await request.json()
         number = self._number(body)
         if "prompt" not in body:
-            error = problem("no_prompt", "No prompt provided")
-            return web.json_response({"error": error, "node_errors": {}}, status=400)
-        graph, prompt_id = body["prompt"], str(body.get("prompt_id", uuid.uuid4()))
+            return _refusal(problem("no_prompt", "No prompt provided"))
+        prompt_id = body.get("prompt_id")
+        if prompt_id is None:
+            prompt_id = str(uuid.uuid4())
+        elif not _is_canonical(prompt_id):
+            return _refusal(problem("invalid_prompt_id", ID_FORM))
+        graph = body["prompt"]
         check = Validation(graph, self._catalog.classes(), self._catalog.has_input_image)
         verdict = check.verdict(body.get("partial_execution_targets"))
-        extra_data = body.get("extra_data", {})
-        if "client_id" in body:
-            extra_data["client_id"] = body["client_id"]
+        extra_data = _extra_data(body)
         if verdict.error:
-            refusal = {"error": verdict.error, "node_errors": verdict.node_errors}
-            return web.json_response(refusal, status=400)
+            return _refusal(verdict.error, verdict.node_errors)
         self._prompts.put(Prompt(number, prompt_id, graph, extra_data, verdict.outputs))
         accepted = {"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors}
         return web.json_response(accepted)
@@ -124,3 +136,22 @@ class PromptRoutes:
 
 
 PAGING = {"max_items", "offset"}
+
+
+def _refusal(error: Problem, node_errors: dict[str, Any] | None = None) -> web.Response:
+    return web.json_response({"error": error, "node_errors": node_errors or {}}, status=400)
+
+
+def _is_canonical(prompt_id: object) -> bool:
+    try:
+        return isinstance(prompt_id, str) and str(uuid.UUID(prompt_id)) == prompt_id
+    except ValueError:
+        return False
+
+
+def _extra_data(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored with a prompt; null raises TypeError."""
+    extra_data = body.get("extra_data", {})
+    given = {"client_id": body["client_id"]} if "client_id" in body else {}
+    kept = {name: value for name, value in {**extra_data, **given}.items() if name not in SECRETS}
+    return {**kept, "create_time": int(time.time() * 1000)}

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from local.comfyui.graph import Graph
 
 LONGEST_HISTORY = 10_000
-SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
 class Prompt(NamedTuple):
@@ -65,9 +64,6 @@ class Prompts:
             prompt = self._running.pop(key)
             if len(self._history) > LONGEST_HISTORY:
                 self._history.pop(next(iter(self._history)))
-            for secret in SECRETS:
-                if secret in prompt.extra_data:
-                    del prompt.extra_data[secret]
             self._history[prompt.id] = {"prompt": prompt, **result}
             self._on_change()
 

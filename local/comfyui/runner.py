@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ class Runner:
     machine: Machine
     classes: Callable[[], dict[str, Declaration]]
     send: Send
+    has_metadata: bool = True
     client_id: object = None
     current_node: str | None = None
     _cache: Cache = field(default_factory=Cache)
@@ -62,11 +64,15 @@ class Runner:
             self.folders,
             self.classes(),
             self._note_node,
+            self.has_metadata,
         )
+        began_at = time.perf_counter()
         result = execution.run()
         self.current_node = None
         self.prompts.finish(key, result)
         announcer.end()
+        seconds = time.perf_counter() - began_at
+        log.info("Prompt executed in %.2f seconds", seconds, extra={"color": "green"})
 
     def _note_node(self, node_id: str) -> None:
         self.current_node = node_id

@@ -1,5 +1,6 @@
 """The stand-in server: its parts, its start and its end."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from local.comfyui.prompts import Prompts
 from local.comfyui.runner import Runner
 from local.comfyui.sockets import MAX_BODY_BYTES, Sockets
 
+log = logging.getLogger(__name__)
+
 DEFAULT_CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
 
 
@@ -27,6 +30,7 @@ class Options:
     base_directory: Path
     checkpoints: tuple[str, ...] = (DEFAULT_CHECKPOINT,)
     pace: Pace = field(default_factory=Pace)
+    has_metadata: bool = True  # whether images contain the graph that made them
 
 
 class Server:
@@ -39,7 +43,12 @@ class Server:
         catalog = Catalog(self._folders, options.checkpoints)
         machine = Machine(options.pace)
         self._runner = Runner(
-            self._prompts, self._folders, machine, catalog.classes, self._sockets.post
+            self._prompts,
+            self._folders,
+            machine,
+            catalog.classes,
+            self._sockets.post,
+            options.has_metadata,
         )
         self._prompt_routes = PromptRoutes(self._prompts, machine, catalog)
         self._routes = [
@@ -54,10 +63,13 @@ class Server:
         self._folders.prepare()
         web_runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.01)
         await web_runner.setup()
+        log.info("Starting server\n")
         try:
             await web.TCPSite(web_runner, host, port).start()
             self._runner.start()
-            on_ready("http://{}:{}".format(*web_runner.addresses[0][:2]))
+            url = "http://{}:{}".format(*web_runner.addresses[0][:2])
+            log.info("To see the GUI go to: %s", url)
+            on_ready(url)
             await self._sockets.publish()
         finally:
             self._runner.stop()

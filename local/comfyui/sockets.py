@@ -9,7 +9,14 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 MAX_BODY_BYTES = 100 * 2**20
-FEATURES = {"supports_preview_metadata": True, "max_upload_size": MAX_BODY_BYTES}
+FEATURES = {
+    "supports_preview_metadata": True,
+    "supports_model_type_tags": True,
+    "max_upload_size": MAX_BODY_BYTES,
+    "extension": {"manager": {"supports_v4": True}},
+    "node_replacements": True,
+    "assets": False,
+}
 
 
 class Sockets:

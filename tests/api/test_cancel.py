@@ -12,6 +12,7 @@ from chalice.test import HTTPResponse, TestHTTPClient
 
 from chalicelib.bootstrap import services
 from chalicelib.errors import JobFinished
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
 from local.comfyui.background import serve
@@ -180,7 +181,7 @@ def test_canceling_a_job_in_comfyuis_queue_removes_it_and_keeps_the_running_job(
             eventually(driver, lambda: slow.get("/queue").json()["queue_pending"])
             assert cancel(http, waiting).status_code == 200
             queue = slow.get("/queue").json()
-            assert [item[1] for item in queue["queue_running"]] == [f"{answers[0]}-1"]
+            assert [item[1] for item in queue["queue_running"]] == [attempt_id(answers[0], 1)]
             assert queue["queue_pending"] == []
             cancel(http, answers[0])
     assert status_and_code(http.get(f"{JOBS}/{waiting}").json_body) == CANCELED

@@ -79,6 +79,11 @@ class ComfyUI:
     url: str
     checkpoint: str
 
+    def is_at_least(self, *version: int) -> bool:
+        """Return whether the server's version is this one, or a later one."""
+        text = self.get("/system_stats").json()["system"]["comfyui_version"]
+        return tuple(int(part) for part in text.split(".")) >= version
+
     def get(
         self,
         path: str,

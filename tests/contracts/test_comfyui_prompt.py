@@ -19,21 +19,26 @@ def test_a_prompt_gets_an_id_a_number_and_no_errors(comfyui: ComfyUI) -> None:
 
 
 def test_a_chosen_prompt_id_is_kept(comfyui: ComfyUI) -> None:
-    chosen = f"job-{uuid4().hex}"
+    chosen = str(uuid4())
     run = comfyui.run(flat(), prompt_id=chosen)
     assert run.prompt_id == chosen
     assert run.entry["prompt"][1] == chosen
 
 
-def test_a_prompt_id_has_to_be_quoted_in_urls_only(comfyui: ComfyUI) -> None:
-    chosen = f"job/{uuid4().hex} 1"
-    run_id = comfyui.run(flat(), prompt_id=f"{uuid4()}").prompt_id
-    with comfyui.listener() as listener:
-        comfyui.submit(flat(), prompt_id=chosen, client_id=listener.client_id)
-        listener.until_end(chosen)
-    quoted = chosen.replace("/", "%2F").replace(" ", "%20")
-    assert comfyui.get(f"/history/{quoted}").json().keys() == {chosen}
-    assert run_id != chosen
+ID = "2d1c4b1e-5f0a-4c8e-9b7d-3a6f0e8c1b2a"
+NOT_CANONICAL = ["job-1", "", 42, ID.upper(), ID.replace("-", ""), f"{{{ID}}}"]
+
+
+@pytest.mark.parametrize("prompt_id", NOT_CANONICAL)
+def test_a_prompt_id_is_a_canonical_uuid(comfyui: ComfyUI, prompt_id: object) -> None:
+    """Before version 0.25.0 it may be anything."""
+    if not comfyui.is_at_least(0, 25):
+        assert comfyui.submit(flat(), prompt_id=prompt_id) == str(prompt_id)
+        return
+    refusal = comfyui.refusal(flat(), prompt_id=prompt_id)
+    assert (refusal["error"]["type"], refusal["node_errors"]) == ("invalid_prompt_id", {})
+    assert refusal["error"]["message"] == "prompt_id must be a valid UUID"
+    assert "canonical lowercase hyphenated form" in refusal["error"]["details"]
 
 
 def test_unknown_fields_of_a_prompt_are_accepted(comfyui: ComfyUI) -> None:
@@ -102,6 +107,26 @@ def test_only_the_targets_run_if_any_are_given(comfyui: ComfyUI) -> None:
     graph["3"] = save(["1", 0])
     run = comfyui.run(graph, partial_execution_targets=["3"])
     assert run.entry["outputs"].keys() == {"3"}
+
+
+def test_outputs_that_are_not_targets_do_not_run(comfyui: ComfyUI) -> None:
+    """Before version 0.33.0 their cached images may be in the history nevertheless."""
+    graph = flat()
+    graph["3"] = save(["1", 0])
+    assert comfyui.run(graph).entry["outputs"].keys() == {"2", "3"}
+    run = comfyui.run(graph, partial_execution_targets=["3"])
+    assert run.entry["prompt"][4] == ["3"]
+    if comfyui.is_at_least(0, 33):
+        assert run.entry["outputs"].keys() == {"3"}
+
+
+def test_a_saved_image_can_be_used_by_other_nodes(comfyui: ComfyUI) -> None:
+    graph = flat()
+    graph["3"] = save(["2", 0])
+    if comfyui.is_at_least(0, 33):
+        assert comfyui.run(graph).entry["outputs"].keys() == {"2", "3"}
+    else:
+        assert comfyui.post("/prompt", {"prompt": graph}).json()["node_errors"].keys() == {"3"}
 
 
 def test_the_same_graph_again_makes_no_new_file(comfyui: ComfyUI, busy: Busy) -> None:

@@ -130,12 +130,29 @@ def test_another_nodes_link_to_a_missing_node_is_an_inner_exception(comfyui: Com
     assert error["type"] == "exception_during_inner_validation"
 
 
-def test_a_cycle_is_refused_without_a_reason(comfyui: ComfyUI) -> None:
+def test_a_node_that_depends_on_itself_is_refused(comfyui: ComfyUI) -> None:
     graph = picture(comfyui.checkpoint)
     graph["3"]["inputs"]["latent_image"] = ["3", 0]
     refusal = comfyui.refusal(graph)
     assert refusal["error"]["type"] == "prompt_outputs_failed_validation"
-    assert refusal["node_errors"] == {}
+    if not comfyui.is_at_least(0, 20):
+        assert refusal["node_errors"] == {}
+        return
+    error = only_error(refusal, "3")
+    assert error["type"] == "dependency_cycle"
+    assert error["details"] == "3 (KSampler) -> 3 (KSampler)"
+    assert error["extra_info"] == {"node_id": "3", "cycle_nodes": ["3"]}
+
+
+def test_every_node_of_a_cycle_is_named(comfyui: ComfyUI) -> None:
+    graph = {"1": save(["2", 0]), "2": save(["1", 0])}
+    refusal = comfyui.refusal(graph)
+    if not comfyui.is_at_least(0, 33):  # where no node uses a saved image
+        return
+    for node_id in ("1", "2"):
+        error = only_error(refusal, node_id)
+        assert error["type"] == "dependency_cycle"
+        assert set(error["extra_info"]["cycle_nodes"]) == {"1", "2"}
 
 
 def test_a_missing_input_image_fails_the_validation_of_its_node(comfyui: ComfyUI) -> None:
@@ -146,21 +163,55 @@ def test_a_missing_input_image_fails_the_validation_of_its_node(comfyui: ComfyUI
     assert error["details"] == "image - Invalid image file: missing.png"
 
 
-def test_an_unknown_class_is_named_in_the_message(comfyui: ComfyUI) -> None:
+def test_an_input_image_outside_its_folder_is_refused(comfyui: ComfyUI) -> None:
+    """Before version 0.28.0 it is loaded if it exists (CVE-2026-56673)."""
+    if not comfyui.is_at_least(0, 28):
+        return
+    graph = {"1": {"class_type": "LoadImage", "inputs": {"image": "../output/../../x.png"}}}
+    graph["2"] = save(["1", 0])
+    assert only_error(comfyui.refusal(graph), "1")["type"] == "custom_validation_failed"
+    name = comfyui.run(flat()).images[0]["filename"]
+    graph["1"]["inputs"]["image"] = f"../output/{name}"
+    assert only_error(comfyui.refusal(graph), "1")["type"] == "custom_validation_failed"
+
+
+@pytest.mark.parametrize("title", [None, "Keep it"])
+def test_an_unknown_class_is_named(comfyui: ComfyUI, title: str | None) -> None:
     graph = flat()
-    graph["2"]["class_type"] = "NoSuchNode"
-    refusal = comfyui.refusal(graph)
-    assert refusal["error"]["type"] == "invalid_prompt"
-    assert "NoSuchNode" in refusal["error"]["message"]
-    assert "#2" in refusal["error"]["details"]
+    graph["2"] |= {"class_type": "NoSuchNode"} | ({"_meta": {"title": title}} if title else {})
+    error = comfyui.refusal(graph)["error"]
+    assert error["details"] == "Node ID '#2'"
+    if not comfyui.is_at_least(0, 12):
+        assert (error["type"], error["extra_info"]) == ("invalid_prompt", {})
+        assert error["message"] == "Cannot execute because node NoSuchNode does not exist."
+        return
+    about = {"node_id": "2", "class_type": "NoSuchNode", "node_title": title or "NoSuchNode"}
+    assert (error["type"], error["extra_info"]) == ("missing_node_type", about)
 
 
-@pytest.mark.parametrize("node", [{"inputs": {}}, "EmptyImage"])
-def test_a_node_without_a_class_is_refused(comfyui: ComfyUI, node: object) -> None:
-    assert comfyui.refusal({"1": node})["error"]["type"] == "invalid_prompt"
+def test_a_node_without_a_class_is_refused(comfyui: ComfyUI) -> None:
+    error = comfyui.refusal({"1": {"inputs": {}}})["error"]
+    assert error["details"] == "Node ID '#1'"
+    if not comfyui.is_at_least(0, 12):
+        assert (error["type"], error["extra_info"]) == ("invalid_prompt", {})
+        return
+    about = {"node_id": "1", "class_type": None, "node_title": None}
+    assert (error["type"], error["extra_info"]) == ("missing_node_type", about)
 
 
-@pytest.mark.parametrize("graph", [{}, [], {"1": flat()["1"]}])
+@pytest.mark.parametrize(
+    ("graph", "kind"), [([], "prompt_no_outputs"), ({"1": "EmptyImage"}, "invalid_prompt")]
+)
+def test_a_graph_of_the_wrong_type_is_never_accepted(
+    comfyui: ComfyUI, graph: object, kind: str
+) -> None:
+    if comfyui.is_at_least(0, 14):
+        assert comfyui.post("/prompt", {"prompt": graph}).status_code == 500
+    else:
+        assert comfyui.refusal(graph)["error"]["type"] == kind
+
+
+@pytest.mark.parametrize("graph", [{}, {"1": flat()["1"]}])
 def test_a_graph_without_outputs_is_refused(comfyui: ComfyUI, graph: object) -> None:
     assert comfyui.refusal(graph) == {
         "error": {

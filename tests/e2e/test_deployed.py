@@ -9,6 +9,7 @@ import pytest
 import requests
 from PIL import Image
 
+from chalicelib.models.jobs.attempt import attempt_id
 from local.stack.api import Api
 from local.stack.processes import wait_until
 from tests.conftest import CHECKPOINT
@@ -122,7 +123,7 @@ def test_canceling_a_running_job_stops_its_execution(warm: Stack) -> None:
     )
     answer = warm.call("POST", f"/api/images/jobs/{warm.job(job_url)['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
-    prompt_id = f"{warm.job(job_url)['id']}-1"
+    prompt_id = attempt_id(warm.job(job_url)["id"], 1)
     history = f"{warm.gpu.url}/history/{prompt_id}"
     wait_until(
         lambda: requests.get(history, timeout=5).json(), "the end of the execution", seconds=30

@@ -33,7 +33,7 @@ class Run:
 
     @property
     def job_id(self) -> str:
-        return self.attempt_id.rpartition("-")[0]
+        return _job_of(self.prefix)
 
 
 @dataclass
@@ -67,9 +67,9 @@ class ComfyUI:
         self.pending.append((attempt_id, prefix))
 
     def queued(self) -> list[str]:
-        """Return the attempts that are running or pending."""
-        running = [self.running.attempt_id] if self.running else []
-        return running + [attempt_id for attempt_id, _ in self.pending]
+        """Return the jobs whose attempts are running or pending."""
+        running = [self.running.prefix] if self.running else []
+        return [_job_of(prefix) for prefix in running + [prefix for _, prefix in self.pending]]
 
     def delete(self, attempt_id: str) -> None:
         """Remove the first pending prompt of this id."""
@@ -144,3 +144,7 @@ class ComfyUI:
     def _send(self, attempt_id: str, name: str, data: dict[str, Any]) -> None:
         if attempt_id in self.mailboxes:
             self.mailboxes[attempt_id].append((name, {**data, "prompt_id": attempt_id}))
+
+
+def _job_of(prefix: str) -> str:
+    return prefix.split("/")[1]

@@ -170,9 +170,9 @@ class Invariants:
         holders = {job_id for _, job_id in _slots() - others}
         in_queue = {each.id for each in Job.by_queue.query(QUEUE)}
         at_work = {
-            attempt_id.rpartition("-")[0]
+            job_id
             for host in self._world.hosts
-            for attempt_id in host.comfyui.queued()
+            for job_id in host.comfyui.queued()
             if not host.comfyui.is_stuck
         }
         left = ended & (holders | in_queue | at_work)

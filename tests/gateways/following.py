@@ -56,12 +56,17 @@ class Followed:
         return self.seconds < SOON_SECONDS
 
 
+def outputs_of(graph: Graph) -> list[str]:
+    """Return the ids of the nodes that save images."""
+    return [node_id for node_id, node in graph.items() if node["class_type"] == "SaveImage"]
+
+
 def run(gateway: ComfyUI, graph: Graph, attempt_id: str | None = None) -> Followed:
     """Submit a graph and follow it to its end."""
-    attempt_id = attempt_id or uuid4().hex
+    attempt_id = attempt_id or str(uuid4())
     followed = Followed()
     with gateway.events(attempt_id) as events:
-        gateway.submit(attempt_id, graph)
+        gateway.submit(attempt_id, graph, outputs_of(graph))
         until = time.time() + LONG_SECONDS
         followed.state = gateway.follow(attempt_id, events, until=until, report=followed)
     return followed

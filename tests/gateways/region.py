@@ -108,7 +108,7 @@ class ComfyUI:
     def find(self, attempt_id: str) -> State:
         return self.region.warm_ups.get(self.url)
 
-    def submit(self, attempt_id: str, graph: dict[str, Any]) -> None:
+    def submit(self, attempt_id: str, graph: dict[str, Any], outputs: Sequence[str]) -> None:
         if self.region.rejects_warm_up:
             raise WorkflowRejected("no such checkpoint")
         self.region.warm_ups[self.url] = Waiting(0)

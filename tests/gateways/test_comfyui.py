@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -22,6 +24,7 @@ from tests.gateways.following import connect, follow_at, run
 from tests.local.stand_in import CHECKPOINT, sampling
 from tests.local.stand_in import server as stand_in
 
+NEXT = str(uuid4())
 GONE = ImageFile("gone_00001_.png", "", "output")
 
 
@@ -73,12 +76,12 @@ def test_an_attempt_is_found_while_it_runs_while_it_waits_and_when_it_has_ended(
     gateway: ComfyUI, server: Server
 ) -> None:
     with busy(server) as running:
-        gateway.submit("next", flat())
+        gateway.submit(NEXT, flat(), ["2"])
         assert gateway.find(running) == Waiting(0, running)
-        assert gateway.find("next") == Waiting(1, running)
+        assert gateway.find(NEXT) == Waiting(1, running)
         assert gateway.queue_length() == 2
-    assert follow_at(server.url, "next").images
-    found = gateway.find("next")
+    assert follow_at(server.url, NEXT).images
+    found = gateway.find(NEXT)
     assert isinstance(found, Finished)
     assert gateway.queue_length() == 0
 
@@ -89,7 +92,7 @@ def test_positions_are_in_the_order_of_execution(server: Server, numbers: list[i
     gateway = connect(server.url)
     with busy(server) as running:
         server.post("/history", {"clear": True})
-        ids = [f"pending-{index}" for index in range(len(numbers))]
+        ids = [str(uuid4()) for _ in numbers]
         for prompt_id, number in zip(ids, numbers, strict=True):
             server.submit(flat(), prompt_id=prompt_id, number=number)
         found = {prompt_id: gateway.find(prompt_id) for prompt_id in ids}
@@ -141,7 +144,7 @@ def follow_now(gateway: ComfyUI) -> None:
 
 METHODS: dict[str, Callable[[ComfyUI], Any]] = {
     "queue_length": ComfyUI.queue_length,
-    "submit": lambda gateway: gateway.submit("job-1", flat()),
+    "submit": lambda gateway: gateway.submit("job-1", flat(), ["2"]),
     "find": lambda gateway: gateway.find("job-1"),
     "follow": follow_now,
     "image": fetch,
@@ -165,17 +168,17 @@ def test_no_request_has_an_origin_header() -> None:
     assert not [request.path for request in script.requests if "Origin" in request.headers]
 
 
-# ComfyUI's route of the history takes no braces, and a part of a path cannot be dots alone.
-ids = st.text(min_size=1).filter(lambda text: not {"{", "}"} & {*text} and text.strip("."))
-
-
-@settings(max_examples=30)
-@given(attempt_id=ids)
-@example(attempt_id="01K/2 3?d=4&e#f%2F+ü")
-def test_any_attempt_id_can_be_followed_and_found(server: Server, attempt_id: str) -> None:
-    gateway = connect(server.url)
-    server.post("/history", {"clear": True})
+def test_a_chosen_attempt_id_can_be_followed_and_found(gateway: ComfyUI) -> None:
+    attempt_id = str(uuid4())
     followed = run(gateway, flat(), attempt_id)
     assert followed.images
     assert followed.reports, "the websocket had another client id"
     assert gateway.find(attempt_id) == followed.state
+
+
+def test_any_prompt_id_of_another_client_is_looked_up() -> None:
+    """Before version 0.25.0 a client may choose any text."""
+    odd = "01K/2 3?d=4&e#f%2F+ü"
+    with serving(script := Script(ends_at_look=0)) as url:
+        connect(url).find(odd)
+    assert unquote(script.requests[-1].rel_url.raw_path) == f"/history/{odd}"

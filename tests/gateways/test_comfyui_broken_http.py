@@ -55,7 +55,7 @@ async def hang_up(request: web.Request) -> web.Response:
 
 
 def submit(gateway: ComfyUI) -> None:
-    gateway.submit("job-1", flat())
+    gateway.submit("job-1", flat(), ["2"])
 
 
 def fetch(gateway: ComfyUI) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect, follow_at, ticking
 from tests.local.stand_in import CHECKPOINT, sampling
 
+DROPPED, KEPT, HALF = (str(uuid4()) for _ in range(3))
 OTHER = [0, "another", {}, {}, []]
 OURS = [1, "job-1", {}, {}, []]
 
@@ -120,19 +122,19 @@ def test_dropping_fails_if_comfyui_does_not_accept_it() -> None:
 def test_the_stand_in_drops_running_and_waiting_attempts(gateway: ComfyUI, server: Server) -> None:
     with server.listener() as listener:
         running = sampling(server, listener)
-        gateway.submit("dropped", flat())
-        gateway.submit("kept", flat())
-        assert gateway.drop("dropped")
-        assert gateway.find("dropped") is None
-        assert gateway.find("kept") == Waiting(1, running)
+        gateway.submit(DROPPED, flat(), ["2"])
+        gateway.submit(KEPT, flat(), ["2"])
+        assert gateway.drop(DROPPED)
+        assert gateway.find(DROPPED) is None
+        assert gateway.find(KEPT) == Waiting(1, running)
         assert gateway.drop(running)
     state = gateway.find(running)
     assert isinstance(state, Finished)
     assert state.failure is not None
     assert state.failure.kind == "interrupted"
-    assert follow_at(server.url, "kept").images
-    assert gateway.drop("kept")
-    assert follow_at(server.url, "kept").images
+    assert follow_at(server.url, KEPT).images
+    assert gateway.drop(KEPT)
+    assert follow_at(server.url, KEPT).images
 
 
 def test_freeing_memory_unloads_models_and_clears_caches(gateway: ComfyUI, server: Server) -> None:
@@ -167,7 +169,7 @@ def test_a_partly_refused_graph_is_dropped_and_refused() -> None:
 
     queue.script.answers["prompt"] = accept_half
     with serving(queue.script) as url, pytest.raises(WorkflowRejected, match="SaveImage"):
-        connect(url).submit("job-1", flat())
+        connect(url).submit("job-1", flat(), ["2"])
     assert queue.asked == [("/queue", {"delete": ["job-1"]})]
 
 
@@ -176,5 +178,5 @@ def test_the_stand_in_refuses_part_of_a_graph_as_comfyui_does(
 ) -> None:
     graph = flat() | {"9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
     with pytest.raises(WorkflowRejected, match="images"):
-        gateway.submit("half", graph)
-    assert not isinstance(gateway.find("half"), Waiting)
+        gateway.submit(HALF, graph, ["2", "9"])
+    assert not isinstance(gateway.find(HALF), Waiting)

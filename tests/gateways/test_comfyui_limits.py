@@ -49,7 +49,7 @@ def test_redirects_of_a_submission_and_of_an_image_are_not_followed() -> None:
         answers = {part: redirect_to(f"{elsewhere}/{part}") for part in ("prompt", "view")}
         with serving(Script(answers=answers)) as url:
             with pytest.raises(ComfyUIUnreachable):
-                connect(url).submit("job-1", flat())
+                connect(url).submit("job-1", flat(), ["2"])
             with pytest.raises(ComfyUIUnreachable), connect(url).image(ImageFile(**IMAGE)):
                 pass
     assert other.requests == []

@@ -14,6 +14,7 @@ from chalicelib import bootstrap
 from chalicelib.config import config
 from chalicelib.models import table
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.api_key import ApiKey
 from chalicelib.models.schedules.run import Run
@@ -114,11 +115,11 @@ def cancel(deployment: Deployment) -> None:
         deployment.work(job_id)  # its message is delivered nevertheless
 
 
-def abandon(job_id: str, gpu: str, attempt_id: str | None = None) -> None:
+def abandon(job_id: str, gpu: str, running: str | None = None) -> None:
     """Change a job as if a driver had submitted it, stored its image, and died."""
     store(job_id)
     InstanceRecord(gpu).acquire_slot(job_id, now=0)
-    attempt = {"id": attempt_id or f"{job_id}-1", "instance_id": gpu, "started_at": 1}
+    attempt = {"id": running or attempt_id(job_id, 1), "instance_id": gpu, "started_at": 1}
     attempts = Job.attempts.set([{**attempt, "reason": "x"}])
     Job(job_id).update([attempts, Job.due_at.set(0), Job.queue.remove()])
 

@@ -22,13 +22,14 @@ def server(folder: Path, step_seconds: float = 0.001, load_seconds: float = 0) -
 
 
 @contextmanager
-def process(folder: Path) -> Iterator[tuple[ComfyUI, subprocess.Popen[str]]]:
-    options = ["--port", "0", "--base-directory", str(folder), "--checkpoint", CHECKPOINT]
+def process(folder: Path, *more: str) -> Iterator[tuple[ComfyUI, subprocess.Popen[str]]]:
+    options = ["--port", "0", "--base-directory", str(folder), "--checkpoint", CHECKPOINT, *more]
     command = [sys.executable, "-m", "local.comfyui", *options]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
         try:
-            url = started.stderr.readline().split()[-1]
+            lines = iter(started.stderr.readline, "")
+            url = next(line.split()[-1] for line in lines if "To see the GUI go to:" in line)
             yield ComfyUI(url, CHECKPOINT), started
         finally:
             started.kill()

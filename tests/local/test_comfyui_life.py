@@ -2,30 +2,28 @@
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 import websocket
 
-from tests.contracts.graphs import flat
+from tests.contracts.graphs import Graph, flat
 from tests.contracts.protocol import ComfyUI
 from tests.local.stand_in import process, sampling, server
 
-LETHAL: list[dict[str, Any]] = [
-    {"prompt": flat(), "extra_data": None},
-    {"prompt": flat() | {"3": {"class_type": "EmptyImage"}}},
-    {"prompt": flat() | {"3": {"class_type": "SaveImage"}}},
-    {"prompt": flat(unheard_of=["99", 0])},
+LETHAL: list[Graph] = [
+    flat() | {"3": {"class_type": "EmptyImage"}},
+    flat() | {"3": {"class_type": "SaveImage"}},
+    flat(unheard_of=["99", 0]),
 ]
 
 
-@pytest.mark.parametrize("body", LETHAL, ids=["extra_data", "unused", "dropped", "dangling"])
+@pytest.mark.parametrize("graph", LETHAL, ids=["unused", "dropped", "dangling"])
 def test_a_prompt_that_kills_the_worker_does_not_end_the_server(
-    comfyui: ComfyUI, body: dict[str, Any]
+    comfyui: ComfyUI, graph: Graph
 ) -> None:
     with comfyui.listener() as listener:
-        killer = comfyui.submit(body["prompt"], extra_data=body.get("extra_data", {}))
+        killer = comfyui.submit(graph)
         for _ in ("queued", "taken"):
             listener.until("status", status={"exec_info": {"queue_remaining": 1}})
         waiting = comfyui.submit(flat(), client_id=listener.client_id)
@@ -34,6 +32,13 @@ def test_a_prompt_that_kills_the_worker_does_not_end_the_server(
     assert [item[1] for item in queue["queue_running"]] == [killer]
     assert [item[1] for item in queue["queue_pending"]] == [waiting]
     assert comfyui.get("/system_stats").status_code == 200
+
+
+def test_extra_data_that_is_null_is_a_server_error(comfyui: ComfyUI) -> None:
+    """Older versions accept it, and their worker dies."""
+    body = {"prompt": flat(), "extra_data": None}
+    assert comfyui.post("/prompt", body).status_code == 500
+    assert comfyui.run(flat()).entry["status"]["status_str"] == "success"
 
 
 def test_a_client_id_that_is_a_list_ends_the_server(comfyui: ComfyUI) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from chalicelib.models.jobs import queue
-from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.attempt import Attempt, attempt_id
 from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
 
@@ -29,7 +29,7 @@ def job_without_slot(*, created_at: float) -> Job:
     job = Job.new(f"{next(_numbers):026d}", now=created_at, parameters={}, due_at=created_at)
     job.save()
     job.claim("driver", now=created_at, until=created_at + 60)
-    made = Attempt(id=f"{job.id}-1", instance_id="i", started_at=created_at, reason="first")
+    made = Attempt(id=attempt_id(job.id, 1), instance_id="i", started_at=created_at, reason="first")
     job.begin_attempt(made, queue_position=0)
     return job
 

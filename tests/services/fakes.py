@@ -1,6 +1,6 @@
 """Fakes of ComfyUI, the fleet, the message queue and the clock, and the services over them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from types import SimpleNamespace
@@ -34,6 +34,7 @@ class FakeComfyUI:
         self.ends = list(ends)
         self.submitted: list[str] = []
         self.graphs: list[dict[str, Any]] = []
+        self.outputs: list[list[str]] = []
         self.known: dict[str, State] = {}
         self.on_submit: Callable[[], None] = lambda: None
         self.lost_files: set[str] = set()
@@ -50,9 +51,10 @@ class FakeComfyUI:
     def events(self, attempt_id: str) -> Iterator[None]:
         yield None
 
-    def submit(self, attempt_id: str, graph: dict[str, Any]) -> None:
+    def submit(self, attempt_id: str, graph: dict[str, Any], outputs: Sequence[str]) -> None:
         self.submitted.append(attempt_id)
         self.graphs.append(graph)
+        self.outputs.append([*outputs])
         self.known[attempt_id] = Waiting(0)
         self.on_submit()
 

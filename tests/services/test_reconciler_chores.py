@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.config import config
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
 from tests.services.fakes import Parts
@@ -51,7 +52,7 @@ def test_an_execution_past_its_deadline_is_dropped_without_any_worker(
     sent = list(parts.queue.sent)
     reconciler.reconcile()
     assert Job.find(job_id).error["code"] == "deadline_exceeded"
-    assert parts.comfyui.dropped == [f"{job_id}-1"]
+    assert parts.comfyui.dropped == [attempt_id(job_id, 1)]
     assert (slot_holders(), parts.queue.sent) == (set(), sent)
 
 

@@ -1,10 +1,12 @@
 """ComfyUIs whose executions take time, and workers that take messages when they are due."""
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
 from chalicelib.gateways.comfyui.state import Finished, State, Waiting
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.schemas.generation import GenerateRequest
 from tests.services.fakes import SAVED, Clock, FakeComfyUI, Parts
 
@@ -16,7 +18,7 @@ class SlowComfyUI(FakeComfyUI):
         return self.known.get(attempt_id)
 
     def end(self, job_id: str, number: int = 1) -> None:
-        self.known[f"{job_id}-{number}"] = Finished(SAVED, None, 2.0)
+        self.known[attempt_id(job_id, number)] = Finished(SAVED, None, 2.0)
 
     def drop(self, attempt_id: str) -> bool:
         if isinstance(self.known.get(attempt_id), Waiting):
@@ -31,9 +33,11 @@ class PacedComfyUI(FakeComfyUI):
         super().__init__()
         self.clock, self.seconds = clock, seconds
         self.ends_at: dict[str, float] = {}
+        self.jobs: dict[str, str] = {}
 
-    def submit(self, attempt_id: str, graph: dict[str, Any]) -> None:
-        super().submit(attempt_id, graph)
+    def submit(self, attempt_id: str, graph: dict[str, Any], outputs: Sequence[str]) -> None:
+        super().submit(attempt_id, graph, outputs)
+        self.jobs[attempt_id] = graph["9"]["inputs"]["filename_prefix"].split("/")[1]
         self.ends_at[attempt_id] = max([self.clock(), *self.ends_at.values()]) + self.seconds
 
     def find(self, attempt_id: str, seconds: float = 5) -> State:
@@ -50,7 +54,7 @@ class PacedComfyUI(FakeComfyUI):
     @property
     def made(self) -> list[str]:
         """The ids of the jobs whose images are made, in order."""
-        return [each.rpartition("-")[0] for each, at in self.ends_at.items() if at <= self.clock()]
+        return [self.jobs[each] for each, at in self.ends_at.items() if at <= self.clock()]
 
 
 class Workers:

@@ -1,5 +1,6 @@
 """GPU instances on a virtual clock, their ComfyUIs, and what they cost."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.errors import ComfyUIUnreachable
@@ -47,8 +48,8 @@ class Gpu(FakeComfyUI):
             raise ComfyUIUnreachable("ComfyUI did not answer")
         return sum(end > self._clock() for end in self._ends_at.values())
 
-    def submit(self, attempt_id: str, graph: dict[str, Any]) -> None:
-        super().submit(attempt_id, graph)
+    def submit(self, attempt_id: str, graph: dict[str, Any], outputs: Sequence[str]) -> None:
+        super().submit(attempt_id, graph, outputs)
         self._ends_at[attempt_id] = max([self._clock(), *self._ends_at.values()]) + self._seconds
 
     def find(self, attempt_id: str, seconds: float = 5) -> State:

@@ -59,7 +59,6 @@ parameters = st.fixed_dictionaries(
         "checkpoint": st.text(min_size=1),
         "sampler": st.sampled_from(["euler", "dpmpp_2m"]),
         "scheduler": st.sampled_from(["normal", "karras"]),
-        "filename_prefix": st.text(min_size=1),
     }
 )
 
@@ -89,7 +88,7 @@ def test_the_graph_has_the_nodes_of_comfyuis_default_graph() -> None:
 
 @given(values=parameters)
 def test_every_link_leads_to_an_output_of_the_right_type(values: dict[str, Any]) -> None:
-    graph = TEMPLATE.render(values)
+    graph = TEMPLATE.render(values, filename_prefix="a/b")
     found = links(graph)
     for (node_id, name), (source, output) in found.items():
         wanted = NODES[graph[node_id]["class_type"]][0][name]
@@ -100,13 +99,13 @@ def test_every_link_leads_to_an_output_of_the_right_type(values: dict[str, Any])
 
 @given(values=parameters)
 def test_every_parameter_is_in_the_input_that_comfyui_reads(values: dict[str, Any]) -> None:
-    graph = TEMPLATE.render(values)
+    graph = TEMPLATE.render(values, filename_prefix="a/b")
     sampler = only(graph, "KSampler")
     for name, (part, input_name) in LINKED_INPUTS.items():
         assert graph[sampler[part][0]]["inputs"][input_name] == values[name]
     for name, input_name in SAMPLER_INPUTS.items():
         assert sampler[input_name] == values[name]
-    assert only(graph, "SaveImage")["filename_prefix"] == values["filename_prefix"]
+    assert only(graph, "SaveImage")["filename_prefix"] == "a/b-1"
     assert only(graph, "EmptyLatentImage")["batch_size"] == 1
     assert sampler["denoise"] == 1.0
 
@@ -114,9 +113,9 @@ def test_every_parameter_is_in_the_input_that_comfyui_reads(values: dict[str, An
 @given(values=parameters)
 def test_rendering_does_not_change_the_template_or_earlier_graphs(values: dict[str, Any]) -> None:
     before = copy.deepcopy(TEMPLATE.graph)
-    first = TEMPLATE.render(values)
+    first = TEMPLATE.render(values, filename_prefix="a/b")
     kept = copy.deepcopy(first)
-    second = TEMPLATE.render({**values, "prompt": "another", "seed": 1})
+    second = TEMPLATE.render({**values, "prompt": "another", "seed": 1}, filename_prefix="c")
     second["3"]["inputs"].clear()
     second["4"]["_meta"]["title"] = "changed"
     assert first == kept
@@ -125,7 +124,7 @@ def test_rendering_does_not_change_the_template_or_earlier_graphs(values: dict[s
 
 @given(values=parameters)
 def test_a_graph_is_unchanged_by_json(values: dict[str, Any]) -> None:
-    graph = TEMPLATE.render(values)
+    graph = TEMPLATE.render(values, filename_prefix="a/b")
     assert json.loads(json.dumps(graph)) == graph
 
 
@@ -134,11 +133,11 @@ def test_a_missing_parameter_is_an_error_that_names_it() -> None:
     for name in TEMPLATE.inputs:
         partial = {key: value for key, value in complete.items() if key != name}
         with pytest.raises(KeyError, match=name):
-            TEMPLATE.render(partial)
+            TEMPLATE.render(partial, filename_prefix="a")
 
 
 def test_every_parameter_of_an_image_is_an_input_of_the_template() -> None:
-    assert TEMPLATE.inputs.keys() == {*Parameters.__struct_fields__, "filename_prefix"}
+    assert TEMPLATE.inputs.keys() == {*Parameters.__struct_fields__}
 
 
 def test_parameter_at_returns_the_parameter_of_an_input() -> None:

@@ -1,7 +1,7 @@
 """ComfyUI over HTTP: attempts and their images. See ComfyUI's server.py and execution.py."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import sleep
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
@@ -76,12 +76,14 @@ class ComfyUI:
         """Return the server's versions and device."""
         return self._read("/system_stats", software, _READY_SECONDS)
 
-    def submit(self, attempt_id: str, graph: Graph) -> None:
+    def submit(self, attempt_id: str, graph: Graph, outputs: Sequence[str]) -> None:
         """Queue a graph under the attempt's id; raise WorkflowRejected when ComfyUI refuses it.
 
+        Of its output nodes only `outputs` are executed, with what they depend on.
         After ComfyUIUnreachable it may be queued or not: call `find` before submitting again.
         """
-        body = {"prompt": graph, "prompt_id": attempt_id, "client_id": attempt_id}
+        ids = {"prompt_id": attempt_id, "client_id": attempt_id}
+        body = {"prompt": graph, "partial_execution_targets": [*outputs], **ids}
         answer = self._call("POST", "/prompt", json=body)
         content = _body(answer)
         if answer.status_code == requests.codes.bad_request:

@@ -13,6 +13,13 @@ Kind = Literal["interrupted", "out_of_memory", "gpu_failed", "node_failed"]
 
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
 _LONGEST_CHOICE_LIST = 20
+# The only places in which versions before 0.12.0 name a node and its class.
+_NODE_ID = re.compile(r"^Node ID '#(.+)'$")
+_NO_SUCH_CLASS = re.compile(r"because node (.+) does not exist")
+_EXCEPTIONS = ("exception_during_validation", "exception_during_inner_validation")
+_NOT_CHECKED = (
+    "ComfyUI could not check the node, which may link to a node or an output that does not exist"
+)
 _LONGEST_TEXT = 300
 _LONGEST_MESSAGE = 10_000  # the part of a message that is searched
 
@@ -40,28 +47,62 @@ def rejection(body: Any) -> WorkflowRejected:
 
 
 def _explained(body: Json) -> WorkflowRejected:
-    for node_id, node in dict(body.get("node_errors") or {}).items():
-        for fault in node.get("errors", []):
-            return _fault(node_id, str(node.get("class_type", "")), fault)
+    faults = [
+        (node_id, node, fault)
+        for node_id, node in dict(body.get("node_errors") or {}).items()
+        for fault in node.get("errors", [])
+    ]
+    if faults:
+        node_id, node, fault = faults[0]
+        return _fault(node_id, _short(node.get("class_type", "")), fault)
     error = body.get("error")
     if not isinstance(error, dict):
         error = {"message": error}
-    words = [error.get("message"), error.get("details")]
-    text = ": ".join(dict.fromkeys(_short(word) for word in words if word))
-    return WorkflowRejected(f"ComfyUI refused the workflow: {_scrub(text) or 'no reason given'}")
+    return _missing_class(error) or _of_the_whole(error)
+
+
+def _of_the_whole(error: Json) -> WorkflowRejected:
+    if error.get("type") == "prompt_outputs_failed_validation":
+        # Before 0.20.0 ComfyUI does not say what is wrong with a cycle.
+        text = "no reason given; the links of its nodes may form a cycle"
+    else:
+        words = [error.get("message"), error.get("details")]
+        text = _scrub(": ".join(dict.fromkeys(_short(word) for word in words if word)))
+    return WorkflowRejected(f"ComfyUI refused the workflow: {text or 'no reason given'}")
+
+
+def _missing_class(error: Json) -> WorkflowRejected | None:
+    """Return the error of a node whose class ComfyUI does not have, in the form of any version."""
+    if error.get("type") not in ("missing_node_type", "invalid_prompt"):
+        return None
+    extra = error.get("extra_info") or {}
+    node_id = extra.get("node_id") or _found(_NODE_ID, error.get("details"))
+    class_type = extra.get("class_type") or _found(_NO_SUCH_CLASS, error.get("message"))
+    if class_type:
+        return WorkflowRejected(
+            f"ComfyUI does not have the node {_short(class_type)}",
+            node_id=node_id,
+            suggestion="Use a ComfyUI that has this node, or a workflow without it",
+        )
+    if node_id:
+        return WorkflowRejected(f"node {_short(node_id)} has no class_type", node_id=node_id)
+    return None
 
 
 def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
     extra = fault.get("extra_info") or {}
-    name = extra.get("input_name")
+    kind, details = str(fault.get("type")), _scrub(_short(fault.get("details")))
+    name, problem = extra.get("input_name"), _short(fault.get("message"))
     choices = _choices(extra)
-    if fault.get("type") == "value_not_in_list":
+    if kind == "value_not_in_list":
         problem = f"ComfyUI does not have {_short(repr(extra.get('received_value')))}"
-    else:
-        message, details = _short(fault.get("message")), _scrub(_short(fault.get("details")))
-        problem = f"{message} ({_short(class_type)}: {details})"
+        details = _short(name)
+    elif kind in _EXCEPTIONS:
+        # The input that it names is that of the node which links to this one.
+        name, problem = None, _NOT_CHECKED
+        details = f"{_short(extra.get('exception_type'))} {details}"
     return WorkflowRejected(
-        problem,
+        f"{problem} ({class_type}: {details})",
         node_id=node_id,
         input_name=name,
         suggestion=f"Choose one of: {', '.join(choices)}" if choices else None,
@@ -69,9 +110,11 @@ def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
 
 
 def _choices(extra: Json) -> list[str]:
-    declared = extra.get("input_config") or [None]
-    listed = declared[0] if isinstance(declared[0], list) else []
-    return [_short(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
+    """Return the first choices of an input, which is declared in one of two forms."""
+    match extra.get("input_config"):
+        case [list() as listed, *_] | ["COMBO", {"options": list() as listed}]:
+            return [_short(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
+    return []
 
 
 def failure(messages: list[tuple[str, Json]]) -> Failure:
@@ -88,6 +131,11 @@ def failure(messages: list[tuple[str, Json]]) -> Failure:
     first_line = _short(_scrub(text.strip().partition("\n")[0]))
     node = _short(data.get("node_type", "an unknown node"))
     return Failure("node_failed", f"{node} failed in ComfyUI: {first_line or kind}")
+
+
+def _found(pattern: re.Pattern[str], text: object) -> str | None:
+    found = pattern.search(str(text))
+    return found[1] if found else None
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,7 @@
 """Attempts, as a job records them."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
@@ -30,6 +31,9 @@ _SENTENCES = {
 }
 
 
+_NAMESPACE = UUID("0f3f8a8e-6c0d-4a55-9d0e-6f1b1a7c52d3")
+
+
 class Attempt(MapAttribute[str, Any]):
     """One submission to ComfyUI, under an id that is stored before it is made.
 
@@ -44,6 +48,14 @@ class Attempt(MapAttribute[str, Any]):
     reason = UnicodeAttribute()
     execution_seconds = NumberAttribute(null=True)
     cost = NumberAttribute(null=True)
+
+
+def attempt_id(job_id: str, number: int) -> str:
+    """Return the id of a job's attempt, counted from 1, in the form that ComfyUI demands.
+
+    It depends on its arguments alone, so that an attempt of a known job can be recognized.
+    """
+    return str(uuid5(_NAMESPACE, f"{job_id}-{number}"))
 
 
 def sentence_of(reason: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.errors import WorkflowRejected
 from chalicelib.models.fleet.instance import InstanceRecord
-from chalicelib.workflows import WARM_UP, load
+from chalicelib.workflows import WARM_UP, Graph, load
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.client import ComfyUI
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.warm_up")
 
 # ComfyUI no longer knows this id after a restart, and is warmed up again.
-WARM_UP_ID = "darkroom-warm-up"
+WARM_UP_ID = "d53755f8-a741-54f1-aa4c-f9556bb30287"
 
 
 class WarmUp:
@@ -48,7 +48,7 @@ class WarmUp:
     def _submit(self, comfyui: ComfyUI, checkpoint: str) -> bool:
         """Submit the warm-up; return whether ComfyUI accepted it."""
         try:
-            comfyui.submit(WARM_UP_ID, load(WARM_UP).render({"checkpoint": checkpoint}))
+            comfyui.submit(WARM_UP_ID, _graph(checkpoint), [load(WARM_UP).output])
         except WorkflowRejected as refusal:
             # Jobs may use another checkpoint; a job that uses this one fails with ComfyUI's reason.
             log.error("ComfyUI refuses the warm-up: %s", refusal)  # noqa: TRY400
@@ -60,3 +60,7 @@ class WarmUp:
             record.mark_unhealthy(f"the warm-up failed: {end.failure.error}", now=self._clock())
             return False
         return True
+
+
+def _graph(checkpoint: str) -> Graph:
+    return load(WARM_UP).render({"checkpoint": checkpoint}, filename_prefix="darkroom/warm-up")

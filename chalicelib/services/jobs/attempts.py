@@ -6,20 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound, WorkflowRejected
-from chalicelib.models.jobs.attempt import LOST, NEVER_RAN, Attempt
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import LOST, NEVER_RAN, Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs.failures import rejected
-from chalicelib.services.jobs.retries import check_attempts_left
+from chalicelib.services.jobs.retries import MOST_SUBMISSIONS, check_attempts_left
 from chalicelib.signals import LeaseLost
 from chalicelib.workflows import Graph, load
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.comfyui.state import Finished
-
-_JOB_ID_LENGTH = 26  # of a ULID
 
 _SUBMIT_SECONDS = 7  # longer than the timeout of a submission
 
@@ -29,11 +28,14 @@ def lost(job: Job) -> str:
     return NEVER_RAN if job.queue_position else LOST
 
 
-def shows_life(attempt_id: str, *, since: float) -> bool:
-    """Return whether an attempt belongs to an open job that has made progress after `since`."""
-    job_id = attempt_id.partition("-")[0]
-    if not (job_id.isalnum() and len(job_id) == _JOB_ID_LENGTH):
-        return False  # not Darkroom's: other clients of ComfyUI may use any id
+def shows_life(running: str, beside: Job, *, since: float) -> bool:
+    """Return whether an attempt is of an open job that has made progress after `since`.
+
+    `running` is the id of the attempt, which runs on the instance of the job `beside`.
+    """
+    job_id = _job_of(running, beside.attempts[-1].instance_id)
+    if job_id is None:
+        return False
     try:
         job = Job.find(job_id)
     except NotFound:
@@ -46,7 +48,7 @@ def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> 
     _check_lease(job, clock)
     check_attempts_left(job, reason)
     attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
-        id=f"{job.id}-{len(job.attempts) + 1}",
+        id=attempt_id(job.id, len(job.attempts) + 1),
         instance_id=server.instance.id,
         instance_type=server.instance.type or None,
         started_at=clock(),
@@ -59,7 +61,7 @@ def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
     """Submit the attempt that was written last."""
     _check_lease(job, clock)
     try:
-        comfyui.submit(job.attempts[-1].id, workflow_of(job))
+        comfyui.submit(job.attempts[-1].id, workflow_of(job), [load(job.workflow).output])
     except WorkflowRejected as refusal:
         raise rejected(refusal, load(job.workflow)) from refusal
 
@@ -69,7 +71,7 @@ def workflow_of(job: Job) -> Graph:
     # One folder per job, because ComfyUI lists the folder at every save. One prefix per
     # attempt, because ComfyUI answers a repeated graph with the file of the first one.
     prefix = f"darkroom/{job.id}/{job.attempts[-1].id}"
-    return load(job.workflow).render({**job.parameters, "filename_prefix": prefix})
+    return load(job.workflow).render(job.parameters, filename_prefix=prefix)
 
 
 def note_execution(job: Job, end: Finished) -> None:
@@ -77,6 +79,18 @@ def note_execution(job: Job, end: Finished) -> None:
     if end.execution_seconds is not None:
         cost = cost_of(job.attempts[-1].instance_type, end.execution_seconds)
         job.note_execution(end.execution_seconds, cost)
+
+
+def _job_of(running: str, instance_id: str) -> str | None:
+    """Return the job of an attempt, among those that have a slot on its instance.
+
+    None if there is none: other clients of ComfyUI may run prompts, too.
+    """
+    numbers = range(1, MOST_SUBMISSIONS + 1)
+    for job_id in InstanceRecord.read(instance_id).slot_holders:
+        if running in (attempt_id(job_id, number) for number in numbers):
+            return job_id
+    return None
 
 
 def _check_lease(job: Job, clock: Callable[[], float]) -> None:

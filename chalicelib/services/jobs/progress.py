@@ -55,7 +55,8 @@ class Reporter:
 
     def _check(self, running: str, position: int) -> None:
         now = self._clock()
-        if not position or not shows_life(running, since=now - config.no_progress_seconds):
+        since = now - config.no_progress_seconds
+        if not position or not shows_life(running, self._job, since=since):
             error = f"no progress for {config.no_progress_seconds} seconds"
             raise NoProgress(error, attempt_id=running)
         self._heard_at = now

@@ -12,7 +12,7 @@ from chalicelib.models.jobs.job import Job
 
 MAX_ATTEMPTS = 3
 # Bounds a job that crashes ComfyUI as it starts, whose attempts might never count.
-_MOST_SUBMISSIONS = 10
+MOST_SUBMISSIONS = 10
 
 # An attempt for these reasons does not count: the one before it never ran, and another job may
 # have caused its loss.
@@ -27,7 +27,7 @@ def check_attempts_left(job: Job, reason: str) -> None:
     """Raise GenerationFailed if a job may not have another attempt for this reason."""
     counted = [each for each in job.attempts if each.reason not in _UNCOUNTED]
     is_counted = len(counted) == MAX_ATTEMPTS and reason not in _UNCOUNTED
-    if is_counted or len(job.attempts) == _MOST_SUBMISSIONS:
+    if is_counted or len(job.attempts) == MOST_SUBMISSIONS:
         why = sentence_of(reason)
         raise GenerationFailed(
             f"the job failed after {len(job.attempts)} attempts; the last one: {why}",

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.errors import JobFinished, NotFound
-from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.attempt import Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
 from chalicelib.models.jobs.status import FAILED, QUEUED, RUNNING, STARTING, SUCCEEDED
@@ -28,7 +28,7 @@ def driver(lease: str, *, now: float = 100.0, until: float = 110.0) -> Job:
 
 
 def attempt(number: int) -> Attempt:
-    return Attempt(id=f"{ID}-{number}", instance_id="i-1", started_at=101.0, reason="first")
+    return Attempt(id=attempt_id(ID, number), instance_id="i-1", started_at=101.0, reason="first")
 
 
 def test_a_job_with_a_lease_cannot_be_claimed_by_another_driver(accepted: None) -> None:
@@ -144,8 +144,8 @@ def test_attempts_are_stored_in_order_and_only_by_the_current_driver(accepted: N
     with pytest.raises(LeaseLost):
         twin.begin_attempt(attempt(3), queue_position=0)
     found = Job.find(ID)
-    assert [each.id for each in found.attempts] == [f"{ID}-1", f"{ID}-2"]
-    assert (found.status, found.attempt and found.attempt.id) == (RUNNING, f"{ID}-2")
+    assert [each.id for each in found.attempts] == [attempt_id(ID, 1), attempt_id(ID, 2)]
+    assert (found.status, found.attempt and found.attempt.id) == (RUNNING, attempt_id(ID, 2))
     assert found.started_at == 101.0
 
 

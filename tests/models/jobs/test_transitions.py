@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import JobFinished
-from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.attempt import Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import OPEN, QUEUED, STARTING
 from chalicelib.signals import JobBusy, LeaseLost
@@ -18,7 +18,10 @@ LEASE_SECONDS = 10.0
 
 def begin(job: Job, now: float) -> None:
     made = Attempt(
-        id=f"{job.id}-{len(job.attempts) + 1}", instance_id="i", started_at=now, reason="first"
+        id=attempt_id(job.id, len(job.attempts) + 1),
+        instance_id="i",
+        started_at=now,
+        reason="first",
     )
     job.begin_attempt(made, queue_position=0)
 

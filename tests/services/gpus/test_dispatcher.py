@@ -4,6 +4,7 @@ import pytest
 
 from chalicelib.config import config
 from chalicelib.errors import GpuNotReady
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import FakeFleet, Parts
 from tests.services.workers import (
@@ -40,7 +41,7 @@ def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: Slow
     gpu.end(job_id)
     assert parts.work(job_id).status == "succeeded"
     assert slot_holders() == set()
-    assert gpu.submitted == [f"{job_id}-1"]
+    assert gpu.submitted == [attempt_id(job_id, 1)]
 
 
 def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
@@ -51,7 +52,7 @@ def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
     parts.queue.take()
     assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2
     assert parts.queue.take() == []
-    assert [each.rpartition("-")[0] for each in gpu.submitted] == ids[:SLOTS]
+    assert gpu.submitted == [attempt_id(each, 1) for each in ids[:SLOTS]]
     for job_id in ids[SLOTS:]:
         job = Job.find(job_id)
         assert (job.lease, bool(job.queue), job.status_reason) == (

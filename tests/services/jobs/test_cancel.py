@@ -7,6 +7,7 @@ from chalicelib.errors import ComfyUIUnreachable, JobFinished, NotFound
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished, Waiting
 from chalicelib.models.jobs import queue
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import StoreFailed
 from tests.services.fakes import Parts
@@ -48,7 +49,7 @@ def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
     parts.work(ids[0])
     assert parts.queue.take() == [(next_one, 0)]
     assert work_all(parts, [waiting, next_one]) == ["canceled", "running"]
-    assert f"{waiting}-1" not in gpu.submitted
+    assert attempt_id(waiting, 1) not in gpu.submitted
 
 
 def test_canceling_a_running_job_drops_its_attempt_and_no_other(
@@ -57,7 +58,7 @@ def test_canceling_a_running_job_drops_its_attempt_and_no_other(
     ids = accept_jobs(parts, 3)
     work_all(parts, ids)
     parts.cancellation.cancel(ids[1])
-    assert gpu.dropped == [f"{ids[1]}-1"]
+    assert gpu.dropped == [attempt_id(ids[1], 1)]
     assert work_all(parts, ids) == ["running", "canceled", "running"]
     assert slot_holders() == {ids[0], ids[2]}
 
@@ -79,7 +80,7 @@ def test_a_driver_that_submits_a_canceled_job_cleans_up_its_attempt(
     [job_id] = accept_jobs(parts)
     watch(gpu, "events", step=once(lambda: parts.cancellation.cancel(job_id)))
     parts.work(job_id)
-    assert gpu.submitted == [f"{job_id}-1"]
+    assert gpu.submitted == [attempt_id(job_id, 1)]
     check_canceled(parts, job_id)
     assert slot_holders() == set()
 
@@ -117,7 +118,7 @@ def test_a_job_that_has_ended_cannot_be_canceled(
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
     if status == "failed":
-        gpu.known[f"{job_id}-1"] = Finished({}, Failure("node_failed", "it went wrong"))
+        gpu.known[attempt_id(job_id, 1)] = Finished({}, Failure("node_failed", "it went wrong"))
     else:
         gpu.end(job_id)
     parts.work(job_id)
@@ -166,7 +167,7 @@ def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
     watch(gpu, "drop", step=once(time_out))
     workers = Workers(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
-    assert isinstance(gpu.known[f"{job_id}-1"], Waiting)
+    assert isinstance(gpu.known[attempt_id(job_id, 1)], Waiting)
     assert slot_holders() == set()
     while workers.work():
         pass

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.version import VERSION
@@ -29,7 +30,7 @@ def test_provenance_holds_all_that_is_needed_to_make_the_image_again(parts: Part
         "bytes": 3,
         "created_at": "2027-01-15T08:00:04.250Z",
         "job_id": job.id,
-        "attempt_id": f"{job.id}-1",
+        "attempt_id": attempt_id(job.id, 1),
         "post_id": "42",
         "schedule_id": None,
         "scheduled_at": None,
@@ -75,7 +76,7 @@ def test_a_job_succeeds_only_when_its_provenance_is_stored(parts: Parts) -> None
     assert parts.work(job.id).status_reason == "the image could not be stored"
     parts.clock.advance(5)
     assert parts.work(job.id).status == "succeeded"
-    assert (parts.comfyui.submitted, parts.images.puts) == ([f"{job.id}-1"], 2)
+    assert (parts.comfyui.submitted, parts.images.puts) == ([attempt_id(job.id, 1)], 2)
 
 
 def test_provenance_that_is_stored_again_is_the_same(parts: Parts) -> None:
@@ -83,7 +84,7 @@ def test_provenance_that_is_stored_again_is_the_same(parts: Parts) -> None:
     before = dict(parts.images.provenance)
     parts.clock.advance(100)
     [server] = parts.fleet.inventory.observe_serving()
-    end = parts.comfyui.find(f"{job.id}-1")
+    end = parts.comfyui.find(attempt_id(job.id, 1))
     parts.storage.store(job, server, end, SAVED["9"])  # type: ignore[arg-type]
     assert parts.images.provenance == before
 
@@ -99,7 +100,7 @@ def test_provenance_names_the_attempt_that_made_the_image(parts: Parts) -> None:
     parts.comfyui.ends = [None]
     [job] = parts.submit()
     found = provenance(parts, job)
-    assert found["attempt_id"] == f"{job.id}-2"
+    assert found["attempt_id"] == attempt_id(job.id, 2)
     assert found["workflow"] == parts.comfyui.graphs[1]
 
 

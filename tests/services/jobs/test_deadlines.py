@@ -9,6 +9,7 @@ from chalicelib.config import config
 from chalicelib.errors import GpuNotReady
 from chalicelib.gateways.comfyui.state import Waiting
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from tests.services.fakes import Parts
@@ -54,8 +55,8 @@ def test_an_execution_that_never_ends_fails_at_its_deadline_and_is_dropped(
     job = parts.work(job_id)
     assert (job.status, job.error["code"]) == ("failed", "deadline_exceeded")
     assert f"{EXECUTION_SECONDS // 60} minutes on a GPU" in job.error["message"]
-    assert gpu.dropped == [f"{job_id}-1"]
-    assert not isinstance(gpu.known.get(f"{job_id}-1"), Waiting)
+    assert gpu.dropped == [attempt_id(job_id, 1)]
+    assert not isinstance(gpu.known.get(attempt_id(job_id, 1)), Waiting)
 
 
 def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) -> None:
@@ -190,4 +191,4 @@ def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_
     gpu.is_stuck = True
     [job_id] = accept_jobs(parts)
     assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).status == "failed"
-    assert InstanceRecord.read("i-1").unhealthy_attempt == f"{job_id}-1"
+    assert InstanceRecord.read("i-1").unhealthy_attempt == attempt_id(job_id, 1)

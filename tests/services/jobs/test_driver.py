@@ -9,6 +9,7 @@ from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, JobFinished, Work
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Waiting
 from chalicelib.models.jobs.acceptance import accept
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.driver import Driver
 from chalicelib.signals import JobBusy
@@ -92,15 +93,15 @@ def test_an_attempt_is_written_down_before_it_is_submitted(
     seen: list[list[str]] = []
     comfyui.on_submit = lambda: seen.append([each.id for each in Job.find("01J").attempts])
     advance()
-    assert seen == [["01J-1"]]
-    assert comfyui.submitted == ["01J-1"]
+    assert seen == [[attempt_id("01J", 1)]]
+    assert comfyui.submitted == [attempt_id("01J", 1)]
 
 
 def test_a_finished_job_is_never_driven_again(advance: Advance, comfyui: FakeComfyUI) -> None:
     advance()
     with pytest.raises(JobFinished):
         advance()
-    assert comfyui.submitted == ["01J-1"]
+    assert comfyui.submitted == [attempt_id("01J", 1)]
 
 
 def test_two_drivers_never_drive_one_job(driver: Driver, clock: Clock, job: Job) -> None:
@@ -144,7 +145,7 @@ def test_an_execution_that_outlasts_its_driver_is_followed_by_the_next_driver(
     comfyui.ends = [Waiting(0), Finished(SAVED)]
     assert advance().status == "running"
     assert advance().status == "succeeded"
-    assert comfyui.submitted == ["01J-1"]
+    assert comfyui.submitted == [attempt_id("01J", 1)]
 
 
 def test_an_execution_that_finished_without_a_driver_is_not_submitted_again(
@@ -152,9 +153,9 @@ def test_an_execution_that_finished_without_a_driver_is_not_submitted_again(
 ) -> None:
     comfyui.ends = [Waiting(0)]
     advance()
-    comfyui.known["01J-1"] = Finished(SAVED)
+    comfyui.known[attempt_id("01J", 1)] = Finished(SAVED)
     assert advance().status == "succeeded"
-    assert comfyui.submitted == ["01J-1"]
+    assert comfyui.submitted == [attempt_id("01J", 1)]
 
 
 def test_an_attempt_that_comfyui_forgot_is_made_again(
@@ -162,7 +163,7 @@ def test_an_attempt_that_comfyui_forgot_is_made_again(
 ) -> None:
     comfyui.ends = [None, Finished(SAVED)]
     job = advance()
-    assert comfyui.submitted == ["01J-1", "01J-2"]
+    assert comfyui.submitted == [attempt_id("01J", 1), attempt_id("01J", 2)]
     assert [each.reason for each in job.attempts] == ["first", "lost"]
 
 
@@ -178,7 +179,7 @@ def test_an_attempt_that_was_never_executed_does_not_count(
 def test_an_interrupted_attempt_is_made_again(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [INTERRUPTED, Finished(SAVED)]
     assert advance().status == "succeeded"
-    assert comfyui.submitted == ["01J-1", "01J-2"]
+    assert comfyui.submitted == [attempt_id("01J", 1), attempt_id("01J", 2)]
 
 
 def test_a_job_fails_after_three_lost_attempts(advance: Advance, comfyui: FakeComfyUI) -> None:
@@ -199,14 +200,28 @@ def test_a_submission_whose_answer_was_lost_is_looked_up_before_it_is_repeated(
     comfyui.on_submit = lambda: None
     clock.advance(5)
     assert advance().status == "succeeded"
-    assert comfyui.submitted == ["01J-1"]
+    assert comfyui.submitted == [attempt_id("01J", 1)]
 
 
 def test_each_attempt_has_its_own_filename_prefix(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [None]
     advance()
     prefixes = [graph["9"]["inputs"]["filename_prefix"] for graph in comfyui.graphs]
-    assert prefixes == ["darkroom/01J/01J-1", "darkroom/01J/01J-2"]
+    folder, ids = "darkroom/01J", (attempt_id("01J", 1), attempt_id("01J", 2))
+    assert prefixes == [f"{folder}/{ids[0]}-1", f"{folder}/{ids[1]}-1"]
+
+
+def test_only_the_output_of_the_workflow_is_executed(
+    advance: Advance, comfyui: FakeComfyUI
+) -> None:
+    advance()
+    assert comfyui.outputs == [["9"]]
+
+
+def test_every_submitted_node_has_its_title(advance: Advance, comfyui: FakeComfyUI) -> None:
+    """From 0.14.0 ComfyUI answers 500 if it replaces the class of a node without `_meta`."""
+    advance()
+    assert all(node["_meta"]["title"] for node in comfyui.graphs[0].values())
 
 
 def test_a_failed_store_fetches_the_image_again_and_does_not_generate_it_again(
@@ -216,7 +231,7 @@ def test_a_failed_store_fetches_the_image_again_and_does_not_generate_it_again(
     assert advance().status_reason == "the image could not be stored"
     clock.advance(5)
     assert advance().status == "succeeded"
-    assert (comfyui.submitted, images.puts) == (["01J-1"], 2)
+    assert (comfyui.submitted, images.puts) == ([attempt_id("01J", 1)], 2)
 
 
 def test_an_image_that_comfyui_lost_is_generated_again(
@@ -225,7 +240,7 @@ def test_an_image_that_comfyui_lost_is_generated_again(
     gone = Finished({"9": [ImageFile("gone.png", "darkroom", "output")]})
     comfyui.ends, comfyui.lost_files = [gone, Finished(SAVED)], {"gone.png"}
     assert advance().status == "succeeded"
-    assert comfyui.submitted == ["01J-1", "01J-2"]
+    assert comfyui.submitted == [attempt_id("01J", 1), attempt_id("01J", 2)]
 
 
 def test_a_rejected_workflow_names_the_field_and_is_not_retried(

@@ -6,12 +6,13 @@ import pytest
 
 from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
 from tests.services.fakes import FakeComfyUI, Parts
 from tests.services.workers import Workers, accept_jobs
 
-DEAD = "01DEAD-1"
+DEAD = attempt_id("01DEAD", 1)
 
 
 class HeldUpComfyUI(FakeComfyUI):
@@ -45,7 +46,7 @@ def test_an_execution_without_progress_is_dropped_and_the_job_behind_it_waits(
     assert (comfyui.dropped, job.is_open, job.end_reason) == ([DEAD], True, None)
     assert InstanceRecord.read("i-1").unhealthy_attempt is None
     assert parts.work(job_id).status == "succeeded"
-    assert comfyui.submitted == [f"{job_id}-1"]
+    assert comfyui.submitted == [attempt_id(job_id, 1)]
 
 
 def test_an_execution_that_cannot_be_dropped_marks_the_instance_unhealthy(

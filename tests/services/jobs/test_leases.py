@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
 from tests.services.workers import HungComfyUI, Workers, accept_jobs
@@ -51,7 +52,10 @@ def test_a_driver_submits_only_if_its_lease_lasts_for_the_submission(
     gpu.events = pause  # type: ignore[method-assign]
     [job_id] = accept_jobs(parts)
     job = parts.work(job_id)
-    assert ([each.id for each in job.attempts], len(gpu.submitted)) == ([f"{job_id}-1"], submitted)
+    assert ([each.id for each in job.attempts], len(gpu.submitted)) == (
+        [attempt_id(job_id, 1)],
+        submitted,
+    )
     workers = Workers(parts)
     while len(gpu.submitted) == 0:
         assert workers.work()

@@ -6,16 +6,18 @@ import pytest
 
 from chalicelib.config import config
 from chalicelib.gateways.comfyui.state import Waiting
-from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.services.jobs.progress import Reporter
+from chalicelib.services.jobs.retries import MOST_SUBMISSIONS
 from chalicelib.signals import NoProgress
 from tests.services.fakes import Clock
 
 LIMIT = config.no_progress_seconds
 OURS_ID, OTHER_ID = "01J".ljust(26, "0"), "01K".ljust(26, "0")
-OURS, OTHER = f"{OURS_ID}-1", f"{OTHER_ID}-1"
+OURS, OTHER = attempt_id(OURS_ID, 1), attempt_id(OTHER_ID, 1)
 RUNNING = Waiting(0, OURS)
 
 
@@ -29,7 +31,8 @@ def running(clock: Clock, job_id: str = OURS_ID, position: int = 0) -> Job:
     Job.new(job_id, now=clock(), due_at=clock(), parameters={}).save()
     job = Job.find(job_id)
     job.claim("driver", now=clock(), until=clock() + LEASE_SECONDS)
-    made = Attempt(id=f"{job_id}-1", instance_id="i-1", started_at=clock(), reason="first")
+    InstanceRecord("i-1").acquire_slot(job_id, now=clock())
+    made = Attempt(id=attempt_id(job_id, 1), instance_id="i-1", started_at=clock(), reason="first")
     job.begin_attempt(made, queue_position=position)
     return job
 
@@ -111,6 +114,28 @@ def test_a_job_behind_an_execution_without_progress_names_that_execution(clock: 
     report = Reporter(running(clock, position=1), clock)
     assert find_dead(report, clock, Waiting(1, OTHER)) == (LIMIT, OTHER)
     assert find_dead(report, clock, Waiting(1, "a-b")) == (5, "a-b")
+
+
+@pytest.mark.parametrize("number", [1, 2, MOST_SUBMISSIONS])
+def test_any_attempt_of_a_job_with_progress_keeps_the_one_behind_it_waiting(
+    clock: Clock, number: int
+) -> None:
+    other = Reporter(running(clock, OTHER_ID), clock)
+    report = Reporter(running(clock, position=1), clock)
+    for value in range(3):
+        clock.advance(LIMIT)
+        other.heard(step(value))
+        report.seen(Waiting(1, attempt_id(OTHER_ID, number)), is_listening=True)
+
+
+def test_the_attempt_of_a_job_without_a_slot_on_the_instance_shows_no_life(clock: Clock) -> None:
+    other = Reporter(running(clock, OTHER_ID), clock)
+    report = Reporter(running(clock, position=1), clock)
+    InstanceRecord("i-1").release_slot(OTHER_ID)
+    clock.advance(LIMIT)
+    other.heard(step(1))
+    with pytest.raises(NoProgress):
+        report.seen(Waiting(1, OTHER), is_listening=True)
 
 
 def test_a_job_behind_an_execution_with_progress_keeps_waiting(clock: Clock) -> None:

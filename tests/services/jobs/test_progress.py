@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.gateways.comfyui.state import Waiting
-from chalicelib.models.jobs.attempt import Attempt
+from chalicelib.models.jobs.attempt import Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.progress import Reporter
 from chalicelib.signals import LeaseLost
@@ -34,7 +34,7 @@ def driven(clock: Clock, position: int = 0) -> Written:
     Job.new("01J", now=clock(), due_at=clock(), parameters={}).save()
     job = Written.find("01J")
     job.claim("driver", now=clock(), until=clock() + 10_000)
-    made = Attempt(id="01J-1", instance_id="i-1", started_at=clock(), reason="first")
+    made = Attempt(id=attempt_id("01J", 1), instance_id="i-1", started_at=clock(), reason="first")
     job.begin_attempt(made, queue_position=position)
     return job
 
@@ -78,7 +78,7 @@ def test_unchanged_progress_is_not_written_again(clock: Clock) -> None:
         clock.advance(5)
         report.heard(None)
         report.heard(step(1))
-        report.seen(Waiting(0, "01J-1"), is_listening=True)
+        report.seen(Waiting(0, attempt_id("01J", 1)), is_listening=True)
     assert job.count == 1
 
 
@@ -95,7 +95,7 @@ def test_the_position_in_the_queue_is_written_until_the_execution_begins(clock: 
     report = Reporter(driven(clock, position=3), clock)
     for position, status in ((3, "queued"), (1, "queued"), (0, "running")):
         clock.advance(1)
-        report.seen(Waiting(position, "01J-1"), is_listening=True)
+        report.seen(Waiting(position, attempt_id("01J", 1)), is_listening=True)
         job = Job.find("01J")
         assert (job.queue_position, job.status) == (position, status)
 
@@ -103,10 +103,10 @@ def test_the_position_in_the_queue_is_written_until_the_execution_begins(clock: 
 def test_a_change_within_a_second_of_the_last_write_is_written_later(clock: Clock) -> None:
     report = Reporter(driven(clock, position=2), clock)
     clock.advance(0.5)
-    report.seen(Waiting(1, "01J-1"), is_listening=True)
+    report.seen(Waiting(1, attempt_id("01J", 1)), is_listening=True)
     assert Job.find("01J").queue_position == 2
     clock.advance(0.5)
-    report.seen(Waiting(1, "01J-1"), is_listening=True)
+    report.seen(Waiting(1, attempt_id("01J", 1)), is_listening=True)
     assert Job.find("01J").queue_position == 1
 
 
@@ -139,7 +139,7 @@ def test_progress_writes_are_a_second_apart_and_match_what_was_seen(
         if is_heard:
             report.heard(None)
         else:
-            report.seen(Waiting(position, "01J-1"), is_listening=False)
+            report.seen(Waiting(position, attempt_id("01J", 1)), is_listening=False)
         positions.add(0 if is_heard else position)
         if job.count > before:
             begins = before_status == "queued" and job.status == "running"

@@ -8,6 +8,7 @@ from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, State
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
 from tests.services.fakes import SAVED, FakeComfyUI, FakeFleet, Parts
@@ -97,7 +98,7 @@ def test_memory_that_could_not_be_freed_is_freed_later(parts: Parts) -> None:
 
 def test_a_gpu_fault_marks_the_instance_unhealthy_and_the_job_is_retried(parts: Parts) -> None:
     job = ended(parts, GPU_FAILED)
-    assert unhealthy_attempt() == f"{job.id}-1"
+    assert unhealthy_attempt() == attempt_id(job.id, 1)
     assert (job.status, reasons(job)) == ("succeeded", ["first", "gpu_failed"])
 
 
@@ -116,7 +117,7 @@ def test_a_job_is_retried_on_another_instance_after_a_gpu_fault(aws: None) -> No
 def test_a_job_fails_after_two_gpu_faults(parts: Parts) -> None:
     job = ended(parts, GPU_FAILED, GPU_FAILED)
     assert (job.status, job.error["code"]) == ("failed", "gpu_failed")
-    assert unhealthy_attempt() == f"{job.id}-2"
+    assert unhealthy_attempt() == attempt_id(job.id, 2)
     assert len(parts.comfyui.submitted) == 2
 
 
@@ -129,7 +130,7 @@ def test_each_kind_of_fault_is_retried_once(parts: Parts) -> None:
 def test_an_execution_without_progress_is_dropped_and_retried(parts: Parts) -> None:
     [job_id] = accept_jobs(hanging(parts))
     job = parts.work(job_id)
-    assert parts.comfyui.dropped == [f"{job_id}-1"]
+    assert parts.comfyui.dropped == [attempt_id(job_id, 1)]
     assert (job.lease, job.due_at) == (None, parts.clock() + 2)
     parts.clock.advance(2)
     job = parts.work(job_id)
@@ -142,7 +143,7 @@ def test_an_execution_without_progress_that_cannot_be_dropped_marks_the_instance
 ) -> None:
     parts.comfyui.is_stuck = True
     job = ended(hanging(parts))
-    assert unhealthy_attempt() == f"{job.id}-1"
+    assert unhealthy_attempt() == attempt_id(job.id, 1)
     assert (job.status, reasons(job)[1]) == ("succeeded", "no_progress")
 
 
@@ -165,7 +166,7 @@ def test_an_execution_without_progress_is_dropped_later_if_comfyui_does_not_answ
     )
     parts.clock.advance(5)
     assert parts.work(job_id).end_reason == "no_progress"
-    assert parts.comfyui.dropped == [f"{job_id}-1"]
+    assert parts.comfyui.dropped == [attempt_id(job_id, 1)]
 
 
 def test_a_job_fails_after_three_executions_without_progress(parts: Parts) -> None:
@@ -185,7 +186,7 @@ def test_a_job_fails_after_ten_attempts_that_were_never_executed(parts: Parts) -
 def test_earlier_attempts_are_dropped_when_one_has_its_image(parts: Parts) -> None:
     job = ended(parts, None, None)
     assert job.status == "succeeded"
-    assert parts.comfyui.dropped == [f"{job.id}-1", f"{job.id}-2"]
+    assert parts.comfyui.dropped == [attempt_id(job.id, 1), attempt_id(job.id, 2)]
 
 
 def test_an_only_attempt_that_succeeds_is_not_dropped(parts: Parts) -> None:
@@ -201,7 +202,7 @@ def test_a_failed_job_leaves_nothing_on_the_gpu_and_no_image(parts: Parts) -> No
     job = ended(parts, Finished(half), NODE_FAILED)
     assert parts.images.puts == 2
     assert (job.status, job.error["code"]) == ("failed", "node_failed")
-    assert {*parts.comfyui.dropped} == {f"{job.id}-1", f"{job.id}-2"}
+    assert {*parts.comfyui.dropped} == {attempt_id(job.id, 1), attempt_id(job.id, 2)}
     assert (parts.images.stored, slot_holders()) == (kept, set())
 
 

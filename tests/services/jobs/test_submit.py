@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.errors import ComfyUIUnavailable, GpuNotReady, JobFinished
+from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
 from tests.gateways.region import Region, fleet_of
@@ -70,7 +71,7 @@ def test_a_message_for_a_finished_job_does_nothing(parts: Parts) -> None:
     sent = list(parts.queue.sent)
     parts.worker.work(job.id, remaining_seconds=90)
     parts.worker.work(job.id, remaining_seconds=90)
-    assert parts.comfyui.submitted == [f"{job.id}-1"]
+    assert parts.comfyui.submitted == [attempt_id(job.id, 1)]
     assert parts.queue.sent == sent
 
 
@@ -98,7 +99,7 @@ def test_a_job_is_retried_within_the_wait_after_an_unexpected_error(
     [job] = parts.submit()
     assert parts.queue.take() == [(job.id, 41), (job.id, 5)]
     assert (job.status, parts.clock() - job.created_at) == ("succeeded", 5)
-    assert parts.comfyui.submitted == [f"{job.id}-1"]
+    assert parts.comfyui.submitted == [attempt_id(job.id, 1)]
 
 
 def test_a_repeated_idempotency_key_returns_the_same_job(parts: Parts) -> None:
