@@ -11,14 +11,16 @@ from botocore.config import Config as ClientConfig
 from botocore.session import Session, get_session
 
 from chalicelib.config import Config, config
+from chalicelib.gateways import client_options
 from chalicelib.gateways.comfyui.client import ComfyUI
 from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
-from chalicelib.gateways.s3 import ImageStore
+from chalicelib.gateways.s3 import BootReportStore, ImageStore
 from chalicelib.gateways.scheduler import Route, Scheduler
 from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
 from chalicelib.services.billing.booking import Booking
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
+from chalicelib.services.gpus.boot_reports import BootReports
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.inventory import Inventory
@@ -34,6 +36,7 @@ from chalicelib.services.jobs.driver import Driver
 from chalicelib.services.jobs.inline import InlineDriver
 from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.submit import Submission
+from chalicelib.services.jobs.wait_estimate import Waits
 from chalicelib.services.jobs.worker import Worker
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.schedules.comparison import DailyComparison
@@ -44,34 +47,6 @@ from chalicelib.services.schedules.runs import Runs
 from chalicelib.services.schedules.schedules import Schedules
 from chalicelib.services.schedules.watch import ScheduleWatch
 from chalicelib.services.seeding import seed_once
-
-_CLIENT = ClientConfig(
-    connect_timeout=2,
-    read_timeout=10,
-    retries={"total_max_attempts": 4, "mode": "standard"},
-)
-
-# EC2 reports a lack of capacity as a server error, which boto would retry. A request is accepted
-# even if EC2 does not answer, but it waits for this timeout.
-_EC2: dict[str, Any] = {
-    "read_timeout": 5,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
-}
-
-# Short, because the reconciler finds a job whose message SQS did not accept.
-_SQS: dict[str, Any] = {
-    "connect_timeout": 1,
-    "read_timeout": 3,
-    "retries": {"total_max_attempts": 2, "mode": "standard"},
-}
-
-# Two calls, with their repetitions, take less time than a writer of a schedule has
-# (CHANGE_SECONDS). The reconciler repeats what is not done by then.
-_SCHEDULER: dict[str, Any] = {
-    "connect_timeout": 1,
-    "read_timeout": 4,
-    "retries": {"total_max_attempts": 2, "mode": "standard"},
-}
 
 # Callers whose numbers are doubles, such as JavaScript, cannot read larger seeds exactly.
 _SEED_BITS = 53
@@ -92,13 +67,17 @@ class Gateways:
     @cached_property
     def images(self) -> ImageStore:
         return ImageStore(
-            # Virtual: links use the bucket's own region, as the global address redirects.
-            self.client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"}),
+            self.client("s3", **client_options.S3),
             self._http,
             self._config.images_bucket,
             base_url=self._config.image_base_url,
             url_seconds=self._config.image_url_seconds,
         )
+
+    @cached_property
+    def boot_reports(self) -> BootReportStore:
+        s3 = self.client("s3", **client_options.BOOT_REPORTS)
+        return BootReportStore(s3, self._config.images_bucket)
 
     @cached_property
     def messages(self) -> MessageQueue:
@@ -117,20 +96,22 @@ class Gateways:
             known.runs_queue_arn,
             known.undelivered_runs_queue_arn,
         )
-        return Scheduler(self.remote("scheduler", **_SCHEDULER), route)
+        return Scheduler(self.remote("scheduler", **client_options.SCHEDULER), route)
 
     @cached_property
     def instances(self) -> GpuFleet | StaticFleet:
         if self._config.comfyui_url:
             return StaticFleet(self._config.comfyui_url)
-        ec2 = self.remote("ec2", **_EC2)
+        ec2 = self.remote("ec2", **client_options.EC2)
         return GpuFleet(ec2, tag=self._config.fleet_tag, port=self._config.comfyui_port)
 
     def comfyui(self, url: str) -> ComfyUI:
         return ComfyUI(url, http=self._http, clock=time.time)
 
     def client(self, name: str, **options: Any) -> Any:
-        return self._session.create_client(name, config=_CLIENT.merge(ClientConfig(**options)))
+        return self._session.create_client(
+            name, config=client_options.CLIENT.merge(ClientConfig(**options))
+        )
 
     def remote(self, name: str, **options: Any) -> Any:
         """Make a client of a service that has no VPC endpoint and is reached over IPv6."""
@@ -139,7 +120,7 @@ class Gateways:
 
     @cached_property
     def _sqs(self) -> Any:
-        return self.remote("sqs", **_SQS)
+        return self.remote("sqs", **client_options.SQS)
 
     @cached_property
     def _session(self) -> Session:
@@ -258,6 +239,10 @@ class Services:
         )
 
     @cached_property
+    def boot_reports(self) -> BootReports:
+        return BootReports(self.inventory, self.gateways.boot_reports, self.clock)
+
+    @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(
             self.fleet,
@@ -268,6 +253,7 @@ class Services:
             self.clock,
             # Last, as a GPU that is on costs most if time runs out.
             more=(
+                self.boot_reports.read_new,
                 self.schedule_watch.look,
                 self.schedule_watch.read_undelivered,
                 self.daily_comparison.compare_daily,
@@ -305,6 +291,10 @@ class Services:
     @cached_property
     def usage(self) -> Usage:
         return Usage(self.fleet, self.clock)
+
+    def waits(self) -> Waits:
+        """Return estimates of waits, which read what they need once."""
+        return Waits(self.clock, boots=not self.config.comfyui_url)
 
     def comfyui_status(self) -> Status:
         return comfyui_status(self.fleet.inventory, self.budget, self.clock())

@@ -42,7 +42,10 @@ class AttemptOver(Signal):
 
 
 class StoreFailed(Signal):
-    """S3 did not store or delete an image. One that is not stored is fetched from ComfyUI again."""
+    """S3 did not store, delete or read an object.
+
+    An image that is not stored is fetched from ComfyUI again.
+    """
 
 
 class QueueUnavailable(Signal):

@@ -4,12 +4,14 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from msgspec.structs import fields
 
 import app
 from chalicelib.config import Config
+from chalicelib.schemas.boots import BootReport
 from chalicelib.services.billing.price_list import ON_DEMAND
 from chalicelib.version import VERSION
 from infra.deploy.choices import IMAGE
@@ -158,6 +160,23 @@ def test_the_number_of_images_from_which_darkroom_is_cheaper_follows_from_the_fo
         assert int(images) == math.floor(break_even) + 1
     in_a_batch = (90 + 60) * a_second / (float(rows[0][0]) - 8 * a_second)
     assert f"from {rows[0][1]} to {math.floor(in_a_batch) + 1}" in stated
+
+
+def test_the_seconds_of_a_start_follow_from_the_sizes_and_add_up() -> None:
+    budget, disks = (
+        chapter("starts.md", each) for each in ("The budget of a start", "A faster disk")
+    )
+    rows = re.findall(r"^\| `(\w+)` \|.*?((?:\| \d+ ){4})\|", budget, re.MULTILINE)
+    steps = {step: [int(each) for each in re.findall(r"\d+", numbers)] for step, numbers in rows}
+    reported, _ = get_args(get_type_hints(BootReport)["steps"])
+    assert [*steps] == ["pending", *get_args(reported)]
+    sizes = [float(each) for each in re.findall(r"([\d.]+) GB \|", disks)]
+    assert len(sizes) == 4
+    assert steps["checkpoint"] == [round(size * 1000 / 125) for size in sizes]
+    for speed, *seconds in re.findall(r"^\| (\d+) " + r"\| (\d+) " * 4, disks, re.MULTILINE):
+        assert [*map(int, seconds)] == [round(size * 1000 / int(speed)) for size in sizes]
+    totals = re.findall(r"\*\*(\d+)\*\*", budget)
+    assert [*map(int, totals)] == [sum(each) for each in zip(*steps.values(), strict=True)]
 
 
 def test_the_readme_of_the_instance_names_the_ami_that_is_deployed() -> None:

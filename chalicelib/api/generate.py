@@ -70,9 +70,9 @@ def served(order: Order, by: Deadline) -> list[Job]:
     return [Job.find(job.id) for job in jobs]  # the thread still uses the other objects
 
 
-def known_waits(by: Deadline) -> Waits:
+def known_waits(by: Deadline) -> Waits | NoWaits:
     """Return the estimates of waits; nothing is read for a caller that does not wait."""
-    return Waits() if by.caller_waits else NoWaits()
+    return services().waits() if by.caller_waits else NoWaits()
 
 
 def job_url(request: Request, job: Job) -> str:

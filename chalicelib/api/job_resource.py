@@ -4,6 +4,7 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
+from chalicelib.bootstrap import services
 from chalicelib.config import config
 from chalicelib.errors import (
     DarkroomError,
@@ -17,7 +18,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import RUNNING
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.jobs.failures import EXPIRED
-from chalicelib.services.jobs.wait_estimate import Wait, Waits
+from chalicelib.services.jobs.wait_estimate import NoWaits, Wait, Waits
 
 # The parameters that the spec's metadata shows, in its order.
 METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
@@ -25,15 +26,15 @@ METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale"
 Link = Callable[[str], str]
 
 
-def job_resources(jobs: list[Job], link: Link, waits: Waits) -> list[dict[str, Any]]:
+def job_resources(jobs: list[Job], link: Link, waits: Waits | NoWaits) -> list[dict[str, Any]]:
     """Return jobs as `GET /api/images/jobs` shows them, with fresh links."""
     known = waits.of(jobs)
     return [_resource(job, link, known.get(job.id, Wait())) for job in jobs]
 
 
-def job_resource(job: Job, link: Link, waits: Waits | None = None) -> dict[str, Any]:
+def job_resource(job: Job, link: Link, waits: Waits | NoWaits | None = None) -> dict[str, Any]:
     """Return a job as `GET /api/images/jobs/{id}` shows it."""
-    [resource] = job_resources([job], link, waits or Waits())
+    [resource] = job_resources([job], link, waits or services().waits())
     return resource
 
 

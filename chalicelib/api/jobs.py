@@ -22,7 +22,6 @@ from chalicelib.models.jobs.listing import found, newest, of_schedule, open_for,
 from chalicelib.models.jobs.status import STATUSES
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import CancelRequest
-from chalicelib.services.jobs.wait_estimate import Waits
 
 job_routes = Routes(__name__)
 
@@ -43,7 +42,7 @@ def list_jobs() -> Response:
         ids = _of_schedule(schedule_id, limit + 1, asked.after)
     else:
         ids = newest(limit + 1, owner=identity(request).sees, status=status, before=asked.after)
-    waits = Waits()
+    waits = services().waits()
     resources = (
         each
         for jobs in shown(ids, at_once=limit + 1)

@@ -1,6 +1,7 @@
-"""The S3 bucket of finished images."""
+"""The S3 bucket of finished images, and of the reports of instances about their boots."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from mimetypes import guess_type
 from typing import Any, Protocol
 
@@ -12,6 +13,10 @@ from chalicelib.signals import StoreFailed
 _BLOCK_BYTES = 64 * 1024
 _PUT_SECONDS = 60
 _TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
+_REPORT_BYTES = 4096  # a longer report is cut off, and so is not valid
+
+# Without the right to list these keys S3 answers AccessDenied for one that does not exist.
+_ABSENT = ("NoSuchKey", "AccessDenied")
 
 
 class Readable(Protocol):
@@ -107,6 +112,31 @@ class ImageStore:
             ExpiresIn=self._url_seconds,
         )
         return signed
+
+
+class BootReportStore:
+    """What instances report about their boots. Its content is theirs, and not to be trusted."""
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def read(self, instance_id: str) -> bytes | None:
+        """Return the start of an instance's latest report; None if there is none.
+
+        Raise StoreFailed when S3 does not answer.
+        """
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=f"boots/{instance_id}.json")
+            with closing(answer["Body"]) as body:
+                read: bytes = body.read(_REPORT_BYTES)
+                return read
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _ABSENT:
+                return None
+            raise StoreFailed("the report of a boot could not be read") from error
+        except (BotoCoreError, OSError) as error:
+            raise StoreFailed("the report of a boot could not be read") from error
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -59,6 +59,13 @@ class Plan:
         )
 
 
+class NoReports:
+    """The reports of instances that send none."""
+
+    def read(self, _: str) -> bytes | None:
+        return None
+
+
 class ScheduleWorld(World):
     """A world in which one owner has schedules."""
 
@@ -78,6 +85,7 @@ class ScheduleWorld(World):
         known = super().gateways()
         known.scheduler = Scheduler(self.eventbridge, Route("group", "role", "runs", "undelivered"))
         known.undelivered_runs = self.undelivered
+        known.boot_reports = NoReports()
         return known
 
     def limit_of(self, owner: str) -> int:

@@ -81,10 +81,11 @@ def _of_scheduler(operation: str, params: dict[str, Any]) -> Calls:
 
 def _of_bucket(operation: str, params: dict[str, Any]) -> Calls:
     keys = [each["Key"] for each in params.get("Delete", {}).get("Objects", [])]
-    for key in keys or [params.get("Key", params.get("Prefix"))]:
-        assert str(key).startswith("images/"), params
+    [folder] = {
+        str(key).partition("/")[0] for key in keys or [params.get("Key", params.get("Prefix"))]
+    }
     action = {"ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject"}
-    resource = "ImagesBucket" if operation.startswith("List") else "ImagesBucket/images/*"
+    resource = "ImagesBucket" if operation.startswith("List") else f"ImagesBucket/{folder}/*"
     return {(f"s3:{action.get(operation, operation)}", resource)}
 
 

@@ -292,6 +292,13 @@ def test_no_role_allows_actions_by_wildcard_or_on_all_resources_without_need(rol
         assert resource != "*" or action.startswith(EVERYWHERE), action
 
 
+def test_an_instance_may_only_write_its_boot_reports_to_the_bucket_of_images() -> None:
+    of_bucket = {each for each in allowed(TEMPLATE, "InstanceRole") if "ImagesBucket" in each[1]}
+    assert of_bucket == {("s3:PutObject", "ImagesBucket/boots/*")}
+    settings = TEMPLATE["Resources"]["InstanceSettings"]["Properties"]["Value"]["Fn::Sub"]
+    assert "\nIMAGES_BUCKET=${ImagesBucket}\n" in settings
+
+
 def test_roles_may_change_only_instances_with_the_tag_of_the_fleet() -> None:
     tagged = {"StringEquals": {"aws:ResourceTag/darkroom:fleet": {"Ref": "AWS::StackName"}}}
     for role in ROLES.values():

@@ -4,10 +4,27 @@ from typing import Any
 
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.services.billing.booking import Booking
+from chalicelib.services.gpus.boot_reports import BootReports
 from chalicelib.services.gpus.stopper import Stopper
 from chalicelib.services.reconciler import Reconciler
+from chalicelib.signals import StoreFailed
 from tests.gateways.region import Region, fleet_of
 from tests.services.fakes import Parts
+
+
+class Reports:
+    """The reports of instances about their boots; counts the reads."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+        self.is_down = False
+        self.reads = 0
+
+    def read(self, instance_id: str) -> bytes | None:
+        self.reads += 1
+        if self.is_down:
+            raise StoreFailed("S3 does not answer")
+        return self.texts.get(instance_id)
 
 
 class Gpus(Region):
@@ -18,6 +35,7 @@ class Gpus(Region):
         self.states = dict.fromkeys(names, "running")
         self.types = dict.fromkeys(names, "g5.xlarge")
         self.queues = dict.fromkeys(names, 0)
+        self.reports = Reports()
 
     def fall_unhealthy(self, *names: str, now: float) -> None:
         """Break the ComfyUIs of these instances, each with an attempt that shows it."""
@@ -37,7 +55,7 @@ class Gpus(Region):
         self.states[instance_id], self.queues[instance_id] = "running", 0
 
 
-def reconciler_of(gpus: Region, parts: Parts, **how: Any) -> Reconciler:
+def reconciler_of(gpus: Gpus, parts: Parts, **how: Any) -> Reconciler:
     """Return a reconciler of `gpus` on the clock of `parts`, whose jobs run on its own ComfyUIs."""
     fleet = fleet_of(gpus, clock=parts.clock, dollars=parts.budget.dollars, **how)
     limits = {
@@ -47,8 +65,15 @@ def reconciler_of(gpus: Region, parts: Parts, **how: Any) -> Reconciler:
         "execution_deadline_seconds": 900,
     }
     stopper = Stopper(fleet, Booking(parts.clock), parts.budget, clock=parts.clock, **limits)
+    reports: Any = gpus.reports
     return Reconciler(
-        fleet, parts.dispatcher, parts.driver, parts.job_messages, stopper, parts.clock
+        fleet,
+        parts.dispatcher,
+        parts.driver,
+        parts.job_messages,
+        stopper,
+        parts.clock,
+        more=[BootReports(fleet.inventory, reports, parts.clock).read_new],
     )
 
 

@@ -1,4 +1,4 @@
-"""The record of a GPU instance, and every way in which it may change."""
+"""The record of a GPU instance, and the ways in which it may change; boots.py has the others."""
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DeleteError
@@ -7,14 +7,11 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
 from chalicelib.days import day_start
+from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, set_or_remove, was_refused
 
 # Longer than the reconciler's period: an instance not seen for so long may have been off.
 GAP_SECONDS = 200
-
-# An instance that failed to boot so often in a row is left alone for a while.
-_MOST_FAILED_BOOTS = 3
-_UNHEALTHY_SECONDS = 3600
 
 _START_SECONDS = 60  # at most, from the request to start to the launch time that EC2 reports
 
@@ -33,9 +30,14 @@ class InstanceRecord(Table):
     `unhealthy_attempt` is the attempt that shows, since `unhealthy_since`, that ComfyUI has to be
     restarted. The instance has been on since `on_since`, ready since `ready_at`, and without an
     answer since `unreachable_since`. No job gets a slot from `budget_ends_at` to the end of that
-    day in UTC, as the budget is used up. `failed_boots` is how many boots in a row have failed;
-    after three it is not started before `unhealthy_until`. `unhealthy_reason` says for
-    people what is wrong with it.
+    day in UTC, as the budget is used up. `unhealthy_reason` says for people what is wrong with it.
+
+    Its latest start was at `started_at`, also while it is off again. The values of `failed_start`,
+    `logged_start` and `reported_start` are that time once the boot has failed, its failure is
+    logged, and its report is read. `failed_boots` is how many boots in a row have failed; after
+    three it is not started before `unhealthy_until`. `boot_steps` are the seconds of the steps of
+    the boot that was last reported. `boot_seconds` is a moving average, `former_boot_seconds` the
+    one before the latest start.
     """
 
     class Meta:
@@ -54,6 +56,7 @@ class InstanceRecord(Table):
     unhealthy_since = NumberAttribute(null=True)
     execution_seconds = NumberAttribute(null=True)
     boot_seconds = NumberAttribute(null=True)
+    former_boot_seconds = NumberAttribute(null=True)
     execution_total_seconds = NumberAttribute(null=True)
     accounted_at = NumberAttribute(null=True)
     accounted_execution_seconds = NumberAttribute(null=True)
@@ -62,6 +65,11 @@ class InstanceRecord(Table):
     on_since = NumberAttribute(null=True)
     ready_at = NumberAttribute(null=True)
     unreachable_since = NumberAttribute(null=True)
+    started_at = NumberAttribute(null=True)
+    failed_start = NumberAttribute(null=True)
+    logged_start = NumberAttribute(null=True)
+    reported_start = NumberAttribute(null=True)
+    boot_steps = JsonText(null=True)
     failed_boots = NumberAttribute(default=0)
     unhealthy_until = NumberAttribute(null=True)
 
@@ -74,12 +82,6 @@ class InstanceRecord(Table):
         """Return whether the record says that the day's budget is used up."""
         ends_at = self.budget_ends_at
         return ends_at is not None and day_start(now) <= ends_at <= now
-
-    @property
-    def stopped_while_booting(self) -> bool:
-        """Whether an instance that is off was booting, and was not stopped by Darkroom."""
-        was_booting = self.on_since is not None and self.ready_at is None
-        return was_booting and not self.unhealthy_reason and self.draining_until is None
 
     @classmethod
     def read(cls, instance_id: str) -> "InstanceRecord":
@@ -116,8 +118,6 @@ class InstanceRecord(Table):
             actions += self._on_from(now)
         elif was_missed or not is_idle or self.used_at is None:
             actions.append(record.used_at.set(now))
-        if not is_on:
-            self.went_off(now=now)
         self.update(actions)
         return float(since)
 
@@ -128,23 +128,6 @@ class InstanceRecord(Table):
             return bool(launched_at > self.on_since + _START_SECONDS)
         # It was not seen for so long that it may have been off and on again.
         return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
-
-    def went_off(self, *, now: float) -> None:
-        """Note that it is off, unless it was started since it was read."""
-        record, on_since, stopped_while_booting = (
-            InstanceRecord,
-            self.on_since,
-            self.stopped_while_booting,
-        )
-        if on_since is None and self.ready_at is None:
-            return
-        past = (record.on_since, record.ready_at, record.budget_ends_at)
-        gone: list[Action] = [each.remove() for each in past]
-        unchanged = (
-            record.on_since.does_not_exist() if on_since is None else record.on_since == on_since
-        )
-        if self.update_if(unchanged, *gone) and stopped_while_booting:
-            self.boot_failed("EC2 stopped it while it booted", now=now)
 
     def started(self, *, now: float) -> None:
         """Note that EC2 was asked to start it."""
@@ -162,7 +145,7 @@ class InstanceRecord(Table):
             self.update([InstanceRecord.unreachable_since.remove()])
 
     def became_ready(self, *, now: float) -> None:
-        """Note that it is ready, and how long it took to boot."""
+        """Note that it is ready, and how long it took to boot; a report says that more exactly."""
         record = InstanceRecord
         actions: list[Action] = [
             record.ready_at.set(now),
@@ -171,25 +154,17 @@ class InstanceRecord(Table):
             record.unhealthy_reason.remove(),
         ]
         if self.on_since is not None:
-            seconds = _averaged(self.boot_seconds, now - self.on_since)
-            actions.append(record.boot_seconds.set(seconds))
+            seconds = averaged(self.boot_seconds, now - self.on_since)
+            former = set_or_remove(record.former_boot_seconds, self.boot_seconds)
+            actions += [record.boot_seconds.set(seconds), former]
         self.update_if(record.ready_at.does_not_exist(), *actions)
 
     def mark_unhealthy(self, reason: str, *, now: float) -> None:
         """Note why an instance that is on will not become ready."""
-        on_since = InstanceRecord.on_since
-        self.update([InstanceRecord.unhealthy_reason.set(reason), on_since.set(on_since | now)])
-
-    def boot_failed(self, reason: str, *, now: float) -> None:
-        """Count a failed boot; after three in a row the instance is not started for an hour."""
-        record, failed = InstanceRecord, self.failed_boots + 1
-        actions: list[Action] = [
-            record.failed_boots.set(failed),
-            record.unhealthy_reason.set(reason),
-        ]
-        if failed >= _MOST_FAILED_BOOTS:
-            actions.append(record.unhealthy_until.set(now + _UNHEALTHY_SECONDS))
-        self.update(actions)
+        record = InstanceRecord
+        on_since = record.on_since | now
+        begun = [record.on_since.set(on_since), record.started_at.set(on_since)]
+        self.update([record.unhealthy_reason.set(reason), *begun])
 
     def acquire_slot(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
         """Give a job a slot if one is free, unless the instance drains or the budget has ended.
@@ -237,7 +212,7 @@ class InstanceRecord(Table):
             actions.append(record.served_at.set(now))
         if execution_seconds is not None:
             actions.append(
-                record.execution_seconds.set(_averaged(self.execution_seconds, execution_seconds))
+                record.execution_seconds.set(averaged(self.execution_seconds, execution_seconds))
             )
         spent = record.execution_total_seconds.add(round(spent_seconds, 3))
         has_slot = record.jobs.contains(job_id)
@@ -269,10 +244,10 @@ class InstanceRecord(Table):
         record = InstanceRecord
         past = (record.ready_at, record.unhealthy_reason, record.checkpoint)
         gone = (*past, record.draining_until, record.unreachable_since)
-        begun = [record.on_since.set(now), record.used_at.set(now)]
+        begun = [each.set(now) for each in (record.on_since, record.started_at, record.used_at)]
         return [*begun, *(each.remove() for each in gone)]
 
 
-def _averaged(before: float | None, newest: float) -> float:
+def averaged(before: float | None, newest: float) -> float:
     average = newest if before is None else before + (newest - before) * _NEWEST_WEIGHT
     return round(average, 3)

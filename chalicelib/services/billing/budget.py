@@ -22,7 +22,7 @@ _HOUR_SECONDS = 3600
 # The reconciler runs every minute: an idle instance stays on for up to this long.
 _LAST_IDLE_SECONDS = 60
 _USUAL_BOOT_SECONDS = 120.0  # of an instance that has never booted
-_LONGEST_BOOT_SECONDS = 300.0  # the first boot takes longer, but happens only once
+_LONGEST_BOOT_SECONDS = 600.0  # the first boot takes longer, but happens only once
 _SAME_SECONDS = 1.0
 
 

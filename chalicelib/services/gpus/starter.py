@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib import metrics
 from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed, StartUnknown, TypeRefused
+from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.services.gpus.boot_reports import log_failed_boot
 
 if TYPE_CHECKING:
     from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
@@ -111,7 +113,8 @@ class Starter:
     def _start(self, view: InstanceView, wanted_type: str | None, types: dict[str, str]) -> bool:
         """Start an instance as a type; return False while it is still stopping."""
         name, record = view.instance.id, view.record
-        record.went_off(now=self._clock())
+        boots.went_off(record, now=self._clock())
+        log_failed_boot(record)  # its next start hides this one from the reconciler
         if (record.unhealthy_until or 0) > self._clock():
             raise StartFailed(f"the GPU instance is unhealthy: {record.unhealthy_reason}")
         if wanted_type and wanted_type != types[name]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from chalicelib import metrics
+from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.listing import count_open
 from chalicelib.services.billing.booking import Booking
@@ -98,6 +99,8 @@ class Stopper:
             view.state == BUSY and view.server is None
         )
         launched_at = view.instance.launched_at
+        if not view.is_on:
+            boots.went_off(record, now=now)
         since = record.note(
             view.state, now=now, is_on=view.is_on, is_idle=is_idle, launched_at=launched_at
         )
@@ -163,7 +166,7 @@ class Stopper:
         why = record.unhealthy_reason or f"{view.state} for {now - since:.0f} s"
         self._stop(view, why)
         if not record.ready_at:
-            record.boot_failed(why, now=now)
+            boots.failed(record, why, now=now)
         return view.state in COMING
 
     def _stop_old(self, view: InstanceView) -> bool:

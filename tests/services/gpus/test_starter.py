@@ -1,10 +1,12 @@
 """Starting GPUs: one start for each need, as a type that EC2 has capacity for."""
 
+import logging
 from threading import Thread
 
 import pytest
 
 from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
+from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs.indexes import QUEUE
@@ -246,7 +248,10 @@ def test_another_instance_is_started_when_ec2_stops_the_first_as_it_boots() -> N
     assert "i-1" in region.started
 
 
-def test_an_instance_that_ec2_stops_in_three_boots_is_not_started_again() -> None:
+def test_an_instance_that_ec2_stops_in_three_boots_is_not_started_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "darkroom")
     region = Region("stopped")
     fleet = fleet_of(region)
     for _ in range(20):
@@ -255,7 +260,9 @@ def test_an_instance_that_ec2_stops_in_three_boots_is_not_started_again() -> Non
         region.states["i-0"] = "stopped"
         region.now += 20
     assert len(region.started) == 3
-    assert InstanceRecord.read("i-0").unhealthy_reason == "EC2 stopped it while it booted"
+    failed = [each.reason for each in caplog.records if hasattr(each, "FailedBoots")]
+    assert failed == ["it went off while it booted"] * 3
+    assert InstanceRecord.read("i-0").unhealthy_reason == failed[-1]
 
 
 def test_capacity_refusals_from_days_ago_do_not_count() -> None:
@@ -296,8 +303,9 @@ def test_a_function_with_stale_instance_states_starts_no_second_gpu() -> None:
 
 def test_a_manual_start_fails_if_all_instances_are_unhealthy() -> None:
     region = Region("stopped")
-    for _ in range(3):
-        InstanceRecord.read("i-0").boot_failed("broken", now=region.now)
+    for start in range(3):
+        InstanceRecord("i-0").started(now=start)
+        boots.failed(InstanceRecord.read("i-0"), "broken", now=region.now)
     with pytest.raises(StartFailed, match="unhealthy"):
         fleet_of(region).start(None)
     assert region.started == []

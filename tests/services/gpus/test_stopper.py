@@ -7,6 +7,7 @@ import pytest
 from chalicelib.config import config
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished
+from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
@@ -16,6 +17,13 @@ from tests.services.workers import accept_jobs, acquire_slot
 @pytest.fixture
 def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
+
+
+def fail_boots(parts: Parts, count: int) -> None:
+    for _ in range(count):
+        InstanceRecord("i-1").started(now=parts.clock())
+        boots.failed(InstanceRecord.read("i-1"), "broken", now=parts.clock())
+        parts.clock.advance(1)
 
 
 def test_one_idle_instance_stays_on_while_jobs_are_open(gpus: Gpus, parts: Parts) -> None:
@@ -81,7 +89,7 @@ def test_an_instance_is_not_started_for_an_hour_after_three_failed_boots(parts: 
 
 def test_a_successful_boot_resets_the_count_of_failed_boots(parts: Parts) -> None:
     gpus = Gpus("i-1")
-    InstanceRecord("i-1").boot_failed("silent", now=parts.clock())
+    fail_boots(parts, 1)
     reconcile(reconciler_of(gpus, parts), parts, minutes=1)
     assert InstanceRecord.read("i-1").failed_boots == 0
 
@@ -187,7 +195,7 @@ def test_a_boot_in_which_ec2_stops_the_instance_counts_as_failed(parts: Parts) -
     gpus.turn_off("i-1")
     reconcile(reconciler, parts, minutes=2)
     record = InstanceRecord.read("i-1")
-    assert (record.failed_boots, record.unhealthy_reason) == (1, "EC2 stopped it while it booted")
+    assert (record.failed_boots, record.unhealthy_reason) == (1, "it went off while it booted")
 
 
 def test_hours_without_a_reconciler_do_not_count_as_time_on(parts: Parts) -> None:
@@ -204,14 +212,13 @@ def test_a_start_after_the_record_was_read_is_not_overwritten(parts: Parts) -> N
     InstanceRecord("i-1").started(now=900)
     described_before = InstanceRecord.read("i-1")
     InstanceRecord("i-1").started(now=1000)
-    described_before.note("stopped", now=1001, is_on=False)
+    boots.went_off(described_before, now=1001)
     assert InstanceRecord.read("i-1").on_since == 1000
 
 
 def test_an_instance_that_is_ready_again_is_no_longer_left_alone(parts: Parts) -> None:
     gpus = Gpus("i-1")
-    for _ in range(3):
-        InstanceRecord.read("i-1").boot_failed("broken", now=parts.clock())
+    fail_boots(parts, 3)
     reconcile(reconciler_of(gpus, parts), parts, minutes=1)
     assert InstanceRecord.read("i-1").unhealthy_until is None
 

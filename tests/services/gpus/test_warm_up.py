@@ -5,6 +5,7 @@ import pytest
 from chalicelib.errors import GpuNotReady
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished
+from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.services.gpus.fleet import Fleet
 from tests.gateways.region import Region, acquire, fleet_of
@@ -50,7 +51,7 @@ def test_an_instance_warms_up_again_after_it_was_off(fleet: Fleet, region: Regio
     region.warm_ups["i-0"] = Finished({})
     acquire(fleet)
     region.warm_ups.clear()
-    InstanceRecord.read("i-0").note("stopped", now=region.now, is_on=False)
+    boots.went_off(InstanceRecord.read("i-0"), now=region.now)
     assert fleet.inventory.observe_serving() == []
     assert "i-0" in region.warm_ups
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software
+from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
@@ -115,7 +116,7 @@ def test_comfyui_is_asked_for_its_versions_once_after_each_start(parts: Parts) -
     for _ in range(2):
         made_with(parts)
     assert parts.comfyui.asked_for_software == 1
-    record.note("stopped", now=2, is_on=False)
+    boots.went_off(record, now=2)
     record.became_ready(now=3)
     parts.comfyui.software_is = Software("0.4.0", None, None)
     assert made_with(parts)["comfyui"] == "0.4.0"

@@ -11,6 +11,7 @@ from chalicelib.errors import GpuNotReady
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.wait_estimate import Wait, Waits
+from chalicelib.signals import OutOfBudget
 from tests.services.fakes import Parts
 from tests.services.workers import SlowComfyUI, accept_jobs, work_all
 
@@ -22,8 +23,10 @@ def parts(aws: None) -> Parts:
     return Parts(SlowComfyUI())
 
 
-def waits_of(*ids: str) -> list[Wait | None]:
-    known = Waits().of([Job.find(job_id) for job_id in ids])
+def waits_of(*ids: str, now: float | None = None) -> list[Wait | None]:
+    """Return the waits for GPUs that boot, if a time is given; else for one that is always on."""
+    waits = Waits(lambda: now or 0, boots=now is not None)
+    known = waits.of([Job.find(job_id) for job_id in ids])
     return [known.get(job_id) for job_id in ids]
 
 
@@ -76,13 +79,90 @@ def test_no_seconds_are_estimated_before_the_first_execution(parts: Parts) -> No
     assert waits_of(ids[-1]) == [Wait(SLOTS, None)]
 
 
-def test_a_job_has_no_estimate_while_a_gpu_starts(parts: Parts) -> None:
-    set_pace(10)
-    parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
+def wait(parts: Parts, reason: Exception | None = None) -> str:
+    """Accept a job that finds no GPU, and return its id."""
+    parts.fleet.refusal = reason or GpuNotReady("the GPU instance is starting", retry_seconds=2)
     [job_id] = accept_jobs(parts)
     work_all(parts, [job_id])
-    assert Job.find(job_id).status == "starting"
-    assert waits_of(job_id) == [None]
+    return job_id
+
+
+def set_boot(seconds: float, instance_id: str = "i-1") -> None:
+    InstanceRecord(instance_id).update([InstanceRecord.boot_seconds.set(seconds)])
+
+
+def test_a_job_waits_for_the_rest_of_the_boot_of_an_instance(parts: Parts) -> None:
+    set_pace(10)
+    set_boot(90)
+    first = wait(parts)
+    assert Job.find(first).status == "starting"
+    [second] = accept_jobs(parts)
+    now = parts.clock()
+    InstanceRecord("i-1").started(now=now - 30)
+    assert waits_of(first, second, now=now) == [Wait(0, 60), Wait(1, 70)]
+    assert waits_of(first, now=now + 100) == [Wait(0, 0)]
+
+
+def test_a_job_waits_for_the_instance_that_is_ready_first(parts: Parts) -> None:
+    set_pace(10)
+    set_boot(90)
+    job_id, now = wait(parts), parts.clock()
+    InstanceRecord("i-1").started(now=now - 30)
+    InstanceRecord("i-2").started(now=now - 50)  # its boot takes as long as that of the others
+    assert waits_of(job_id, now=now) == [Wait(0, 40)]
+
+
+def test_a_job_waits_for_a_whole_boot_while_all_instances_are_off(parts: Parts) -> None:
+    set_pace(10)
+    set_boot(80)
+    set_boot(100, "i-2")
+    assert waits_of(wait(parts), now=parts.clock()) == [Wait(0, 90)]
+
+
+def test_a_job_does_not_wait_for_a_boot_while_an_instance_is_ready(parts: Parts) -> None:
+    set_pace(10)
+    set_boot(90)
+    job_id, now = wait(parts), parts.clock()
+    InstanceRecord("i-1").started(now=now - 200)
+    InstanceRecord.read("i-1").became_ready(now=now - 100)
+    InstanceRecord("i-2").started(now=now)
+    assert waits_of(job_id, now=now) == [Wait(0, 0)]
+
+
+def test_an_instance_that_drains_has_to_boot_again(parts: Parts) -> None:
+    set_pace(10)
+    job_id, now = wait(parts), parts.clock()
+    InstanceRecord("i-1").started(now=now - 200)
+    InstanceRecord.read("i-1").became_ready(now=now - 100)
+    InstanceRecord("i-1").drain(until=now + 90)
+    assert waits_of(job_id, now=now) == [Wait(0, 100)]
+
+
+def test_no_seconds_are_estimated_before_the_first_boot(parts: Parts) -> None:
+    set_pace(10)
+    assert waits_of(wait(parts), now=parts.clock()) == [Wait(0, None)]
+
+
+def test_no_seconds_are_estimated_while_no_instance_may_start(parts: Parts) -> None:
+    set_pace(10)
+    set_boot(90)
+    job_id, now = wait(parts), parts.clock()
+    InstanceRecord("i-1").update([InstanceRecord.unhealthy_until.set(now + 60)])
+    assert waits_of(job_id, now=now) == [Wait(0, None)]
+
+
+def test_no_seconds_are_estimated_for_a_job_that_waits_for_the_budget(parts: Parts) -> None:
+    set_pace(10)
+    set_boot(90)
+    job_id = wait(parts, OutOfBudget("the daily budget is used up"))
+    assert waits_of(job_id, now=parts.clock()) == [Wait(0, None)]
+
+
+def test_without_a_gpu_at_work_the_pace_is_that_of_the_last_executions(parts: Parts) -> None:
+    set_pace(10)
+    set_pace(20, "i-2")
+    ids = accept_jobs(parts, 3)
+    assert waits_of(*ids) == [Wait(0, 0), Wait(1, 15), Wait(2, 30)]
 
 
 def test_a_job_that_has_ended_has_no_estimate(parts: Parts) -> None:
@@ -113,7 +193,7 @@ def test_a_gpu_without_jobs_does_not_change_the_estimate(parts: Parts) -> None:
 
 
 def test_without_jobs_there_are_no_estimates(aws: None) -> None:
-    assert Waits().of([]) == {}
+    assert Waits(lambda: 0, boots=True).of([]) == {}
 
 
 @settings(max_examples=10)
