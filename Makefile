@@ -4,9 +4,14 @@ VENV := .venv
 EMULATOR := .venv-emulator
 SCAN := .venv-scan
 DOCS := .venv-docs
+# A venv of Python 3.12 that holds PyTorch, as the AMI of the instances does.
+PYTORCH ?= .venv-pytorch
+COMFYUI = $(or $(REPOSITORY),https://github.com/Comfy-Org/ComfyUI.git) \
+	$(or $(COMMIT),$(shell sed -n '/ComfyUICommit:/,/Default:/s/.*Default: //p' infra/resources/instance.yaml))
 BIN := $(VENV)/bin
 # Scripts of the instance have no suffix; units have one.
-SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*))
+SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard infra/instance/darkroom-*)) \
+	tests/machine/customize.sh
 # Processes that run tests side by side: one more than cores, as some tests wait.
 WORKERS ?= 3
 PIP_OPTIONS := --quiet --disable-pip-version-check
@@ -15,8 +20,8 @@ STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
 KEYS = $(BIN)/python -m infra.keys $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test lint types scan package docs faults deploy destroy \
-	key keys revoke prices redrive bench simulate chaos fleet clean
+.PHONY: staged help demo chalice-local test machine comfyui check-deep freeze lint types scan package docs faults deploy \
+	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +37,14 @@ test: $(VENV)/dev $(EMULATOR)/installed ## run all tests; RANDOMIZE=1 uses new e
 
 faults: $(VENV)/dev ## test faults between any two steps, in new random examples each time; EXAMPLES=
 	@EXAMPLES=$(or $(EXAMPLES),500) $(BIN)/python -m pytest tests/faults
+
+machine: $(VENV)/dev ## boot an instance in QEMU, and test its set-up, power cuts and power-offs: about an hour; needs Debian; ONLY=
+	@$(BIN)/python -m pytest tests/machine -v --log-cli-level=INFO --timeout=3600 $(if $(ONLY),-k "$(ONLY)")
+
+comfyui: $(VENV)/dev $(PYTORCH)/bin/python ## install and start the real ComfyUI as an instance does, on the CPU, and run the contract tests on it; PYTORCH= REPOSITORY= COMMIT=
+	@$(BIN)/python -m local.real_comfyui $(PYTORCH)/bin/python $(COMFYUI)
+
+check-deep: machine comfyui ## run all checks that take long, which `make test` and the gate do not
 
 lint: $(VENV)/dev ## check style, annotations and security with ruff, and scripts with shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -87,11 +100,14 @@ chaos: $(VENV)/local $(EMULATOR)/installed ## inject faults while 200 jobs run, 
 fleet: $(VENV)/local $(EMULATOR)/installed ## send 50 jobs while all GPUs are off; count starts, and wait until all are off again
 	@$(BIN)/python -m local.fleet_run
 
+freeze: $(VENV)/local $(PYTORCH)/bin/python ## choose the versions of the packages that the instances' ComfyUI requires; PYTORCH= REPOSITORY= COMMIT=
+	@$(BIN)/python -m infra.freeze $(PYTORCH)/bin/python $(COMFYUI)
+
 simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of idle timeouts; SEED=
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove everything that other targets made, including the demo's data
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) .venv-pytorch .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -109,6 +125,11 @@ $(EMULATOR)/installed: requirements-emulator.txt
 	@echo "Installing requirements-emulator.txt ..."
 	@$(PYTHON) -m venv $(EMULATOR)
 	@$(EMULATOR)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-emulator.txt && touch $@
+
+.venv-pytorch/bin/python: requirements-pytorch.txt
+	@echo "Installing requirements-pytorch.txt, several GB ..."
+	@python3.12 -m venv .venv-pytorch
+	@.venv-pytorch/bin/python -m pip install $(PIP_OPTIONS) -r requirements-pytorch.txt && touch $@
 
 $(SCAN)/installed: requirements-scan.txt
 	@echo "Installing requirements-scan.txt ..."

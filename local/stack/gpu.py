@@ -105,6 +105,7 @@ class Gpu:
         if free_port(self._port) != self._port:  # another program took it while the GPU was off
             self._take(free_port(self._preferred_port))
         command = [sys.executable, "-m", "local.comfyui", "--port", str(self._port)]
+        command.append("--disable-metadata")  # as on an instance
         self._machine = Process([*command, *self._options], self._directory / "log.txt")
 
     def _switch_off(self) -> None:

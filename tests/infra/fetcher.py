@@ -11,7 +11,7 @@ class Fetcher:
         self.instance, self.web = instance, web
         self.settings = instance.root / "etc/darkroom/instance.env"
         self.settings.parent.mkdir(parents=True)
-        self.incoming = instance.root / "var/lib/comfyui/incoming"
+        self.incoming = instance.root / "var/lib/comfyui/models/incoming"
 
     def fetch(self, *locations: str) -> str:
         self.settings.write_text(f"BUCKET=bucket\nCHECKPOINTS={' '.join(locations)}\n")

@@ -12,11 +12,19 @@ from tests.infra.repository import REPOSITORY, Repository
 
 COMMANDS = Path(__file__).parent / "commands"
 RECORDED = [
-    *("amazon-cloudwatch-agent-ctl", "aws", "chown", "curl", "git", "journalctl"),
-    *("nvidia-modprobe", "nvidia-smi", "runuser", "shutdown", "systemctl"),
-    *("systemd-sysusers", "systemd-tmpfiles"),
+    *("amazon-cloudwatch-agent-ctl", "apt-mark", "aws", "chown", "curl", "dpkg-query", "git"),
+    *("journalctl", "mknod", "modprobe", "nvidia-modprobe", "nvidia-smi", "runuser", "snap"),
+    *("sync", "systemctl", "systemd-run", "systemd-sysusers", "systemd-tmpfiles"),
 ]
 WORKS, FAILS = "echo loaded", "exit 1"
+POWER_OFF = "^systemctl start poweroff.target --job-mode=replace-irreversibly --no-block"
+ROUTES = "Iface Destination Gateway\neth0 00000000 0110490A\n"
+MACHINE = {
+    "proc/uptime": "20.00 9.00\n",
+    "proc/net/route": ROUTES,
+    "proc/devices": "511 nvidia-uvm\n",
+    "var/lib/cloud/data/instance-id": "i-1\n",
+}
 
 
 class Instance:
@@ -34,6 +42,7 @@ class Instance:
         (self.cloud / "bucket/model.safetensors").write_bytes(b"a model")
         self.settings: dict[str, str] = {
             "BUCKET": "bucket",
+            "IMAGES_BUCKET": "images",
             "COMFYUI_PORT": "8190",
             "CHECKPOINTS": "s3://bucket/model.safetensors",
             "SWITCH_IDLE_SECONDS": "900",
@@ -43,6 +52,10 @@ class Instance:
         self.offer_comfyui("v1", WORKS)
 
     def _install_ami(self) -> None:
+        for name, content in MACHINE.items():
+            file = self.root / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
         python = self.root / "opt/pytorch/bin/python"
         python.parent.mkdir(parents=True)
         python.write_bytes((COMMANDS / "python").read_bytes())
@@ -68,6 +81,7 @@ class Instance:
             "DARKROOM_ROOT": str(self.root),
             "CALLS": str(self.calls_file),
             "CLOUD": str(self.cloud),
+            "DARKROOM_PAUSE": "0",
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.{self.comfyui.folder}.insteadOf",
             "GIT_CONFIG_VALUE_0": REPOSITORY,
@@ -135,7 +149,7 @@ class Instance:
             self.code == 0
             and switch.read_bytes() == (INSTANCE / "darkroom-switch").read_bytes()
             and self.checkpoints == {"model.safetensors": b"a model"}
-            and self.called("systemctl start --no-block comfyui.service")
+            and self.called("systemctl start --no-block comfyui.service ")
         )
 
     @property

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.infra.instance import Instance, names_in
+from tests.infra.instance import POWER_OFF, Instance, names_in
 
 COSTLY = re.compile(
     r"s3 (cp|sync)|git |venv|pip|chown|main\.py|systemd-sysusers|fetch-config|restart"
@@ -24,18 +24,44 @@ def test_the_switch_is_enabled_before_all_that_could_fail_or_hang(ready: Instanc
 
 
 def test_a_power_off_is_scheduled_until_the_switch_is_enabled(ready: Instance) -> None:
-    scheduled, canceled = ready.position(r"shutdown -P \+45"), ready.position("shutdown -c")
+    scheduled = ready.position("systemd-run .*--unit=darkroom-guard --on-boot=45min")
+    canceled = ready.position("systemctl stop darkroom-guard.timer")
     assert scheduled < ready.position("ssm get-parameter")
     assert ready.position("enable --now darkroom-switch.timer") < canceled
 
 
 def test_a_scheduled_power_off_is_not_postponed(instance: Instance) -> None:
-    scheduled = instance.root / "run/systemd/shutdown/scheduled"
-    scheduled.parent.mkdir(parents=True)
-    scheduled.touch()
-    instance.first_start(BROKEN="aws")
+    instance.first_start(BROKEN="aws", GUARD_STATUS="0")
     assert instance.code != 0
-    assert not instance.called("shutdown -P")
+    assert not instance.called("systemd-run")
+
+
+def test_a_start_without_network_powers_off_and_asks_nobody(ready: Instance) -> None:
+    (ready.root / "proc/net/route").write_text("Iface Destination Gateway\n")
+    said = ready.start()
+    assert "Powering off: no network" in said
+    assert ready.called(POWER_OFF)
+    assert not ready.called("aws|comfyui")
+
+
+def test_an_instance_that_is_kept_stays_on_without_network(ready: Instance) -> None:
+    (ready.root / "proc/net/route").write_text("Iface Destination Gateway\n")
+    (ready.root / "etc/darkroom/keep").touch()
+    ready.start()
+    assert ready.code != 0
+    assert not ready.called(POWER_OFF)
+
+
+def test_an_instance_does_not_update_itself(ready: Instance) -> None:
+    assert ready.called("systemctl mask .*apt-daily.timer .*unattended-upgrades.service")
+    assert ready.called("snap refresh --hold")
+    assert ready.called("apt-mark hold linux-image-aws")
+
+
+def test_old_images_are_deleted_at_each_start(ready: Instance) -> None:
+    ready.start()
+    cleaned = ready.position("systemd-tmpfiles --clean darkroom.conf")
+    assert cleaned < ready.position("start --no-block comfyui")
 
 
 def test_comfyui_is_started_after_its_checkpoints(ready: Instance) -> None:
@@ -51,10 +77,11 @@ def test_a_later_start_repeats_no_slow_step(ready: Instance) -> None:
 
 def test_a_later_start_starts_comfyui_before_it_fetches_checkpoints(ready: Instance) -> None:
     ready.start()
-    assert ready.position("start --no-block comfyui") < ready.position("darkroom-checkpoints")
+    assert ready.called("start --no-block comfyui.service .*darkroom-checkpoints.service")
+    assert not ready.called("s3 cp .*model")
 
 
-@pytest.mark.parametrize("part", ["nvidia", "fetch-config", "s3 cp .*model"])
+@pytest.mark.parametrize("part", ["nvidia-modprobe", "fetch-config", "apt-mark", "s3 cp .*model"])
 def test_comfyui_starts_although_an_optional_step_fails(instance: Instance, part: str) -> None:
     instance.first_start(BROKEN=part)
     assert instance.code == 0

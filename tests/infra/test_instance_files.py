@@ -31,7 +31,7 @@ def test_each_unit_has_a_log_stream_for_each_instance(ready: Instance) -> None:
     config = json.loads((ready.root / "etc/darkroom/cloudwatch.json").read_text())
     files = config["logs"]["logs_collected"]["files"]["collect_list"]
     assert {each["log_group_name"] for each in files} == {"/darkroom/instances"}
-    units = ["comfyui", "darkroom-boot", "darkroom-checkpoints", "darkroom-switch"]
+    units = ["comfyui", *(f"darkroom-{it}" for it in ("boot", "checkpoints", "switch", "timeline"))]
     assert [each["log_stream_name"] for each in files] == [f"{{instance_id}}/{it}" for it in units]
     assert [each["file_path"] for each in files] == [f"/var/log/darkroom/{it}.log" for it in units]
 
@@ -83,7 +83,7 @@ def test_the_readme_names_every_file_and_setting() -> None:
     for file in INSTANCE.iterdir():
         assert f"`{file.name}`" in README or file.name == "README.md", file.name
     names = re.findall(r"^  \[([A-Z0-9_]+)\]=", (INSTANCE / "darkroom-settings").read_text(), re.M)
-    assert len(names) == 9
+    assert len(names) == 12
     for name in names:
         assert f"`{name}`" in README, name
 

@@ -68,10 +68,35 @@ def test_comfyui_listens_where_the_settings_say() -> None:
     assert "COMFYUI_PORT=8188" in COMFYUI["Environment"][0].split()
 
 
-def test_images_keep_their_workflow_and_there_are_no_custom_nodes() -> None:
+def test_images_do_not_reveal_their_workflow_and_there_are_no_custom_nodes() -> None:
     [command] = COMFYUI["ExecStart"]
-    assert "--disable-all-custom-nodes" in command
-    assert "--disable-metadata" not in command
+    assert {"--disable-all-custom-nodes", "--disable-metadata"} <= {*command.split()}
+
+
+def test_the_gpu_is_tested_in_comfyuis_sandbox_before_it_starts() -> None:
+    [command] = COMFYUI["ExecStartPre"]
+    assert command.endswith("/opt/darkroom/bundle/check_gpu.py")
+
+
+def test_checkpoints_that_could_not_be_fetched_are_tried_again() -> None:
+    lines = service(INSTANCE / "darkroom-checkpoints.service")
+    assert (lines["Restart"], lines["RestartSec"]) == (["on-failure"], ["60"])
+
+
+def test_a_checkpoint_is_moved_into_place_within_one_mount() -> None:
+    # Each writable path of a unit is a mount of its own, and a move between two is a copy.
+    writable = " ".join(service(INSTANCE / "darkroom-checkpoints.service")["ReadWritePaths"])
+    script = (INSTANCE / "darkroom-checkpoints").read_text()
+    used = re.findall(r"^readonly (?:checkpoints|incoming)=\$root(\S+)", script, re.MULTILINE)
+    mounts = [[each for each in writable.split() if path.startswith(f"{each}/")] for path in used]
+    assert len(used) == 2
+    assert mounts == [["/var/lib/comfyui/models"]] * 2
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "timeline"])
+def test_a_slow_metadata_service_is_waited_for(name: str) -> None:
+    environment = " ".join(service(INSTANCE / f"darkroom-{name}.service")["Environment"]).split()
+    assert "AWS_METADATA_SERVICE_TIMEOUT=5" in environment
 
 
 def test_comfyui_is_restarted_a_limited_number_of_times() -> None:
@@ -97,7 +122,9 @@ def test_every_script_is_executable() -> None:
 def test_systemd_finds_no_fault_in_the_units(ready: Instance, tmp_path: Path) -> None:
     boot = ready.root / "etc/systemd/system/darkroom-boot.service"
     for path in [*SERVICES, *INSTANCE.glob("*.timer"), boot]:
-        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", path.read_text(), flags=re.M)
+        text = re.sub(
+            r"^(ExecStart|ExecStartPre)=\S+", r"\1=/bin/true", path.read_text(), flags=re.M
+        )
         (tmp_path / path.name).write_text(text)
     units = [*tmp_path.glob("*.service"), *tmp_path.glob("*.timer")]
     assert complaints("systemd-analyze", "verify", *units) == ""

@@ -37,10 +37,10 @@ def test_a_keep_file_keeps_a_silent_instance_on(switch: Switch) -> None:
     assert not switch.is_off
 
 
-@pytest.mark.parametrize(("setting", "is_off"), [("1", False), ("0", True), ("", True)])
-def test_the_keep_setting_keeps_an_instance_on(switch: Switch, setting: str, is_off: bool) -> None:  # noqa: FBT001
-    switch.look(LONGEST, SWITCH_KEEP=setting)
-    assert switch.is_off == is_off
+@pytest.mark.parametrize(("setting", "is_used"), [("20", True), ("21", False), ("600", False)])
+def test_the_patience_has_a_maximum(switch: Switch, setting: str, is_used: bool) -> None:  # noqa: FBT001
+    said = switch.look(START, SWITCH_PATIENCE_SECONDS=setting)
+    assert (f"from 1 to 20 ('{setting}'): using 10" in said) != is_used
 
 
 def test_the_idle_limit_can_be_set(switch: Switch) -> None:

@@ -1,0 +1,1 @@
+"""The real ComfyUI on this machine, installed as on a GPU instance."""
