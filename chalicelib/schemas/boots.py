@@ -29,7 +29,7 @@ class BootReport(Struct, frozen=True):
     version: Literal[1]
     kernel_started_at: Annotated[float, Meta(ge=0, le=1e11)]
     steps: dict[_Step, Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)]]
-    failed: Literal["driver", "network", "comfyui"] | None = None
+    failed: Literal["driver", "comfyui"] | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -28,7 +28,6 @@ _CLOCKS_SECONDS = 10  # by which the clocks of an instance and of the functions 
 
 _REASONS = {
     "driver": "the NVIDIA driver did not work",
-    "network": "it had no network",
     "comfyui": "ComfyUI did not start",
 }
 

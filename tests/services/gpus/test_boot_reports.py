@@ -208,7 +208,7 @@ def test_an_instance_that_reports_no_driver_is_stopped_and_says_why(
 
 @pytest.mark.parametrize(
     ("failed", "reason"),
-    [("network", "it had no network"), ("comfyui", "ComfyUI did not start")],
+    [("driver", "the NVIDIA driver did not work"), ("comfyui", "ComfyUI did not start")],
 )
 def test_an_instance_that_reported_a_failure_and_went_off_says_why(
     failed: str, reason: str, gpus: Gpus, parts: Parts, caplog: pytest.LogCaptureFixture
