@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import boto3
 import pytest
 from hypothesis import HealthCheck, settings
-from moto.dynamodb.responses import DynamoHandler
 from xdist.scheduler import LoadScopeScheduling
 
 REGION = "us-east-1"
@@ -65,8 +63,11 @@ for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
     os.environ.pop(name, None)
 
 from tests import quick_aws  # noqa: E402
+from tests.virtual import endpoint  # noqa: E402
+from tests.virtual.memory import Memory  # noqa: E402
 
 quick_aws.patch()
+endpoint.listen()
 
 # The configuration is read when the application is imported.
 from chalice.test import Client, TestHTTPClient  # noqa: E402
@@ -76,17 +77,6 @@ from chalicelib import bootstrap  # noqa: E402
 from infra.template import declared  # noqa: E402
 from local.comfyui.background import serve  # noqa: E402
 from tests.api.keyed import keyed  # noqa: E402
-
-# moto copies a table for each transaction, which fails while another thread writes to it.
-_one_at_a_time, _answer = RLock(), DynamoHandler.call_action
-
-
-def _answer_alone(handler: DynamoHandler) -> Any:
-    with _one_at_a_time:
-        return _answer(handler)
-
-
-DynamoHandler.call_action = _answer_alone  # type: ignore[method-assign]
 
 # The same examples in every run, so that a green gate stays green; RANDOMIZE=1 has others.
 settings.register_profile(
@@ -116,7 +106,7 @@ TABLES = {
 @contextmanager
 def empty_aws() -> Iterator[None]:
     """Empty tables, as the template declares them, bucket, queues and schedule group."""
-    with moto.mock_aws():
+    with moto.mock_aws(), endpoint.answering(Memory()):
         forget_services()
         for resource, table in TABLES.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
@@ -137,7 +127,7 @@ def aws() -> Iterator[None]:
 def _create_table(name: str, properties: dict[str, Any]) -> None:
     keys = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     declared = {key: properties[key] for key in keys if key in properties}
-    _client("dynamodb").create_table(TableName=name, **declared)
+    endpoint.tables().ask("CreateTable", {"TableName": name, **declared})
 
 
 class Schedule(LoadScopeScheduling):

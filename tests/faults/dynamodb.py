@@ -1,4 +1,4 @@
-"""The connection between PynamoDB and moto's DynamoDB, on which calls can fail."""
+"""The connection between PynamoDB and DynamoDB, on which calls can fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +15,10 @@ _TABLES = ("jobs", "fleet", "catalog", "schedules", "runs", "keys")
 
 
 class Wire:
-    """Replaces the botocore clients that all tables share; moto answers without its HTTP.
+    """Replaces the botocore clients that all tables share; the tables are in memory.
 
-    Answers are kept until the next write: that makes reads cheap, and lets eventually consistent
-    reads return the state before that write. While a transaction runs, another write to one of its
+    Answers are kept until the next write, so that eventually consistent reads can return the state
+    before that write. While a transaction runs, another write to one of its
     items conflicts with it, as in DynamoDB.
     """
 
@@ -30,7 +30,6 @@ class Wire:
         self._fresh: dict[str, Answer] = {}
         self._old: dict[str, Answer] = {}
         self._under_way: list[set[str]] = []
-        self._by_token: dict[str, Answer] = {}
         self.on_write: Callable[[str, dict[str, Any]], None] = lambda operation, parameters: None
 
     def __enter__(self) -> "Wire":
@@ -106,16 +105,12 @@ class Wire:
         return self._fresh[key]
 
     def _write(self, operation: str, parameters: dict[str, Any]) -> Answer:
-        token = parameters.get("ClientRequestToken")
-        if token is None:
-            items = written(operation, parameters)
-            if any(items & others for others in self._under_way):
-                self._scheduler.note_fault()
-                raise conflict(operation, len(items))
-            return ask(operation, parameters)
-        if token not in self._by_token:
-            self._by_token[token] = ask(operation, parameters)
-        return self._by_token[token]
+        items = written(operation, parameters)
+        is_alone = operation != "TransactWriteItems"  # a transaction's own items are under way
+        if is_alone and any(items & others for others in self._under_way):
+            self._scheduler.note_fault()
+            raise conflict(operation, len(items))
+        return ask(operation, parameters)
 
     def _empty(self, table: str) -> None:
         for item in ask("Scan", {"TableName": table})["Items"]:

@@ -1,17 +1,15 @@
-"""DynamoDB on a virtual clock: moto answers without its HTTP, and each call takes some time."""
+"""DynamoDB on a virtual clock: answers without HTTP, and each call takes some time."""
 
-import json
 from collections import Counter
 from random import Random
 from typing import Any
 
-from botocore import xform_name
 from botocore.exceptions import ClientError
-from moto.core.exceptions import JsonRESTError
-from moto.dynamodb.responses import DynamoHandler
 
 from chalicelib.models.table import CONFLICT, _shared
 from tests.virtual.clock import VirtualClock
+from tests.virtual.endpoint import error_of, tables
+from tests.virtual.memory import Refused
 
 READS = ("GetItem", "Query", "Scan", "BatchGetItem")
 
@@ -61,23 +59,22 @@ class VirtualDynamoDB:
 
 
 def ask(operation: str, parameters: dict[str, Any]) -> Answer:
-    """Return moto's answer to a call."""
-    handler: Any = DynamoHandler()
-    handler.region, handler.current_account = "us-east-1", "123456789012"
-    handler.body = parameters
+    """Return the answer to a call without HTTP, or raise botocore's error."""
     try:
-        answer: Answer = getattr(handler, xform_name(operation))().result
-    except JsonRESTError as failure:
-        body = json.loads(str(failure.description))
-        code = body["__type"].rpartition("#")[2]
-        raise error(code, operation, body.get("CancellationReasons", [])) from failure
-    return answer
+        return tables().ask(operation, parameters)
+    except Refused as refusal:
+        raise raised(refusal, operation) from refusal
+
+
+def raised(refusal: Refused, operation: str) -> ClientError:
+    """Return an error as botocore raises it."""
+    response: Any = error_of(refusal)
+    return ClientError(response, operation)
 
 
 def error(code: str, operation: str, reasons: list[dict[str, str]] | None = None) -> ClientError:
-    """Return an error as botocore raises it."""
-    answer: Any = {"Error": {"Code": code, "Message": code}, "CancellationReasons": reasons or []}
-    return ClientError(answer, operation)
+    """Return an error that DynamoDB's rules do not cause."""
+    return raised(Refused(code, code, CancellationReasons=reasons or []), operation)
 
 
 def conflict(operation: str, items: int) -> ClientError:
