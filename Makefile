@@ -94,7 +94,7 @@ prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print GpuPrice
 bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print the figures of docs/benchmarks.md
 	@$(BIN)/python -m bench
 
-chaos: $(VENV)/local $(EMULATOR)/installed ## inject faults while 200 jobs run, and look for lost jobs; SEED=
+chaos: $(VENV)/local $(EMULATOR)/installed ## inject faults while 200 jobs run, and look for lost jobs; GPUS= SEED=
 	@$(BIN)/python -m local.chaos
 
 fleet: $(VENV)/local $(EMULATOR)/installed ## send 50 jobs while all GPUs are off; count starts, and wait until all are off again

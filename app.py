@@ -53,7 +53,6 @@ def work(event: SQSEvent) -> None:
     context: Any = event.context
     logs.begin(context)
     for message in event:
-        logs.about(job_id=message.body)
         seconds = context.get_remaining_time_in_millis() / 1000
         services().worker.work(message.body, remaining_seconds=seconds)
 

@@ -21,23 +21,28 @@ from chalicelib.services.billing.booking import Booking
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
 from chalicelib.services.gpus.boot_reports import BootReports
+from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.follower import Parts
 from chalicelib.services.gpus.inventory import Inventory
+from chalicelib.services.gpus.messages import Messages
+from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
 from chalicelib.services.gpus.scaling import Limits
 from chalicelib.services.gpus.starter import Starter
 from chalicelib.services.gpus.status_texts import Status, comfyui_status
 from chalicelib.services.gpus.stopper import Stopper
+from chalicelib.services.gpus.stuck import StuckInstances
 from chalicelib.services.gpus.warm_up import WarmUp
+from chalicelib.services.gpus.worker import Worker
 from chalicelib.services.jobs.cancel import Cancellation
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.completion import Completion, ImageStorage
 from chalicelib.services.jobs.driver import Driver
 from chalicelib.services.jobs.inline import InlineDriver
-from chalicelib.services.jobs.messages import JobMessages
+from chalicelib.services.jobs.overdue import OverdueJobs
 from chalicelib.services.jobs.submit import Submission
 from chalicelib.services.jobs.wait_estimate import Waits
-from chalicelib.services.jobs.worker import Worker
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.schedules.comparison import DailyComparison
 from chalicelib.services.schedules.making import RunMaker
@@ -47,6 +52,7 @@ from chalicelib.services.schedules.runs import Runs
 from chalicelib.services.schedules.schedules import Schedules
 from chalicelib.services.schedules.watch import ScheduleWatch
 from chalicelib.services.seeding import seed_once
+from chalicelib.services.together import Together, in_threads
 
 # Callers whose numbers are doubles, such as JavaScript, cannot read larger seeds exactly.
 _SEED_BITS = 53
@@ -145,6 +151,7 @@ class Services:
         pause: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = _RANDOM.random,
         random_seed: Callable[[], int] = _random_seed,
+        together: Together = in_threads,
     ) -> None:
         self.gateways = gateways
         self.clock = clock
@@ -152,6 +159,7 @@ class Services:
         self._pause = pause
         self._chance = chance
         self._random_seed = random_seed
+        self._together = together
 
     @cached_property
     def images(self) -> ImageStore:
@@ -166,7 +174,8 @@ class Services:
     @cached_property
     def inventory(self) -> Inventory:
         warm_up = WarmUp(self.config.checkpoint if self.config.warm_up else None, self.clock)
-        return Inventory(self.gateways.instances, self.gateways.comfyui, warm_up, self.clock)
+        gateways = self.gateways
+        return Inventory(gateways.instances, gateways.comfyui, warm_up, self.clock, self._together)
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -177,20 +186,30 @@ class Services:
             Starter(instances, types, self.clock, self._chance),
             Limits(limits.fleet_max, limits.scale_wait_seconds),
             self.budget,
+            self.messages,
             self.clock,
         )
 
     @cached_property
-    def job_messages(self) -> JobMessages:
-        return JobMessages(self.gateways.messages, self.clock)
+    def messages(self) -> Messages:
+        return Messages(self.gateways.messages, self.clock)
+
+    @cached_property
+    def demand(self) -> Demand:
+        return Demand(self.fleet, self.messages, self.clock)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.fleet, self.job_messages, self.budget, self.clock)
+        return Dispatcher(self.inventory, self.clock)
+
+    @cached_property
+    def queue_snapshots(self) -> QueueSnapshots:
+        boots = not self.config.comfyui_url
+        return QueueSnapshots(self.inventory, self.budget, self.clock, boots=boots)
 
     @cached_property
     def cleanup(self) -> Cleanup:
-        return Cleanup(self.fleet, self.dispatcher, self.images, self.clock)
+        return Cleanup(self.inventory, self.dispatcher, self.images, self.clock)
 
     @cached_property
     def storage(self) -> ImageStorage:
@@ -199,17 +218,17 @@ class Services:
     @cached_property
     def driver(self) -> Driver:
         completion = Completion(self.storage, self.cleanup, self.clock)
-        return Driver(self.dispatcher, completion, self.cleanup, self.clock)
+        return Driver(self.dispatcher, self.demand, completion, self.cleanup, self.clock)
 
     @cached_property
     def inline_driver(self) -> InlineDriver:
-        return InlineDriver(self.driver, self.job_messages, self.clock, self._pause)
+        return InlineDriver(self.driver, self.messages, self.clock, self._pause)
 
     @cached_property
     def submission(self) -> Submission:
         return Submission(
-            self.fleet,
-            self.job_messages,
+            self.inventory,
+            self.demand,
             self.budget,
             checkpoint=self.config.checkpoint,
             clock=self.clock,
@@ -219,11 +238,27 @@ class Services:
 
     @cached_property
     def cancellation(self) -> Cancellation:
-        return Cancellation(self.cleanup, self.job_messages, self.clock)
+        return Cancellation(self.cleanup, self.messages, self.clock)
 
     @cached_property
     def worker(self) -> Worker:
-        return Worker(self.driver, self.cleanup, self.job_messages, self.clock)
+        parts = Parts(
+            self.inventory,
+            self.dispatcher,
+            self.driver,
+            self.cleanup,
+            self.demand,
+            self.queue_snapshots,
+            self.messages,
+            self._together,
+            self.clock,
+            self._pause,
+        )
+        return Worker(parts, self.demand, self.clock)
+
+    @cached_property
+    def overdue_jobs(self) -> OverdueJobs:
+        return OverdueJobs(self.driver, self.messages, self._together, self.clock)
 
     @cached_property
     def stopper(self) -> Stopper:
@@ -239,20 +274,23 @@ class Services:
         )
 
     @cached_property
+    def stuck_instances(self) -> StuckInstances:
+        return StuckInstances(self.inventory, self.gateways.instances, self.clock)
+
+    @cached_property
     def boot_reports(self) -> BootReports:
         return BootReports(self.inventory, self.gateways.boot_reports, self.clock)
 
     @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(
-            self.fleet,
-            self.dispatcher,
-            self.driver,
-            self.job_messages,
             self.stopper,
-            self.clock,
+            self.overdue_jobs,
+            self.demand,
+            self.queue_snapshots,
             # Last, as a GPU that is on costs most if time runs out.
             more=(
+                self.stuck_instances.force,
                 self.boot_reports.read_new,
                 self.schedule_watch.look,
                 self.schedule_watch.read_undelivered,
@@ -293,8 +331,8 @@ class Services:
         return Usage(self.fleet, self.clock)
 
     def waits(self) -> Waits:
-        """Return estimates of waits, which read what they need once."""
-        return Waits(self.clock, boots=not self.config.comfyui_url)
+        """Return estimates of waits."""
+        return Waits(self.queue_snapshots)
 
     def comfyui_status(self) -> Status:
         return comfyui_status(self.fleet.inventory, self.budget, self.clock())

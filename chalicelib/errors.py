@@ -145,12 +145,23 @@ class StartUnknown(StartFailed):
     """EC2 did not answer a request to start an instance, and may have started it."""
 
 
+class Throttled(StartFailed):
+    """EC2 refused a request to start an instance because there were too many requests."""
+
+
 class TypeRefused(StartFailed):
     """EC2 did not change an instance to the type that it should have."""
 
 
 class NoCapacity(StartFailed):
-    """EC2 has no GPU of this type in this zone, or the account's quota is used up."""
+    """EC2 has no GPU of this type in this zone, or the account's quota is used up.
+
+    `until` is when EC2 is asked again, if that is known.
+    """
+
+    def __init__(self, error: str, *, until: float | None = None) -> None:
+        super().__init__(error)
+        self.until = until
 
 
 class GenerationFailed(DarkroomError):

@@ -6,7 +6,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
+
+import requests
 
 from infra.package import package
 from local.stack.api import Api, new_key
@@ -68,7 +71,7 @@ def _run(running: ExitStack) -> dict[str, Any]:
     say(f"sending {JOBS} jobs at once; {GPUS} GPUs are off, and {FLEET_MAX} may be on at a time")
     asked_at = time.time()
     with ThreadPoolExecutor(JOBS) as pool:
-        ids = list(pool.map(lambda _: _ask(api), range(JOBS)))
+        ids = list(pool.map(partial(_ask, api), range(JOBS)))
     wait_until(lambda: _are_done(api), "the end of all jobs", seconds=_MOST_SECONDS)
     say("all jobs have ended; waiting for the GPUs to stop")
     done_at = time.time()
@@ -100,20 +103,23 @@ def _gpu(emulator: Emulator, number: int) -> Gpu:
     return gpu
 
 
-def _ask(api: Api) -> str:
-    headers = {"Prefer": "respond-async"}
-    answer = api.call("POST", "/api/images/generate", json=BODY, headers=headers)
+def _ask(api: Api, number: int) -> str:
+    """Request an image, again if the answer is 503, and return the id of its job."""
+    headers = {"Prefer": "respond-async", "Idempotency-Key": f"image {number}"}
+    # 50 functions start at once, which takes a small machine minutes.
+    answer = api.call("POST", "/api/images/generate", json=BODY, headers=headers, timeout=180)
+    if answer.status_code == requests.codes.service_unavailable:
+        time.sleep(2)
+        return _ask(api, number)
     answer.raise_for_status()
     return str(answer.json()["id"])
 
 
 def _are_done(api: Api) -> bool:
-    open_jobs = [
-        api.call("GET", f"/api/images/jobs?status={status}&limit=1").json()
-        for status in ("queued", "starting", "running")
-    ]
+    # Not by status: all jobs may go from `starting` to `queued` between two requests.
     time.sleep(0.5)
-    return not any(open_jobs)
+    answer = api.call("GET", f"/api/images/jobs?limit={JOBS}")
+    return answer.ok and all(job["finished_at"] for job in answer.json())
 
 
 def _are_off(emulator: Emulator) -> bool:

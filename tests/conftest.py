@@ -104,9 +104,9 @@ TABLES = {
 
 
 @contextmanager
-def empty_aws() -> Iterator[None]:
+def empty_aws(memory: Memory | None = None) -> Iterator[None]:
     """Empty tables, as the template declares them, bucket, queues and schedule group."""
-    with moto.mock_aws(), endpoint.answering(Memory()):
+    with moto.mock_aws(), endpoint.answering(memory or Memory()):
         forget_services()
         for resource, table in TABLES.items():
             _create_table(table, RESOURCES["Resources"][resource]["Properties"])
@@ -136,6 +136,7 @@ class Schedule(LoadScopeScheduling):
     _TOGETHER = (
         "tests/e2e/",
         "tests/bench/",
+        "tests/virtual/test_full_queue.py",
         "tests/local/test_scheduler.py",
         "tests/services/billing/test_budget_crossed.py",
     )

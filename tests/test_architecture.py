@@ -23,7 +23,7 @@ HOPS = re.findall(r"^\| \d+ \| `([\w/.]+)` \| `([\w.]+)` \|$", TEXT, re.MULTILIN
 
 # Words that the code no longer uses; the glossary has the current ones.
 FORMER = (
-    r"seat\w*|keepers?|wakers?|wakes?|clearing|settling|telling|survey|outlook|ails?|sick|suspect\w*"
+    r"seat\w*|keepers?|wakers?|wakes?|clearing|settling|telling|survey|queue_snapshots|ails?|sick|suspect\w*"
     r"|distrust|rearm\w*|revive|rescued?"
 )
 

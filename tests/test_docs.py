@@ -129,15 +129,22 @@ def test_the_benchmarks_state_the_recorded_fleet_run() -> None:
     }
 
 
-def test_the_recorded_fault_run_is_stated_and_lost_nothing() -> None:
-    run = json.loads((ROOT / "bench/chaos.json").read_text())
+def test_the_recorded_fault_runs_are_stated_and_lost_nothing() -> None:
+    runs = json.loads((ROOT / "bench/chaos.json").read_text())
+    runs = [runs["1"], runs["4"]]
     stated = chapter("reliability.md", "How it is tested")
-    shown = dict(re.findall(r"^\| ([a-z]+) \| (\d+) \|", stated, re.MULTILINE))
+    rows = re.findall(r"^\| (.+?) \| (\d+) \| (\d+) \|$", stated, re.MULTILINE)
     figures = ("submitted", "succeeded", "canceled", "lost", "duplicated", "seconds")
-    assert shown == {name: str(run[name]) for name in figures}
-    assert (run["lost"], run["duplicated"], run["failed"]) == (0, 0, {})
-    for count in (*run["attempts"].values(), *run["faults"].values()):
-        assert re.search(rf"\b{count}\b", stated), count
+    faults = dict.fromkeys(each for run in runs for each in run["faults"])
+    assert {name: found for name, *found in rows} == {
+        **{name: [str(run[name]) for run in runs] for name in figures},
+        **{name: [str(run["faults"].get(name, 0)) for run in runs] for name in faults},
+    }
+    for run in runs:
+        assert (run["lost"], run["duplicated"], run["failed"]) == (0, 0, {})
+        several = run["images_of_each_gpu"] if len(run["images_of_each_gpu"]) > 1 else ()
+        for count in (*run["attempts"].values(), *several):
+            assert re.search(rf"\b{count}\b", stated), count
 
 
 def test_the_costs_at_rest_add_up() -> None:

@@ -49,7 +49,7 @@ def test_a_worker_logs_which_job_it_drives(
 ) -> None:
     job_id = generate_later(http).json_body["id"]
     with Client(app.app) as client:
-        sqs = client.events.generate_sqs_event([job_id], "jobs")
+        sqs = client.events.generate_sqs_event(["static"], "jobs")
         app.work(sqs, LambdaContext("worker", 512, max_runtime_ms=90_000))
     [line] = [each for each in logged() if "JobsSucceeded" in each]
     assert line["job_id"] == job_id

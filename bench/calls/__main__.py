@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import structs
 from ulid import ULID
 
+from bench.calls import queued
 from bench.calls.meter import Meter, summary
 from chalicelib import bootstrap
 from chalicelib.config import config
@@ -45,6 +46,7 @@ def main() -> None:
             "operations": operations(),
             "accepts_of_one_key": accepts(),
             "schedules_at_once": fired(),
+            "while_jobs_wait": {name: queued.costs(*size) for name, size in queued.SIZES.items()},
         }
     print(json.dumps(figures))
 
@@ -109,8 +111,9 @@ def _jobs(costs: Noted) -> None:
     costs.call("a queued job", "GET", f"{JOBS}/{job_id}")
     costs.call("50 jobs", "GET", JOBS)
     costs.call("canceling a queued job", "POST", f"{JOBS}/{job_id}/cancel")
-    job_id = str(deployed.call("GET", f"{JOBS}?status=queued").json_body[-1]["id"])
-    costs.note("a worker and its image", lambda: deployed.work(job_id))
+    queued_ids = [each["id"] for each in deployed.call("GET", f"{JOBS}?status=queued").json_body]
+    job_id = str(queued_ids[-1])
+    costs.note("a worker and its image", lambda: deployed.work(deployed.gpu))
     costs.call("a finished job", "GET", f"{JOBS}/{job_id}")
     costs.call("a catalog", "GET", "/api/images/styles")
     costs.call("a path that is not served", "GET", "/nothing")
@@ -168,7 +171,7 @@ def _make_for(owner: str, post_id: str, count: int) -> None:
 def _running(job_id: str) -> Job:
     """Start an attempt of a job, and report its progress once."""
     job, now = Job.find(job_id), time.time()
-    job.claim("driver", now=now, until=now + 30)
+    job.claim_from_queue("driver", now=now, until=now + 30)
     where = {"instance_id": "i-0123456789abcdef0", "instance_type": "g6.xlarge"}
     made = Attempt(id=attempt_id(job_id, 1), started_at=now, reason="first", **where)
     job.begin_attempt(made, queue_position=0)
@@ -177,10 +180,10 @@ def _running(job_id: str) -> Job:
 
 
 def _report(job: Job) -> None:
-    """Store a job's progress and renew its lease, as its driver does each second."""
+    """Store a job's progress, as its driver does each second; it renews the lease less often."""
     now = time.time()
     progress = {"value": 1, "max": 20, "node": "KSampler"}
-    job.report(progress, queue_position=0, now=now, until=now + 60)
+    job.report(progress, queue_position=0, now=now, until=float(job.due_at))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
 from chalicelib.errors import BudgetExhausted, DarkroomError, Overloaded
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.priority import BATCH
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import BatchRequest, GenerateRequest
 from chalicelib.schemas.parsing import parse
@@ -87,7 +88,9 @@ class Batch:
         one = order(self._request, parse(bytes(body), GenerateRequest), self._by)
         # A header has no line break, so this key cannot be that of another request.
         key = f"{one.key}\n{index}" if one.key else None
-        [job] = services().submission.accept(structs.replace(one, key=key, defaults=defaults))
+        [job] = services().submission.accept(
+            structs.replace(one, key=key, defaults=defaults, priority=BATCH)
+        )
         return job
 
 

@@ -28,6 +28,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.StartFailed: 500,
     errors.StartUnknown: 500,
     errors.StillStopping: 503,
+    errors.Throttled: 503,
     errors.TypeRefused: 500,
     errors.NoCapacity: 503,
     errors.ComfyUIUnavailable: 503,

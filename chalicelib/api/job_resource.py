@@ -29,7 +29,7 @@ Link = Callable[[str], str]
 def job_resources(jobs: list[Job], link: Link, waits: Waits | NoWaits) -> list[dict[str, Any]]:
     """Return jobs as `GET /api/images/jobs` shows them, with fresh links."""
     known = waits.of(jobs)
-    return [_resource(job, link, known.get(job.id, Wait())) for job in jobs]
+    return [_resource(job, link, known[job.id]) for job in jobs]
 
 
 def job_resource(job: Job, link: Link, waits: Waits | NoWaits | None = None) -> dict[str, Any]:
@@ -41,10 +41,12 @@ def job_resource(job: Job, link: Link, waits: Waits | NoWaits | None = None) -> 
 def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
     return {
         "id": job.id,
-        "status": job.status,
-        "status_reason": job.status_reason,
+        "priority": job.priority,
+        "status": wait.status,
+        "status_reason": wait.reason,
         "progress": job.progress if job.status == RUNNING else None,
         "queue_position": wait.position,
+        "queue_position_is_minimum": wait.is_minimum,
         "estimated_wait_seconds": wait.seconds,
         "created_at": timestamp(job.created_at),
         "expires_at": timestamp(job.waits_until),

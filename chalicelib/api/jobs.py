@@ -19,7 +19,7 @@ from chalicelib.bootstrap import services
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import found, newest, of_schedule, open_for, shown
-from chalicelib.models.jobs.status import STATUSES
+from chalicelib.models.jobs.status import QUEUED, STARTING, STATUSES
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import CancelRequest
 
@@ -40,8 +40,11 @@ def list_jobs() -> Response:
     limit = asked.limit or _DEFAULT_LIMIT
     if schedule_id:
         ids = _of_schedule(schedule_id, limit + 1, asked.after)
+    elif status in (QUEUED, STARTING) and services().waits().status != status:
+        ids = iter(())  # all jobs in the queue have the other one of these statuses now
     else:
-        ids = newest(limit + 1, owner=identity(request).sees, status=status, before=asked.after)
+        stored = _stored(status)
+        ids = newest(limit + 1, owner=identity(request).sees, status=stored, before=asked.after)
     waits = services().waits()
     resources = (
         each
@@ -58,7 +61,9 @@ def list_jobs() -> Response:
 @job_routes.get("/api/images/jobs/{job_id}")
 def get_job(job_id: str) -> dict[str, Any]:
     """Return a job with fresh links."""
-    return job_resource(Job.show(_valid(job_id), owner=_sees()), services().images.url)
+    waits = services().waits()
+    job = waits.show(_valid(job_id), owner=_sees())
+    return job_resource(job, services().images.url, waits)
 
 
 @job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
@@ -125,8 +130,8 @@ def _wanted(body: CancelRequest) -> list[str]:
         return list(dict.fromkeys(each.upper() for each in body.ids if _may_be(each)))
     if body.post_id is not UNSET:
         return open_for(body.post_id, owner=_sees(), limit=_MOST_CANCELED + 1)
-    most = _MOST_CANCELED + 1
-    return list(islice(newest(most, owner=_sees(), status=str(body.status)), most))
+    most, status = _MOST_CANCELED + 1, _stored(str(body.status))
+    return list(islice(newest(most, owner=_sees(), status=status), most))
 
 
 def _find(job_id: str) -> Job:
@@ -170,6 +175,11 @@ def _schedule(request: Request) -> str | None:
     if not _may_be(schedule_id):
         raise InvalidRequest("schedule_id must be the id of a schedule", field="schedule_id")
     return schedule_id.upper()
+
+
+def _stored(status: str | None) -> str | None:
+    """Return the status that jobs have in the table: those in the queue are stored as queued."""
+    return QUEUED if status == STARTING else status
 
 
 def _status(request: Request) -> str | None:

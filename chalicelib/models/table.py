@@ -1,7 +1,7 @@
 """The base of all tables, and the only module that uses private parts of PynamoDB 6.1.0."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -208,6 +208,17 @@ def read_together(kinds: Mapping[str, type[Table]], *, consistent: bool) -> dict
             found[item_id] = kinds[item_id].from_raw_data(raw)
         keys = keys[_BATCH:] + (rest or [])
     return found
+
+
+def read_all(kind_of: Callable[[str], type[Table]], table: type[Table]) -> list[Table]:
+    """Return all items of a small table, each of the class that `kind_of` has for its id."""
+    found: list[Table] = []
+    connection, start = table._get_connection(), None
+    while True:
+        page: Any = connection.scan(consistent_read=True, exclusive_start_key=start)
+        found += [kind_of(raw["id"]["S"]).from_raw_data(raw) for raw in page["Items"]]
+        if not (start := page.get("LastEvaluatedKey")):
+            return found
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from chalicelib.schemas.limits import (
     OpenStatus,
     Pixels,
     PostId,
+    Priority,
     Prompt,
     Requests,
     Seed,
@@ -35,6 +36,7 @@ class GenerateRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     style_id: ItemId | UnsetType = UNSET
     format_id: ItemId | UnsetType = UNSET
     expires_in_seconds: WaitSeconds | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.seed is not UNSET and not -1 <= self.seed <= SEED_MAX:

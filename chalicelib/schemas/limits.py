@@ -63,6 +63,9 @@ OpenStatus = Annotated[
     Literal["queued", "starting", "running"],
     Meta(description="one of: queued, starting, running"),
 ]
+Priority = Annotated[
+    Literal["interactive", "batch"], Meta(description="the text interactive or batch")
+]
 Requests = Annotated[
     list[Raw],
     Meta(

@@ -5,29 +5,44 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.deploy.workers import workers
+
 # Lambda refuses a reservation that leaves fewer than this for the account's other functions.
 _UNRESERVED = 100
 _RECONCILER = 2  # resources/functions.yaml: ReservedConcurrentExecutions of the reconciler
 
 
-def concurrency(functions: Any, before: Mapping[str, str]) -> dict[str, str]:
+def concurrency(functions: Any, before: Mapping[str, str], fleet_max: int) -> dict[str, str]:
     """Return the parameters that depend on the account's present limit.
 
     `functions` is a client of Lambda; `before` has the parameters of the deployed stack, which
-    are kept if the caller may not read the limit (`lambda:GetAccountSettings`).
+    are kept if the caller may not read the limit (`lambda:GetAccountSettings`). Raise
+    DeploymentFailed if the limit is too low for the workers of `fleet_max` GPUs.
     """
+    limit = _limit(functions)
+    if limit is None:
+        kept = {
+            name: before[name] for name in ("SmallAccount", "ReserveReconciler") if name in before
+        }
+        return {**kept, **workers(fleet_max)}
+    reserved = _RECONCILER if before.get("ReserveReconciler") == "yes" else 0
+    free = int(limit["UnreservedConcurrentExecutions"]) + reserved
+    return {
+        "SmallAccount": _word(int(limit["ConcurrentExecutions"]) < _UNRESERVED),
+        "ReserveReconciler": _word(free - _RECONCILER >= _UNRESERVED),
+        **workers(fleet_max, free),
+    }
+
+
+def _limit(functions: Any) -> Mapping[str, Any] | None:
+    """Return the account's limits; None if the caller may not read them."""
     try:
-        limit = functions.get_account_settings()["AccountLimit"]
+        found: Mapping[str, Any] = functions.get_account_settings()["AccountLimit"]
     except ClientError as error:
         if "AccessDenied" not in error.response["Error"]["Code"]:
             raise
-        return {
-            name: before[name] for name in ("SmallAccount", "ReserveReconciler") if name in before
-        }
-    reserved = _RECONCILER if before.get("ReserveReconciler") == "yes" else 0
-    left = int(limit["UnreservedConcurrentExecutions"]) + reserved - _RECONCILER
-    is_small = int(limit["ConcurrentExecutions"]) < _UNRESERVED
-    return {"SmallAccount": _word(is_small), "ReserveReconciler": _word(left >= _UNRESERVED)}
+        return None
+    return found
 
 
 def notice(parameters: Mapping[str, str]) -> str | None:
@@ -36,9 +51,8 @@ def notice(parameters: Mapping[str, str]) -> str | None:
         return None
     return (
         "This account may run fewer than 100 functions at a time. A request therefore waits at most"
-        " 5 seconds for its image before it is answered with its job, and at most 4 workers run at"
-        " a time. To lift this, ask AWS to raise the Lambda quota 'Concurrent executions', and"
-        " deploy again."
+        " 5 seconds for its image before it is answered with its job, and FleetMax is limited. To"
+        " lift this, ask AWS to raise the Lambda quota 'Concurrent executions', and deploy again."
     )
 
 

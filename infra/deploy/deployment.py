@@ -41,12 +41,13 @@ def deploy(
     """Create or update a stack from a package; return whether anything changed.
 
     A parameter that is not given keeps the value that was chosen before, else the default. Those
-    that depend on the account's limit of functions are determined anew.
+    that depend on FleetMax and on the account's limit of functions are determined anew.
     """
     template = json.loads((packed / "template.json").read_text())
     before = stack.chosen()
     parameters = chosen(template, given, before, clients)
-    parameters |= {**concurrency(clients.functions, before), **given}
+    fleet_max = _fleet_max(template, parameters)
+    parameters |= {**concurrency(clients.functions, before, fleet_max), **given}
     store.make()
     archive, checksum = bundle()
     store.put(f"instance/{checksum}.tar.gz", archive)
@@ -77,6 +78,14 @@ def chosen(
         check_prices(whole["GpuTypes"], whole["GpuPrices"])
     made = choices(needed - parameters.keys(), whole, clients.ec2, clients.ssm)
     return {**parameters, **made}
+
+
+def _fleet_max(template: Template, parameters: Mapping[str, str]) -> int:
+    """Return the FleetMax in force after the deployment."""
+    text = str(parameters.get("FleetMax", template["Parameters"]["FleetMax"]["Default"]))
+    if not text.isdecimal():
+        raise DeploymentFailed(f"FleetMax takes a whole number, not {text}")
+    return int(text)
 
 
 def _has_gpus(parameters: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -32,12 +33,13 @@ EMULATOR_PORT, COMFYUI_PORT = 4666, 8288
 RESULT = ROOT / "bench" / "chaos.json"
 
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
-PARAMETERS = {"Checkpoint": CHECKPOINT, "NoProgressSeconds": "6"}
-PACE = ("--step-seconds", "0.08", "--load-seconds", "1")
+PARAMETERS = {"Checkpoint": CHECKPOINT, "NoProgressSeconds": "6", "ScaleWaitSeconds": "5"}
+STEP_SECONDS = 0.08  # times the GPUs, so that more of them are not done sooner
 BOOT_SECONDS = 2.0
 
-_CALLERS_SECONDS = 150  # after which callers do not repeat unanswered requests
-_ALL_SECONDS = 275
+_FIRST_SECONDS = 150  # at most, until an image is there and faults begin
+_CALLERS_SECONDS = 200  # after which callers do not repeat unanswered requests
+_LAST_SECONDS = 150  # after all requests are answered
 _TOLD = 20
 
 _began = time.monotonic()
@@ -52,15 +54,16 @@ def main() -> int:
     """Run, print and record; return 1 if anything is wrong."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    gpus = int(os.environ.get("GPUS") or 1)
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))  # noqa: S311  # no secret
-    say(f"SEED={seed}")
+    say(f"GPUS={gpus} SEED={seed}")
     with ExitStack() as running:
         running.enter_context(_alone())
-        verdict, faults = _run(running, random.Random(seed))  # noqa: S311
+        verdict, faults = _run(running, gpus, random.Random(seed))  # noqa: S311
         say("stopping")
     figures = {**verdict.figures, "faults": faults, "seconds": round(time.monotonic() - _began)}
     _tell(verdict, figures)
-    RESULT.write_text(json.dumps({**figures, "seed": seed}, indent=2) + "\n")
+    _record(gpus, {**figures, "seed": seed})
     return 1 if verdict.wrong else 0
 
 
@@ -82,34 +85,37 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run(running: ExitStack, chance: random.Random) -> tuple[Verdict, dict[str, int]]:
+def _run(running: ExitStack, count: int, chance: random.Random) -> tuple[Verdict, dict[str, int]]:
     package(DIRECTORY / "package")
     emulator = Emulator(DIRECTORY / "emulator", port=EMULATOR_PORT)
     running.callback(emulator.stop)
-    outputs = deploy(emulator, DIRECTORY / "package", PARAMETERS)
-    gpu = _gpu(emulator)
-    running.callback(gpu.stop)
-    say(f"deployed at {outputs['ApiUrl']}; the GPU is off")
+    outputs = deploy(emulator, DIRECTORY / "package", {**PARAMETERS, "FleetMax": str(count)})
+    gpus = [_gpu(emulator, number, count) for number in range(1, count + 1)]
+    for gpu in gpus:
+        running.callback(gpu.stop)
+    say(f"deployed at {outputs['ApiUrl']}; all GPUs are off")
     until = time.monotonic() + _CALLERS_SECONDS
     url = outputs["ApiUrl"]
     apis = [Api(url, _key(emulator, number)) for number in range(CALLERS)]
     callers = Callers(apis, orders(chance), until=until)
-    stack = Stack(emulator, gpu, CHECKPOINT, outputs["JobsQueueUrl"], callers.job_ids)
+    stack = Stack(emulator, gpus, CHECKPOINT, outputs["JobsQueueUrl"])
     faults = Faults(stack, chance, say)
     running.callback(faults.stop)
+    reader = Reader(
+        emulator,
+        Api(url, new_key(emulator, "reader")),
+        outputs["ImagesBucketName"],
+        [_disk(number) for number in range(1, count + 1)],
+    )
     callers.start()
+    reader.await_image(until=time.monotonic() + _FIRST_SECONDS)
+    say("the first image is there; injecting faults")
     faults.start()
     faults.join()
     say("the last fault was injected")
     callers.join()
     say("all requests are answered; waiting for the last jobs")
-    reader = Reader(
-        emulator,
-        Api(url, new_key(emulator, "reader")),
-        outputs["ImagesBucketName"],
-        DIRECTORY / "comfyui",
-    )
-    if not reader.await_ends(until=_began + _ALL_SECONDS):
+    if not reader.await_ends(until=time.monotonic() + _LAST_SECONDS):
         say("out of time")
     truth = reader.truth({each.job_id for each in callers.answers if each.job_id})
     _keep(truth, callers, faults)
@@ -121,14 +127,19 @@ def _key(emulator: Emulator, number: int) -> str:
     return new_key(emulator, f"caller-{number}", owner=owner, scopes="read,generate")
 
 
-def _gpu(emulator: Emulator) -> Gpu:
+def _disk(number: int) -> Path:
+    return DIRECTORY / f"comfyui-{number}"
+
+
+def _gpu(emulator: Emulator, number: int, count: int) -> Gpu:
     gpu = Gpu(
         emulator.client("ec2"),
         fleet=STACK,
         checkpoint=CHECKPOINT,
-        directory=DIRECTORY / "comfyui",
-        port=COMFYUI_PORT,
-        options=PACE,
+        directory=_disk(number),
+        port=COMFYUI_PORT + number,
+        number=number,
+        options=("--step-seconds", str(STEP_SECONDS * count), "--load-seconds", "1"),
     )
     gpu.power(boot_seconds=BOOT_SECONDS)
     return gpu
@@ -144,6 +155,12 @@ def _keep(truth: Truth, callers: Callers, faults: Faults) -> None:
     }
     for name, part in records.items():
         (DIRECTORY / f"{name}.json").write_text(json.dumps(part, indent=1, default=tuple) + "\n")
+
+
+def _record(gpus: int, figures: dict[str, Any]) -> None:
+    """Write the figures beside those of runs with other numbers of GPUs."""
+    known = json.loads(RESULT.read_text())
+    RESULT.write_text(json.dumps({**known, str(gpus): figures}, indent=2) + "\n")
 
 
 def _tell(verdict: Verdict, figures: dict[str, Any]) -> None:

@@ -45,10 +45,6 @@ class Callers:
         with self._lock:
             return list(self._answers)
 
-    def job_ids(self) -> list[str]:
-        """Return the ids of the jobs in the answers so far."""
-        return sorted({each.job_id for each in self.answers if each.job_id})
-
     @property
     def cancels(self) -> list[Answer]:
         """The answers to requests to cancel so far."""

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import NamedTuple
@@ -13,11 +13,12 @@ from local.chaos.processes import Found, Freezer, below, kill
 from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
 
-# In seconds. A frozen driver continues after its lease has ended and another driver has its job,
-# or Lambda's timeout kills it while it is frozen: 90 s for workers, 29 s for the API.
+# In seconds. A frozen follower continues after its lease has ended and another one has its
+# instance, or Lambda's timeout kills it while it is frozen: 90 s for workers, 29 s for the API.
 _WORKER_FREEZES = (35, 50, 100)
 _API_FREEZES = (18, 25, 33)
 _COMFYUI_FREEZES = (4, 8, 12)
+_FOREVER = 600  # longer than a fault run
 
 _LOOKS, _LOOK_SECONDS = 20, 0.2
 
@@ -47,10 +48,15 @@ class Stack(NamedTuple):
     """The parts that faults hit."""
 
     emulator: Emulator
-    gpu: Gpu
+    gpus: Sequence[Gpu]
     checkpoint: str
     queue_url: str
-    job_ids: Callable[[], list[str]]
+
+    @property
+    def messages(self) -> list[str]:
+        """All messages that a worker may get."""
+        ids = [gpu.id for gpu in self.gpus]
+        return ["start", *ids, *(f"{each} check" for each in ids)]
 
 
 class Damage:
@@ -73,25 +79,30 @@ class Damage:
     def freeze_comfyui(self) -> int:
         return sum(self._freeze(each, _COMFYUI_FREEZES) for each in self._one(_is_comfyui))
 
+    def hang_comfyui(self) -> int:
+        """Freeze a ComfyUI until its instance is stopped."""
+        return sum(self._freezer.freeze(each, _FOREVER) for each in self._one(_is_comfyui))
+
     def wedge_comfyui(self) -> int:
         _DEADLY["prompt"]["2"]["inputs"]["ckpt_name"] = self._stack.checkpoint
         for _ in range(_LOOKS * _MANY):
+            gpu = self._chance.choice(self._stack.gpus)
             with suppress(requests.RequestException):  # it may be off, or booting
-                url = f"{self._stack.gpu.url}/prompt"
-                return int(requests.post(url, json=_DEADLY, timeout=5).ok)
+                return int(requests.post(f"{gpu.url}/prompt", json=_DEADLY, timeout=5).ok)
             time.sleep(_LOOK_SECONDS)
         return 0
 
     def stop_instance(self) -> int:
-        self._ec2.stop_instances(InstanceIds=[self._stack.gpu.id])
+        """Stop an instance that is on, as EC2 does when it reclaims one."""
+        if not (on := self._running()):
+            return 0
+        self._ec2.stop_instances(InstanceIds=[self._chance.choice(on)])
         return 1
 
     def duplicate_messages(self) -> int:
-        known = self._stack.job_ids()
-        chosen = self._chance.sample(known, min(_MANY, len(known)))
-        for job_id in chosen:
-            self._sqs.send_message(QueueUrl=self._stack.queue_url, MessageBody=job_id)
-        return len(chosen)
+        for body in self._chance.choices(self._stack.messages, k=_MANY):
+            self._sqs.send_message(QueueUrl=self._stack.queue_url, MessageBody=body)
+        return _MANY
 
     def lose_messages(self) -> int:
         received = self._sqs.receive_message(
@@ -119,6 +130,11 @@ class Damage:
     def freeze_api(self) -> int:
         return sum(self._freeze(each, _API_FREEZES) for each in self._one_of(_API))
 
+    def _running(self) -> list[str]:
+        on = [{"Name": "instance-state-name", "Values": ["running"]}]
+        found = self._ec2.describe_instances(Filters=on)["Reservations"]
+        return sorted(each["InstanceId"] for group in found for each in group["Instances"])
+
     def _one_of(self, function: str) -> list[Found]:
         return self._one(lambda each: _is_busy(each, function))
 
@@ -135,10 +151,11 @@ class Damage:
 
 
 def _is_busy(process: Found, function: str) -> bool:
-    # If a new process dies while it starts, the emulator ends all others of its function too.
+    # One that still starts has done nothing yet.
     is_up = not process.is_new and not process.is_frozen
     return function in process.command and is_up and not process.is_idle
 
 
 def _is_comfyui(process: Found) -> bool:
-    return "local.comfyui" in process.command and "local.stack.tether" not in process.command
+    is_comfyui = "local.comfyui" in process.command and not process.is_frozen
+    return is_comfyui and "local.stack.tether" not in process.command

@@ -1,7 +1,8 @@
-"""The final state of jobs and images, read from the API, the bucket and the GPU."""
+"""The final state of jobs and images, read from the API, the bucket and the GPUs."""
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -24,27 +25,40 @@ Job = dict[str, Any]
 
 
 class Truth(NamedTuple):
-    """Jobs by id, from the list and read one by one; files by job, in the bucket and on the GPU."""
+    """Jobs by id, from the list and read one by one; files by job, in the bucket and on the GPUs.
+
+    `slots` are those that are still taken, by the id of the instance.
+    """
 
     listed: dict[str, Job]
     read: dict[str, Job | None]
     stored: dict[str, int]
     made: dict[str, int]
+    made_by_gpu: list[int]
+    slots: dict[str, list[str]]
     no_image: list[str]
 
 
 class Reader:
     """Reads the final state of a deployment."""
 
-    def __init__(self, emulator: Emulator, api: Api, bucket: str, gpu_directory: Path) -> None:
+    def __init__(
+        self, emulator: Emulator, api: Api, bucket: str, gpu_directories: Sequence[Path]
+    ) -> None:
         self._api = api
         self._bucket = bucket
         self._s3 = emulator.client("s3")
-        self._gpu_directory = gpu_directory
+        self._dynamodb = emulator.client("dynamodb")
+        self._gpu_directories = gpu_directories
+
+    def await_image(self, *, until: float) -> None:
+        """Wait until a GPU has made an image, so that faults hit work."""
+        while not any(map(self._made, self._gpu_directories)) and time.monotonic() < until:
+            time.sleep(0.5)
 
     def await_ends(self, *, until: float) -> bool:
-        """Wait until no job is open; return False if some still are at the end of the time."""
-        while any(self._page(f"{_JOBS}?status={status}&limit=1") for status in OPEN):
+        """Wait until no job is open, and no slot is taken; return False if time runs out."""
+        while self._has_open_jobs() or self._slots():
             if time.monotonic() > until:
                 return False
             time.sleep(_LOOK_SECONDS)
@@ -59,7 +73,24 @@ class Reader:
             done = [job for job in read.values() if job and job["status"] == "succeeded"]
             good = list(readers.map(self._has_image, done))
         no_image = [job["id"] for job, is_good in zip(done, good, strict=True) if not is_good]
-        return Truth(listed, read, self._stored(), self._made(), no_image)
+        made = [self._made(each) for each in self._gpu_directories]
+        by_gpu = [each.total() for each in made]
+        every = dict(sum(made, Counter[str]()))
+        return Truth(listed, read, self._stored(), every, by_gpu, self._slots(), no_image)
+
+    def _has_open_jobs(self) -> bool:
+        # Not by status: all jobs may go from `starting` to `queued` between two requests.
+        try:
+            return any(job["finished_at"] is None for job in self._listed().values())
+        except requests.RequestException:
+            return True
+
+    def _slots(self) -> dict[str, list[str]]:
+        """Return the jobs that have slots; no answer of the API shows them."""
+        names = self._dynamodb.list_tables()["TableNames"]
+        [table] = [name for name in names if "FleetTable" in name]
+        records = self._dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
+        return {each["id"]["S"]: each["jobs"]["SS"] for each in records if "jobs" in each}
 
     def _listed(self) -> dict[str, Job]:
         found: dict[str, Job] = {}
@@ -70,10 +101,6 @@ class Reader:
             found |= {job["id"]: job for job in answer.json()}
             url = answer.links.get("next", {}).get("url")
         return found
-
-    def _page(self, url: str) -> list[Job]:
-        answer = self._api.call("GET", url)
-        return list(answer.json()) if answer.ok else [{}]
 
     def _job(self, job_id: str) -> Job | None:
         answer = self._api.call("GET", f"{_JOBS}/{job_id}")
@@ -90,9 +117,9 @@ class Reader:
         images = {key.rpartition(".")[0] for key in keys}
         return dict(Counter(image.split("/")[1] for image in images))
 
-    def _made(self) -> dict[str, int]:
-        folders = (self._gpu_directory / "output" / "darkroom").glob("*")
-        return {folder.name: len(list(folder.glob("*.png"))) for folder in folders}
+    def _made(self, directory: Path) -> Counter[str]:
+        folders = (directory / "output" / "darkroom").glob("*")
+        return Counter({folder.name: len(list(folder.glob("*.png"))) for folder in folders})
 
     def _has_image(self, job: Job) -> bool:
         """Return whether a job has its image, and the image's provenance."""

@@ -39,10 +39,12 @@ def judge(truth: Truth, answers: list[Answer]) -> Verdict:
         "reasons": dict(
             Counter(each["reason"] for job in jobs for each in job["attempts"][1:]).most_common()
         ),
+        "images_of_each_gpu": truth.made_by_gpu,
         "extra_runs": sum(count - 1 for count in truth.made.values() if count),
         "slowest_seconds": round(_seconds(slowest)) if slowest else None,
     }
-    return Verdict(figures, lost + double + _imageless(truth) + _refused(answers, failed))
+    other = _taken(truth) + _imageless(truth) + _refused(answers, failed)
+    return Verdict(figures, lost + double + other)
 
 
 def _lost(truth: Truth, answers: list[Answer]) -> list[str]:
@@ -85,6 +87,13 @@ def _double(truth: Truth, answers: list[Answer]) -> list[str]:
             status = job["status"] if job else "unknown"
             found.append(f"double: the {status} job {job_id} does not list its image")
     return found
+
+
+def _taken(truth: Truth) -> list[str]:
+    return [
+        f"slot: {instance_id} still has slots of the jobs {', '.join(sorted(jobs))}"
+        for instance_id, jobs in truth.slots.items()
+    ]
 
 
 def _imageless(truth: Truth) -> list[str]:

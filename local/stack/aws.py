@@ -6,9 +6,10 @@ python -m local.stack.aws, in the emulator's own environment
 from typing import Any
 
 from ministack.app import main
+from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway_v1, lambda_svc
 
-from local.stack import scheduler
+from local.stack import recursion, scheduler
 
 
 class _NoAnswer(Exception):
@@ -42,10 +43,23 @@ def _concurrency(mapping: dict[str, Any], *given: Any) -> int:
     return _workers({**mapping, "ScalingConfig": scaling}, *given)
 
 
+_ran = Worker.invoke
+
+
+def _run(process: Any, *given: Any, **named: Any) -> Any:
+    """Report a process that dies while it starts: else all others of its function are ended."""
+    try:
+        return _ran(process, *given, **named)
+    except RuntimeError as error:
+        return {"status": "error", "error": str(error)}
+
+
+Worker.invoke = _run
 lambda_svc._sqs_esm_concurrency = _concurrency
 apigateway_v1._lambda_proxy_response = _answer_of
 apigateway_v1._invoke_lambda_proxy_v1 = _invoke
 scheduler.mend()
+recursion.mend()
 
 if __name__ == "__main__":
     main()

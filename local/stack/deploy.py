@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from infra.deploy.deployment import Template, upload
 from infra.deploy.stack import Stack
 from infra.deploy.store import Store
+from infra.deploy.workers import workers
 from local.stack.emulator import ACCESS_KEY, REGION, Emulator
 from local.stack.processes import LOOPBACK
 
@@ -32,7 +33,8 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
     url = upload(template, (package / "deployment.zip").read_bytes(), store)
     stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
     api_url = f"{emulator.url}/{STAGE}"
-    stack.apply(url, {**_PARAMETERS, **parameters, "ApiUrl": api_url})
+    known = {**_PARAMETERS, **workers(int(parameters.get("FleetMax", 1))), **parameters}
+    stack.apply(url, {**known, "ApiUrl": api_url})
     outputs = stack.outputs()
     _publish(emulator, outputs["RestAPIId"])
     _complete(emulator, outputs["RestAPIId"], template)

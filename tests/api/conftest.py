@@ -10,6 +10,7 @@ from chalice.test import Client, TestHTTPClient
 import app
 from tests.api.gateway import Gateway
 from tests.api.keyed import keyed
+from tests.api.working import workers
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ def http(aws: None, gateway: Gateway) -> Iterator[TestHTTPClient]:
     application = cast("Chalice", gateway)
     with Client(application) as client:
         yield keyed(client, application)
+
+
+@pytest.fixture
+def working(aws: None, comfyui: str) -> Iterator[None]:
+    """Workers that follow `comfyui`, for requests with more images than it has slots."""
+    with workers():
+        yield

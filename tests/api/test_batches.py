@@ -30,7 +30,7 @@ def accepted(http: TestHTTPClient) -> list[str]:
 
 
 def test_the_response_has_the_images_and_an_error_for_each_failed_job(
-    http: TestHTTPClient, comfyui: str
+    http: TestHTTPClient, comfyui: str, working: None
 ) -> None:
     ids = accepted(http)
     end(ids[1], "node_failed")
@@ -57,7 +57,9 @@ def test_the_response_has_the_images_and_an_error_for_each_failed_job(
     assert [image["job_id"] for image in listed] == [ids[0], ids[2]]
 
 
-def test_one_image_is_enough_for_a_successful_response(http: TestHTTPClient, comfyui: str) -> None:
+def test_one_image_is_enough_for_a_successful_response(
+    http: TestHTTPClient, comfyui: str, working: None
+) -> None:
     ids = accepted(http)
     end(ids[0], "out_of_memory")
     end(ids[2], "canceled", is_canceled=True)
@@ -67,7 +69,9 @@ def test_one_image_is_enough_for_a_successful_response(http: TestHTTPClient, com
     assert codes == [(ids[0], "out_of_memory"), (ids[2], "canceled")]
 
 
-def test_an_error_names_the_field_that_caused_it(http: TestHTTPClient, comfyui: str) -> None:
+def test_an_error_names_the_field_that_caused_it(
+    http: TestHTTPClient, comfyui: str, working: None
+) -> None:
     ids = accepted(http)
     end(ids[0], "workflow_rejected", field="checkpoint")
     [error] = ask(http).json_body["errors"]
@@ -104,7 +108,9 @@ def test_a_request_with_unfinished_jobs_returns_its_jobs(
     assert [job["status"] for job in response.json_body["jobs"]] == ["failed", "queued", "queued"]
 
 
-def test_a_response_without_failed_jobs_has_no_errors(http: TestHTTPClient, comfyui: str) -> None:
+def test_a_response_without_failed_jobs_has_no_errors(
+    http: TestHTTPClient, comfyui: str, working: None
+) -> None:
     assert ask(http).json_body.keys() == {"image_urls"}
 
 

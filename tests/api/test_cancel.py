@@ -177,7 +177,7 @@ def test_canceling_a_job_in_comfyuis_queue_removes_it_and_keeps_the_running_job(
 ) -> None:
     with waiting_caller(http, slow) as answers:
         waiting = generate_later(http).json_body["id"]
-        with threaded(lambda: services().worker.work(waiting, remaining_seconds=30)) as driver:
+        with threaded(lambda: services().worker.work("static", remaining_seconds=30)) as driver:
             eventually(driver, lambda: slow.get("/queue").json()["queue_pending"])
             assert cancel(http, waiting).status_code == 200
             queue = slow.get("/queue").json()

@@ -91,7 +91,7 @@ def test_a_valid_key_is_echoed(http: TestHTTPClient, comfyui: str) -> None:
 
 
 def test_an_asynchronous_request_can_be_repeated_to_wait_for_its_image(
-    http: TestHTTPClient, comfyui: str
+    http: TestHTTPClient, comfyui: str, working: None
 ) -> None:
     first = ask(http, "k", prefer="respond-async")
     second = ask(http, "k")
@@ -129,7 +129,7 @@ def test_a_request_that_was_refused_does_not_use_up_its_key(
 
 
 def test_a_repeated_request_for_a_post_returns_the_same_images(
-    http: TestHTTPClient, comfyui: str
+    http: TestHTTPClient, comfyui: str, working: None
 ) -> None:
     path, body = "/api/v1/posts/7/generate_images", {**BODY, "count": 3}
     first, second = ask(http, "k", body, path), ask(http, "k", body, path)

@@ -80,7 +80,9 @@ def test_images_do_not_expire_by_default() -> None:
     assert config.image_retention_days == 0
 
 
-def test_pages_of_a_post_skip_expired_images(http: TestHTTPClient, comfyui: str) -> None:
+def test_pages_of_a_post_skip_expired_images(
+    http: TestHTTPClient, comfyui: str, working: None
+) -> None:
     body = {"prompt": "a barn", **SMALL, "count": 5}
     assert send(http, "POST", f"{POST}/generate_images", body).status_code == 200
     ids = sorted(job["id"] for job in http.get(JOBS).json_body)

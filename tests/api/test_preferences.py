@@ -7,6 +7,7 @@ import boto3
 import pytest
 from chalice.test import TestHTTPClient
 
+from chalicelib.bootstrap import services
 from local.comfyui.background import serve
 from tests.api.calls import generate_later, path_of, send, without_wait
 from tests.api.contract import check_cors
@@ -14,10 +15,12 @@ from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
 
 JOB_KEYS = {
     "id",
+    "priority",
     "status",
     "status_reason",
     "progress",
     "queue_position",
+    "queue_position_is_minimum",
     "estimated_wait_seconds",
     "created_at",
     "expires_at",
@@ -91,12 +94,12 @@ def test_an_asynchronous_response_has_no_queue_position(http: TestHTTPClient, co
     assert sorted(job["queue_position"] for job in jobs) == [0, 1]
 
 
-def test_an_asynchronous_request_sends_its_message_without_delay(
+def test_an_asynchronous_request_calls_a_follower_without_delay(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
-    response = ask(http, "respond-async")
+    ask(http, "respond-async")
     assert len(sent) == 1
-    assert messages() == [response.json_body["id"]]
+    assert messages() == ["static"]
 
 
 def test_a_synchronous_request_sends_its_message_with_a_delay(
@@ -167,6 +170,7 @@ def test_a_request_whose_image_takes_longer_than_the_wait_returns_its_job(
 def test_two_asynchronous_requests_make_two_jobs(
     http: TestHTTPClient, comfyui: str, sent: Messages
 ) -> None:
+    services().inventory.observe()
     ids = {generate_later(http, seed=1).json_body["id"] for _ in range(2)}
     assert len(ids) == 2
-    assert len(sent) == 2
+    assert len(sent) == 1  # one follower takes both

@@ -15,10 +15,11 @@ def costs_of_schedules() -> Costs:
     return schedules()
 
 
-def test_a_progress_write_of_the_largest_request_takes_at_most_three_units(costs: Costs) -> None:
+def test_a_progress_write_of_the_largest_request_takes_at_most_four_units(costs: Costs) -> None:
     report = costs["the progress of the largest request"]
     assert (report["dynamodb_calls"], report["read_units"]) == (1, 0)
-    assert 1 <= report["write_units"] <= 3
+    # An item with a post id of 128 characters has more than 1 KB, which takes two units.
+    assert 1 <= report["write_units"] <= 4
 
 
 def test_a_list_of_jobs_reads_no_more_than_it_shows(costs: Costs) -> None:
@@ -33,7 +34,7 @@ def test_a_run_of_a_schedule_takes_few_calls_and_a_repeated_message_fewer(
 ) -> None:
     costs = costs_of_schedules
     run, again = costs["a run of a schedule"], costs["… delivered again"]
-    assert run["dynamodb_calls"] <= 10
+    assert run["dynamodb_calls"] <= 11  # one of them calls a follower, if the GPU has none
     assert run["other_calls"] <= 1
     assert again["dynamodb_calls"] <= 2
     assert again["write_units"] == 0

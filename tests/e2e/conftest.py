@@ -52,7 +52,8 @@ class Stack(NamedTuple):
     def waiting(self) -> list[str]:
         """Return the URLs of the jobs without an attempt, in the order of the queue."""
         jobs = self.call("GET", "/api/images/jobs?status=queued&limit=100").json()
-        queued = [job for job in jobs if not job["attempts"]]
+        # A job that was just given a slot has no place in the queue.
+        queued = [job for job in jobs if not job["attempts"] and job["queue_position"] is not None]
         # Two jobs have one position if the queue moves on while it is read.
         queued.sort(key=lambda job: (job["queue_position"], job["id"]))
         return [f"{self.api.url}/api/images/jobs/{job['id']}" for job in queued]

@@ -114,6 +114,11 @@ def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
     assert len(roles) == len(set(roles)) == 6
 
 
+def test_the_worker_alone_may_call_itself(packaged: Path) -> None:
+    may = [each["Role"]["Fn::GetAtt"][0] for each in functions(packaged) if "RecursiveLoop" in each]
+    assert may == ["WorkerRole"]
+
+
 def test_the_functions_have_the_python_version_that_compiled_them(packaged: Path) -> None:
     resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
     runtimes = {

@@ -83,6 +83,33 @@ def test_an_update_keeps_the_resources_and_the_parameters_given_before(
     assert (variables["FLEET_MAX"], variables["IDLE_STOP_SECONDS"]) == ("2", "600")
 
 
+def test_the_places_of_workers_follow_the_fleet_unless_they_are_given(
+    deployment: Deployment,
+) -> None:
+    assert deployment.deploy(WorkerConcurrency="9")
+    assert deployment.stack.chosen()["WorkerConcurrency"] == "9"
+    assert deployment.deploy()
+    assert "WorkerConcurrency" not in deployment.stack.chosen()
+    assert deployment.deploy(FleetMax="6")
+    chosen = deployment.stack.chosen()
+    assert (chosen["WorkerConcurrency"], chosen["MostWorkerInvocations"]) == ("9", "600")
+
+
+def test_a_fleet_that_is_no_number_is_refused(deployment: Deployment) -> None:
+    with pytest.raises(DeploymentFailed, match="FleetMax takes a whole number, not two"):
+        deployment.deploy(FleetMax="two")
+
+
+def test_lambda_lets_the_worker_alone_call_itself(deployment: Deployment) -> None:
+    functions, ids = deployment.client("lambda"), deployment.ids()
+    names = ("APIHandler", "Authorizer", "Worker", "Runs", "Reconciler", "Reclaim")
+    loops = {
+        name: functions.get_function_recursion_config(FunctionName=ids[name])["RecursiveLoop"]
+        for name in names
+    }
+    assert loops == {**dict.fromkeys(names, "Terminate"), "Worker": "Allow"}
+
+
 def test_deploying_an_unchanged_package_does_nothing(deployment: Deployment) -> None:
     assert not deployment.deploy()
 

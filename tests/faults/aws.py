@@ -86,7 +86,7 @@ class Ec2:
             patience=_AWS_PATIENCE_SECONDS,
         )
 
-    def stop(self, instance_id: str) -> None:
+    def stop(self, instance_id: str, *, force: bool = False) -> None:
         self._scheduler.call(
             f"ec2 stop {instance_id}",
             lambda: self._stop(self._host(instance_id)),
@@ -122,7 +122,7 @@ class Ec2:
 class Message:
     """A message that is in flight, delayed or visible."""
 
-    job_id: str
+    body: str
     visible_at: float
     receives: int = 0
 
@@ -137,10 +137,10 @@ class Queue:
         self.messages: list[Message] = []
         self.dead: list[Message] = []
 
-    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
+    def send(self, body: str, *, delay_seconds: int = 0) -> None:
         self._scheduler.call(
-            f"sqs send {job_id} in {delay_seconds} s",
-            lambda: self._put(job_id, min(delay_seconds, 900)),
+            f"sqs send {body} in {delay_seconds} s",
+            lambda: self._put(body, min(delay_seconds, 900)),
             lambda: QueueUnavailable("SQS did not accept the message"),
             patience=_AWS_PATIENCE_SECONDS,
         )
@@ -159,8 +159,8 @@ class Queue:
         if message in self.messages:
             self.messages.remove(message)
 
-    def _put(self, job_id: str, delay_seconds: int) -> None:
-        self.messages.append(Message(job_id, self._scheduler.now + delay_seconds))
+    def _put(self, body: str, delay_seconds: int) -> None:
+        self.messages.append(Message(body, self._scheduler.now + delay_seconds))
 
 
 class Bucket:

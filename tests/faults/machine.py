@@ -92,8 +92,8 @@ class Faults(RuleBasedStateMachine):
         finally:
             for line in self.scheduler.journal:
                 note(line)
-            for process in list(self.scheduler.processes):
-                self.scheduler.resume(process, Outcome.CRASHED)
+            while self.scheduler.processes:  # the threads of an invocation die together
+                self.scheduler.resume(self.scheduler.processes[0], Outcome.CRASHED)
             self.wire.__exit__()
 
     def come_to_rest(self) -> None:
@@ -102,7 +102,7 @@ class Faults(RuleBasedStateMachine):
     def play(self, process: Process | None, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             if process and process.is_live:
-                self.scheduler.resume(process, outcome)
+                self.scheduler.resume(self.scheduler.thread_of(process), outcome)
 
     def _process(self, invocation: Request | Message | Minute | Cancel | Resume) -> Process | None:
         jobs, visible = self.checks.job_ids(), self.world.queue.visible()

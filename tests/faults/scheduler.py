@@ -1,8 +1,9 @@
 """Processes that run one at a time: each stops before every external call and gets its outcome."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class Process:
         self.was_alone = True  # no other process was live meanwhile
         self.is_live = True
         self.on_end: Callable[[Process], None] = lambda process: None
+        self.group = Group(self)  # the threads of its invocation
         self._work = work
         self._outcome = Outcome.DONE
         self._resumed, self._parked = threading.Lock(), threading.Lock()
@@ -89,6 +91,24 @@ class Process:
 _here = threading.local()
 
 
+class Group:
+    """The threads of one invocation, which are processes that die together."""
+
+    def __init__(self, main: Process) -> None:
+        self.main = main
+        self.threads: list[Process] = []
+
+    def note_end(self, process: Process) -> None:
+        """Crash all threads if one has crashed."""
+        self.main.had_fault |= process.had_fault
+        if process in self.threads:
+            self.threads.remove(process)
+        if isinstance(process.error, Died):
+            for each in [*self.threads, self.main]:
+                if each.is_live and each is not process:
+                    each.scheduler.resume(each, Outcome.CRASHED)
+
+
 class Scheduler:
     """The time, and the processes that are live."""
 
@@ -120,9 +140,42 @@ class Scheduler:
 
     def spawn(self, process: Process) -> Process:
         self.processes.append(process)
+        groups = {id(each.group) for each in self.processes}
         for each in self.processes:
-            each.was_alone &= len(self.processes) == 1
+            each.was_alone &= len(groups) == 1
         return process
+
+    def together(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Do all of the work in threads of the running process, and wait for all."""
+        main = _current()
+        if main is None:
+            return [work() for work in works]
+        made, left = [], list(range(len(works)))
+        for number, work in enumerate(works):
+            name = f"{main.name}.{number}"
+            thread = Process(self, name, work, killed_at=main.killed_at, skew=main.skew)
+            thread.on_end = partial(self._end_thread, main, left)
+            thread.group = main.group
+            main.group.threads.append(thread)
+            made.append(self.spawn(thread))
+        if made:
+            self.processes.remove(main)  # it goes on when the last one has ended
+            main.park("together")
+        failed = [each.error for each in made if each.error is not None]
+        if failed:
+            raise failed[0]
+        return [each.answer for each in made]
+
+    def _end_thread(self, main: Process, left: list[int], _: Process) -> None:
+        left.pop()
+        if not left and main.is_live and main not in self.processes:
+            main.wakes_at = None
+            self.processes.append(main)
+
+    def thread_of(self, process: Process) -> Process:
+        """Return the thread of an invocation that can go on and wakes first."""
+        threads = [each for each in [process, *process.group.threads] if each in self.processes]
+        return min(threads, key=lambda each: each.wakes_at or self.now)
 
     def resume(self, process: Process, outcome: Outcome) -> None:
         """Run a process from one call to the next."""
@@ -135,7 +188,9 @@ class Scheduler:
         self.note(f"{process.name}: {at}: {outcome.value}")
         process.resume(outcome)
         if not process.is_live:
-            self.processes.remove(process)
+            if process in self.processes:
+                self.processes.remove(process)
+            process.group.note_end(process)
             how = "ended" if process.error is None else repr(process.error)[:300]
             self.note(f"{process.name}: {how}")
             process.on_end(process)

@@ -34,9 +34,7 @@ class WithoutSchedules(Services):
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        return Reconciler(
-            self.fleet, self.dispatcher, self.driver, self.job_messages, self.stopper, self.clock
-        )
+        return Reconciler(self.stopper, self.overdue_jobs, self.demand, self.queue_snapshots)
 
 
 def services_of(world: "World") -> Services:
@@ -45,10 +43,11 @@ def services_of(world: "World") -> Services:
     made = world.services(
         world.gateways(),
         world.scheduler.clock,
-        replace(config, checkpoint="a.safetensors", gpu_types="", **limits),
+        replace(config, checkpoint="a.safetensors", gpu_types="", comfyui_url="", **limits),
         pause=world.scheduler.pause,
         chance=lambda: 0.5,
         random_seed=lambda: 5,
+        together=world.scheduler.together,
     )
     made.budget = Budget(world.dollars, (), world.scheduler.clock)
     return made
@@ -127,13 +126,13 @@ class World:
         self.queue.receive(message)
 
         def work(services: Services) -> None:
-            services.worker.work(message.job_id, remaining_seconds=WORKER_SECONDS)
+            services.worker.work(message.body, remaining_seconds=WORKER_SECONDS)
 
         def acknowledge(process: Process) -> None:
             if process.error is None:
                 self.queue.acknowledge(message)
 
-        return self._spawn(f"worker {message.job_id[-2:]}", work, WORKER_SECONDS, acknowledge)
+        return self._spawn(f"worker {message.body}", work, WORKER_SECONDS, acknowledge)
 
     def deliver_all(self) -> None:
         """Deliver the messages that are visible."""
@@ -196,10 +195,10 @@ class World:
 
     def lose(self, message: Message) -> None:
         self.queue.messages.remove(message)
-        self.scheduler.note(f"the message of {message.job_id} at {message.visible_at} is lost")
+        self.scheduler.note(f"the message {message.body} at {message.visible_at} is lost")
 
     def double(self, message: Message) -> None:
-        self.queue.messages.append(Message(message.job_id, self.scheduler.now))
+        self.queue.messages.append(Message(message.body, self.scheduler.now))
 
     def trouble(self, host: Host, trouble: str) -> None:
         """Cause a trouble in a ComfyUI that is up, or in its instance."""

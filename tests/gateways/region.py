@@ -1,6 +1,7 @@
 """A simple fake of EC2 instances and their ComfyUIs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,10 @@ from chalicelib.gateways.ec2 import Instance
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.inventory import Inventory, Server
+from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.gpus.scaling import Limits
 from chalicelib.services.gpus.starter import Starter
+from chalicelib.services.gpus.status_texts import progress
 from chalicelib.services.gpus.warm_up import WarmUp
 
 
@@ -45,7 +48,9 @@ class Region:
         self.stubborn: set[str] = set()  # instances that EC2 refuses to stop
         self.asked = 0  # requests for the instances, answered or not
         self.describes = 0
+        self.reasons: dict[str, str] = {}  # codes of why instances have their states
         self.started: list[str] = []
+        self.forced: list[str] = []
         self.stopped: list[str] = []
 
     def instances(self) -> list[Instance]:
@@ -62,6 +67,7 @@ class Region:
                 can_be_started=self.can_be_started,
                 is_kept=id_ in self.kept,
                 launched_at=self.launched.get(id_),
+                state_reason=self.reasons.get(id_),
             )
             for id_, state in self.states.items()
         ]
@@ -87,7 +93,10 @@ class Region:
             raise StartUnknown("EC2 did not answer")
         return True
 
-    def stop(self, instance_id: str) -> None:
+    def stop(self, instance_id: str, *, force: bool = False) -> None:
+        if force:
+            self.forced.append(instance_id)
+            return
         if instance_id in self.stubborn:
             raise RuntimeError("EC2 refused")
         self.stopped.append(instance_id)
@@ -125,20 +134,45 @@ def fleet_of(
     checkpoint: str | None = None,
     clock: Any = None,
     dollars: float | None = None,
+    queue: Any = None,
 ) -> Fleet:
     """Return the fleet of a region, by the region's clock; random numbers are always 0."""
     clock = clock or (lambda: region.now)
     connect: Any = partial(ComfyUI, region)
     return Fleet(
-        Inventory(region, connect, WarmUp(checkpoint, clock), clock),
+        Inventory(region, connect, WarmUp(checkpoint, clock), clock, in_order),
         region,
         Starter(region, types, clock, lambda: 0),
         Limits(fleet_max, 180),
         Budget(dollars, types, clock),
+        Messages(queue or Sent(), clock),
         clock,
     )
 
 
 def acquire(fleet: Fleet) -> Server:
-    """Take the least busy instance, as a job does."""
-    return (fleet.inventory.observe_serving() or fleet.bring_up())[0]
+    """Return the freest GPU that serves; if none does, start one, as a worker does for jobs.
+
+    Raise GpuNotReady, which says what the jobs in the queue are told.
+    """
+    fleet.inventory.observe()
+    if servers := fleet.inventory.serving():
+        return servers[0]
+    with suppress(StartFailed):
+        fleet.scale(least_jobs=1)
+    raise progress(fleet.inventory.views(), fleet._clock())
+
+
+class Sent:
+    """Records messages."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def send(self, body: str, *, delay_seconds: int = 0) -> None:
+        self.bodies.append(body)
+
+
+def in_order(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Do one work after another."""
+    return [work() for work in works]

@@ -89,7 +89,7 @@ def test_an_instance_that_was_marked_unhealthy_serves_only_when_it_is_healthy(aw
     region.broken = {"bad"}
     fleet = fleet_of(region)
     acquire(fleet).record.mark_unhealthy_by("bad", now=100)
-    assert [server.instance.id for server in fleet.inventory.observe_serving()] == ["i-1"]
+    assert [server.instance.id for server in fleet.inventory.serving()] == ["i-1"]
     assert fleet.inventory.observe_server("i-0") is None
     assert [each.state for each in fleet.inventory.observe()] == ["unhealthy", "busy"]
     region.broken.clear()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.config import config
 from chalicelib.errors import (
     ComfyUIUnavailable,
     ComfyUIUnreachable,
@@ -11,23 +12,51 @@ from chalicelib.errors import (
     GpuNotReady,
     StartFailed,
 )
+from chalicelib.models.fleet import followers
 from chalicelib.models.fleet.instance import InstanceRecord
+from tests.conftest import empty_aws
 from tests.gateways.region import Region, acquire, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
 
 
-@given(queues=st.lists(st.none() | st.integers(0, 5), min_size=1))
-def test_the_least_busy_instance_that_answers_serves(queues: list[int | None]) -> None:
-    region = Region(*["running"] * len(queues))
-    region.queues = {f"i-{n}": length for n, length in enumerate(queues) if length is not None}
-    if not region.queues:
-        with pytest.raises(GpuNotReady):
-            acquire(fleet_of(region))
-        return
-    server = acquire(fleet_of(region))
-    assert server.queue_length == min(region.queues.values())
-    assert server.queue_length == region.queues[server.instance.id] == server.comfyui.queue_length()
+@given(jobs=st.lists(st.none() | st.integers(0, config.slots_per_gpu), min_size=1, max_size=6))
+def test_the_instance_with_the_most_free_slots_that_answers_serves_first(
+    jobs: list[int | None],
+) -> None:
+    with empty_aws():
+        region = Region(*["running"] * len(jobs))
+        region.queues = {f"i-{n}": 0 for n, count in enumerate(jobs) if count is not None}
+        fleet = fleet_of(region)
+        fleet.inventory.observe()
+        for number, count in enumerate(jobs):
+            for job in range(count or 0):
+                InstanceRecord(f"i-{number}").acquire_slot(f"{number} {job}", now=region.now)
+        free = [each.record.free_slots for each in fleet.inventory.serving()]
+        assert (
+            free == sorted(config.slots_per_gpu - each for each in jobs if each is not None)[::-1]
+        )
+
+
+def test_an_instance_that_has_a_follower_is_not_asked_by_others() -> None:
+    region = Region("running", "running")
+    region.queues |= {"i-0": 0, "i-1": 0}
+    fleet = fleet_of(region)
+    claimed = followers.claim(InstanceRecord("i-0"), "lease", now=region.now, until=region.now + 28)
+    assert claimed
+    fleet.inventory.observe()
+    assert [each.instance.id for each in fleet.inventory.serving()] == ["i-1"]
+    region.now += 30  # the follower has died
+    fleet.inventory.observe()
+    assert {each.instance.id for each in fleet.inventory.serving()} == {"i-0", "i-1"}
+
+
+def test_a_view_of_the_fleet_asks_no_comfyui() -> None:
+    region = Region("running")
+    region.queues["i-0"] = 3
+    fleet = fleet_of(region)
+    assert [each.state for each in fleet.inventory.views()] == ["booting"]
+    assert InstanceRecord.all() == []
 
 
 def test_ec2_is_asked_for_instances_at_most_once_in_five_seconds() -> None:
@@ -59,7 +88,7 @@ def test_a_stopped_instance_is_started_once_and_serves_later() -> None:
     assert acquire(fleet).instance.id == "i-0"
     region.states["i-0"] = "stopped"
     region.queues.clear()
-    region.now += 3
+    region.now += 6
     with pytest.raises(GpuNotReady):
         acquire(fleet)
     assert region.started == ["i-0", "i-0"]
@@ -96,7 +125,7 @@ def test_no_instance_is_started_while_another_one_boots(states: tuple[str, ...])
 def test_an_instance_that_others_started_is_not_started_again() -> None:
     region = Region("stopped")
     fleet = fleet_of(region)
-    assert fleet.inventory.observe_serving() == []
+    assert fleet.inventory.serving() == []
     region.states["i-0"] = "pending"
     region.now += 1
     with pytest.raises(GpuNotReady):
@@ -104,14 +133,14 @@ def test_an_instance_that_others_started_is_not_started_again() -> None:
     assert region.started == []
 
 
-def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
+def test_an_instance_that_others_stopped_is_started_as_soon_as_ec2_says_so() -> None:
     region = Region("running")
     region.queues["i-0"] = 0
     fleet = fleet_of(region)
     acquire(fleet)
     region.states["i-0"] = "stopped"
     region.queues.clear()
-    region.now += 3
+    region.now += 6
     with pytest.raises(GpuNotReady):
         acquire(fleet)
     assert region.started == ["i-0"]
@@ -120,10 +149,10 @@ def test_an_instance_that_others_stopped_is_started_without_delay() -> None:
 def test_an_instance_that_came_up_meanwhile_serves_at_once() -> None:
     region = Region("pending")
     fleet = fleet_of(region)
-    assert fleet.inventory.observe_serving() == []
+    assert fleet.inventory.serving() == []
     region.states["i-0"], region.queues["i-0"] = "running", 3
-    region.now += 3
-    assert acquire(fleet).queue_length == 3
+    region.now += 6
+    assert acquire(fleet).instance.id == "i-0"
 
 
 def test_a_start_that_ec2_refuses_is_reported_with_the_time_to_retry() -> None:
@@ -149,7 +178,7 @@ def test_an_instance_that_was_just_stopped_does_not_serve() -> None:
     fleet = fleet_of(region)
     fleet.stop(acquire(fleet).instance)
     assert region.stopped == ["i-0"]
-    assert fleet.inventory.observe_serving() == []
+    assert fleet.inventory.serving() == []
     assert fleet.inventory.observe_server("i-0") is None
 
 

@@ -1,4 +1,4 @@
-"""When no instance can ever serve: what a job, a check and an operator's start do."""
+"""When no instance can ever serve: what a check and an operator's start do."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,11 @@ import pytest
 
 from chalicelib.errors import ComfyUIUnavailable, StartFailed, StillStopping
 from chalicelib.services.gpus.fleet import Fleet
-from tests.gateways.region import Region, acquire, fleet_of
+from tests.gateways.region import Region, fleet_of
 
 pytestmark = pytest.mark.usefixtures("aws")
 
 USES: dict[str, Callable[[Fleet], object]] = {
-    "acquire": acquire,
     "check": lambda fleet: fleet.inventory.check(),
     "start": lambda fleet: fleet.start(None),
 }

@@ -9,6 +9,7 @@ from chalice.local import LambdaContext
 from chalice.test import Client, HTTPResponse
 
 import app
+from chalicelib.bootstrap import services
 from chalicelib.config import config
 from chalicelib.models.schedules.run import key_of
 from infra.keys import create
@@ -78,10 +79,11 @@ class Deployment:
         answer = self.call("POST", "/api/images/generate", SMALL | wanted, prefer="respond-async")
         return str(answer.json_body["id"])
 
-    def work(self, job_id: str) -> None:
+    def work(self, message: str = "") -> None:
+        """Have a worker process a message, by default to follow the instance."""
         with self.recorder.during("Worker"):
-            event = {"Records": [{"body": job_id, "receiptHandle": "x"}]}
-            app.work(event, LambdaContext("worker", 512, max_runtime_ms=90_000))
+            event = {"Records": [{"body": message or self.gpu, "receiptHandle": "x"}]}
+            app.work(event, LambdaContext("worker", 512, max_runtime_ms=40_000))
 
     def run(self, schedule_id: str, at: float) -> None:
         """Deliver the message of a scheduled time."""
@@ -95,6 +97,11 @@ class Deployment:
     def reconcile(self) -> None:
         with self.recorder.during("Reconciler"):
             app.reconcile(_event({}), None)
+
+    def observe(self) -> None:
+        """Have the reconciler look at the instance, and stop nothing."""
+        with self.recorder.during("Reconciler"):
+            services().inventory.observe()
 
     def turn(self, what: str) -> None:
         """Turn the instance off or on from outside, and clear what the functions have cached."""

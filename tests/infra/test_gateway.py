@@ -85,9 +85,7 @@ def test_the_event_source_limits_concurrent_workers() -> None:
     worker = RESOURCES["Resources"]["Worker"]["Properties"]
     assert "ReservedConcurrentExecutions" not in worker
     scaling = worker["Events"]["WorkerSqsEventSource"]["Properties"]["ScalingConfig"]
-    assert scaling["MaximumConcurrency"] == {
-        "Fn::If": ["IsSmallAccount", 4, {"Ref": "WorkerConcurrency"}]
-    }
+    assert scaling["MaximumConcurrency"] == {"Ref": "WorkerConcurrency"}
 
 
 def test_a_small_account_waits_for_at_most_five_seconds() -> None:

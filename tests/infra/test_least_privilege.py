@@ -88,6 +88,7 @@ def serve_catalogs(deployment: Deployment) -> None:
 
 def serve_images(deployment: Deployment) -> None:
     generate = "/api/images/generate"
+    deployment.observe()
     assert deployment.call("POST", generate, SMALL).status_code == 200
     for _ in range(2):
         deployment.call("POST", generate, SMALL, idempotency_key="a")
@@ -112,7 +113,9 @@ def cancel(deployment: Deployment) -> None:
             abandon(job_id, deployment.gpu)
         deployment.call("POST", f"/api/images/jobs/{job_id}/cancel")
         store(job_id)  # as a driver may that does not know of the cancellation
-        deployment.work(job_id)  # its message is delivered nevertheless
+        if is_working:  # as if the function had died before it freed the slot
+            InstanceRecord(deployment.gpu).acquire_slot(job_id, now=0)
+        deployment.work()
 
 
 def abandon(job_id: str, gpu: str, running: str | None = None) -> None:
@@ -130,10 +133,10 @@ def store(job_id: str) -> None:
 
 def start_from_off(deployment: Deployment) -> None:
     """Let each function that may start the instance do so, and the reconciler stop it."""
-    waiting = deployment.accepted()
+    deployment.accepted()
     for start in (
         lambda: deployment.call("POST", "/api/images/comfyui/start"),
-        lambda: deployment.work(waiting),
+        lambda: deployment.work("start"),
         deployment.reconcile,
     ):
         deployment.turn("off")
@@ -144,7 +147,7 @@ def start_from_off(deployment: Deployment) -> None:
         InstanceRecord(":starts").delete()
         InstanceRecord(deployment.gpu).update([InstanceRecord.on_since.remove()])
         start()
-    deployment.work(waiting)
+    deployment.work()
 
 
 def recover(deployment: Deployment) -> None:
@@ -158,7 +161,7 @@ def recover(deployment: Deployment) -> None:
     InstanceRecord("i-gone").note("stopped", now=1, is_on=False)
     for _ in range(3):
         deployment.reconcile()
-    deployment.work(lost)
+    deployment.work()
     deployment.reconcile()
 
 

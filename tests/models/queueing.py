@@ -6,18 +6,27 @@ from typing import Any
 
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import Attempt, attempt_id
-from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.priority import INTERACTIVE
+from chalicelib.models.jobs.queue import Waiting
 
 _numbers = itertools.count(1)
 
 
-def enqueue(owner: str, count: int = 1, *, now: float = 1000.0) -> list[Job]:
+def enqueue(
+    owner: str,
+    count: int = 1,
+    *,
+    now: float = 1000.0,
+    priority: str = INTERACTIVE,
+    units: int = 1,
+    **more: Any,
+) -> list[Job]:
     """Put jobs of an owner into the queue; return them in their order."""
-    known = {"owner": owner, "parameters": {}, "due_at": now + 300, "queue": QUEUE}
-    jobs = [Job.new(f"{next(_numbers):026d}", now=now, **known) for _ in range(count)]
+    known = {"owner": owner, "priority": priority, "units": units, "parameters": {}, **more}
+    jobs = [Job.new(f"{next(_numbers):026d}", now=now, due_at=now, **known) for _ in range(count)]
     for job, sort_key in zip(jobs, queue.sort_keys(jobs, now=now), strict=True):
-        job.sort_key = sort_key
+        job.enter_queue(sort_key)
     with Job.batch_write() as batch:
         for job in jobs:
             batch.save(job)
@@ -36,20 +45,20 @@ def job_without_slot(*, created_at: float) -> Job:
 
 def dequeue() -> str | None:
     """Delete the head of the queue; return its id."""
-    head = next(iter(queue.first(None, 1)), None)
+    head = next(iter(queue.first(1)), None)
     if head is None:
         return None
-    head.delete()
-    return str(head.id)
+    Job(head.id).delete()
+    return head.id
 
 
 def order() -> list[str]:
     """Return the ids of the jobs in the queue, the head first."""
-    return ids_of(queue.first(None, 1000))
+    return ids_of(queue.first(1000))
 
 
-def ids_of(jobs: list[Job]) -> list[str]:
-    return [str(job.id) for job in jobs]
+def ids_of(jobs: list[Waiting]) -> list[str]:
+    return [each.id for each in jobs]
 
 
 def served_between(story: Any, begin: int, end: int) -> Counter[str]:

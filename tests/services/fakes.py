@@ -10,15 +10,17 @@ from msgspec.structs import replace
 
 from chalicelib.bootstrap import Services
 from chalicelib.config import config
-from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
+from chalicelib.errors import ComfyUIUnreachable, JobFinished, StartFailed
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software, State, Waiting
+from chalicelib.gateways.ec2 import Instance
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.billing.budget import Budget
-from chalicelib.services.gpus.inventory import Server
+from chalicelib.services.gpus.checkpoints import CheckpointOrder
 from chalicelib.services.jobs.submit import Order
-from chalicelib.signals import QueueUnavailable
+from chalicelib.signals import JobBusy, QueueUnavailable
+from tests.gateways.region import in_order
 from tests.services.bucket import FakeImages
 
 SAVED = {"9": [ImageFile("a_00001_.png", "darkroom", "output")]}
@@ -69,6 +71,12 @@ class FakeComfyUI:
         self.dropped.append(attempt_id)
         return not self.is_stuck
 
+    def queue_length(self) -> int:
+        return sum(isinstance(each, Waiting) for each in self.known.values())
+
+    def is_unhealthy(self, attempt_id: str) -> bool:
+        return self.is_stuck
+
     def free(self) -> None:
         self.freed += 1
 
@@ -83,55 +91,51 @@ class FakeComfyUI:
         yield None if file.filename in self.lost_files else (BytesIO(b"png"), 3)
 
 
-class FakeFleet:
-    """Instances that are all ready; while `refusal` is set none is, and `bring_up` raises it."""
+class FakeEc2:
+    """The interface of `GpuFleet`: instances that run and are ready, unless they are `gone`.
 
-    def __init__(self, comfyui: FakeComfyUI, *others: FakeComfyUI) -> None:
-        self.comfyuis = {f"i-{index}": each for index, each in enumerate([comfyui, *others], 1)}
-        self.refusal: Exception | None = None
-        self.queue_length = 0
+    EC2 starts none, and refuses with `refusal` if that is set.
+    """
+
+    def __init__(self, comfyuis: Sequence[FakeComfyUI], clock: Any) -> None:
+        self.comfyuis = {f"i-{index}": each for index, each in enumerate(comfyuis, 1)}
         self.type = "g5.xlarge"
         self.gone: set[str] = set()
-        self.scaled: list[int] = []
-        self.scaled_up = 0
+        self.silent: set[str] = set()
+        self.refusal = StartFailed("EC2 refused to start the GPU instance")
+        for name in self.comfyuis:
+            InstanceRecord(name).became_ready(now=clock())
 
-    @property
-    def inventory(self) -> "FakeFleet":
-        return self
+    def instances(self) -> list[Instance]:
+        return [
+            Instance(name, "stopped" if name in self.gone else "running", name, self.type)
+            for name in self.comfyuis
+        ]
 
-    def check(self) -> None:
-        pass
+    def turn_off(self) -> None:
+        """Turn all instances off."""
+        for name in self.comfyuis:
+            self.gone.add(name)
+            gone = (InstanceRecord.ready_at, InstanceRecord.on_since)
+            InstanceRecord(name).update([each.remove() for each in gone])
 
-    def observe_serving(self) -> list[Server]:
-        if self.refusal:
-            return []
-        return [self._server(name) for name in self.comfyuis if name not in self.gone]
+    def start(self, instance_id: str) -> bool:
+        raise self.refusal
 
-    def observe_server(self, instance_id: str) -> Server | None:
-        return next(
-            (each for each in self.observe_serving() if each.instance.id == instance_id), None
-        )
+    def connect(self, url: str) -> FakeComfyUI:
+        comfyui = self.comfyuis[url]
+        return SilentComfyUI() if url in self.silent else comfyui
 
-    def members(self, **_: float) -> list[str]:
-        return [*self.comfyuis]
 
-    def scale(self, *, least_jobs: int = 0) -> None:
-        self.scaled.append(least_jobs)
+class SilentComfyUI(FakeComfyUI):
+    """Does not answer."""
 
-    def scale_up(self) -> None:
-        self.scaled_up += 1
-
-    def bring_up(self) -> list[Server]:
-        raise self.refusal or GpuNotReady("the GPU instance is starting", retry_seconds=2)
-
-    def _server(self, name: str) -> Server:
-        instance, comfyui = SimpleNamespace(id=name, type=self.type), self.comfyuis[name]
-        record = InstanceRecord.read(name)
-        return Server(instance, comfyui, self.queue_length, record)  # type: ignore[arg-type]
+    def queue_length(self) -> int:
+        raise ComfyUIUnreachable("ComfyUI did not answer")
 
 
 class FakeQueue:
-    """Records messages as (job id, delay)."""
+    """Records messages as (text, delay)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int]] = []
@@ -142,10 +146,10 @@ class FakeQueue:
         sent, self.sent = self.sent, []
         return sent
 
-    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
+    def send(self, body: str, *, delay_seconds: int = 0) -> None:
         if self.is_broken:
             raise QueueUnavailable("SQS did not accept the message")
-        self.sent.append((job_id, delay_seconds))
+        self.sent.append((body, delay_seconds))
 
 
 class Clock:
@@ -175,27 +179,32 @@ class Parts(Services):
     """
 
     clock: Any
-    fleet: Any
     images: Any
 
     def __init__(
         self,
         *comfyuis: FakeComfyUI,
         clock: Any = None,
-        fleet: Any = None,
         queue: Any = None,
         dollars: float | None = None,
+        ec2: Any = None,
     ) -> None:
-        self.queue, self.images = queue or FakeQueue(), FakeImages()
-        self.comfyui, *others = comfyuis or (FakeComfyUI(),)
-        self.fleet = fleet or FakeFleet(self.comfyui, *others)
         clock = clock or Clock()
+        self.queue, self.images = queue or FakeQueue(), FakeImages()
+        self.comfyui = (comfyuis or (FakeComfyUI(),))[0]
+        self.ec2 = ec2 or FakeEc2(comfyuis or [self.comfyui], clock)
         super().__init__(
-            SimpleNamespace(images=self.images, messages=self.queue),  # type: ignore[arg-type]
+            SimpleNamespace(
+                images=self.images,
+                messages=self.queue,
+                instances=self.ec2,
+                comfyui=self.ec2.connect,
+            ),  # type: ignore[arg-type]
             clock,
-            replace(config, checkpoint="a.safetensors"),
+            replace(config, checkpoint="a.safetensors", warm_up=0, comfyui_url=""),
             pause=clock.advance,
             random_seed=lambda: 5,
+            together=getattr(clock, "together", in_order),
         )
         self.budget = Budget(dollars, (), clock)
 
@@ -206,6 +215,27 @@ class Parts(Services):
         return submit(self, Order(**order))
 
     def work(self, job_id: str) -> Job:
-        """Have a worker process a message of the job, and return the job."""
-        self.worker.work(job_id, remaining_seconds=90)
+        """Have followers drive a job until it ends or has to wait, and return it.
+
+        A job in the queue is driven only if it is the next one, and a slot is free.
+        """
+        job, until = Job.find(job_id), self.clock() + 70
+        try:
+            if job.is_queued:
+                self.take(until)
+            else:
+                self.driver.advance(job, until=until)
+        except JobBusy:
+            pass
+        except JobFinished:
+            self.cleanup.ended(job)
         return Job.find(job_id)
+
+    def take(self, until: float) -> Job | None:
+        """Drive the next job of the queue if a slot is free."""
+        for server in self.inventory.serving():
+            order = CheckpointOrder(set)
+            if job := self.dispatcher.take(server, order):
+                self.driver.advance(job, until=until, server=server)
+                return job
+        return None

@@ -46,4 +46,4 @@ def check_canceled(parts: Parts, job_id: str) -> None:
     assert job.finished_at is not None
     assert parts.images.stored == parts.images.provenance == {}
     assert not [state for state in parts.comfyui.known.values() if isinstance(state, Waiting)]
-    assert queue.first(None, 10) == []
+    assert queue.first(10) == []

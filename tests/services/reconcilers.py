@@ -5,10 +5,13 @@ from typing import Any
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.services.billing.booking import Booking
 from chalicelib.services.gpus.boot_reports import BootReports
+from chalicelib.services.gpus.demand import Demand
+from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
 from chalicelib.services.gpus.stopper import Stopper
+from chalicelib.services.gpus.stuck import StuckInstances
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.signals import StoreFailed
-from tests.gateways.region import Region, fleet_of
+from tests.gateways.region import ComfyUI, Region, fleet_of
 from tests.services.fakes import Parts
 
 
@@ -37,15 +40,19 @@ class Gpus(Region):
         self.queues = dict.fromkeys(names, 0)
         self.reports = Reports()
 
+    def connect(self, url: str) -> ComfyUI:
+        return ComfyUI(self, url)
+
     def fall_unhealthy(self, *names: str, now: float) -> None:
         """Break the ComfyUIs of these instances, each with an attempt that shows it."""
         for name in names:
             self.broken.add(f"bad {name}")
             InstanceRecord(name).mark_unhealthy_by(f"bad {name}", now=now)
 
-    def stop(self, instance_id: str) -> None:
-        super().stop(instance_id)
-        self.turn_off(instance_id)
+    def stop(self, instance_id: str, *, force: bool = False) -> None:
+        super().stop(instance_id, force=force)
+        if not force:
+            self.turn_off(instance_id)
 
     def turn_off(self, instance_id: str) -> None:
         self.states[instance_id] = "stopped"
@@ -57,23 +64,25 @@ class Gpus(Region):
 
 def reconciler_of(gpus: Gpus, parts: Parts, **how: Any) -> Reconciler:
     """Return a reconciler of `gpus` on the clock of `parts`, whose jobs run on its own ComfyUIs."""
-    fleet = fleet_of(gpus, clock=parts.clock, dollars=parts.budget.dollars, **how)
+    clock, budget = parts.clock, parts.budget
+    fleet = fleet_of(gpus, clock=clock, dollars=budget.dollars, queue=parts.queue, **how)
     limits = {
         "idle_stop_seconds": 300,
         "boot_timeout_seconds": 900,
         "max_on_seconds": 43_200,
         "execution_deadline_seconds": 900,
     }
-    stopper = Stopper(fleet, Booking(parts.clock), parts.budget, clock=parts.clock, **limits)
+    stopper = Stopper(fleet, Booking(clock), budget, clock=clock, **limits)
     reports: Any = gpus.reports
     return Reconciler(
-        fleet,
-        parts.dispatcher,
-        parts.driver,
-        parts.job_messages,
         stopper,
-        parts.clock,
-        more=[BootReports(fleet.inventory, reports, parts.clock).read_new],
+        parts.overdue_jobs,
+        Demand(fleet, parts.messages, clock),
+        QueueSnapshots(fleet.inventory, budget, clock, boots=True),
+        more=[
+            StuckInstances(fleet.inventory, gpus, clock).force,
+            BootReports(fleet.inventory, reports, clock).read_new,
+        ],
     )
 
 

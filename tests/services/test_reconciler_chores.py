@@ -1,16 +1,21 @@
-"""The reconciler: jobs past their deadline, unused slots, and errors of its own chores."""
+"""The reconciler: jobs past their deadline, stalled jobs, and errors of its own chores."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib.config import config
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
+from tests.models.failing_dynamodb import refused
 from tests.services.fakes import Parts
-from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import SlowComfyUI, accept_jobs, slot_holders, work_all
+from tests.services.reconcilers import Gpus, reconcile
+from tests.services.workers import SlowComfyUI, accept_jobs, slot_holders
+from tests.virtual.dynamodb import error
 
 
 @pytest.fixture
@@ -23,24 +28,25 @@ def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
 
 
-def test_jobs_past_their_deadline_fail_without_any_worker(
-    reconciler: Reconciler, parts: Parts
-) -> None:
-    ids = accept_jobs(parts, config.slots_per_gpu)
-    work_all(parts, ids)
-    parts.clock.advance(config.job_deadline_seconds + 31)
-    reconcile(reconciler, parts, minutes=1)
-    assert {Job.find(job_id).error["code"] for job_id in ids} == {"deadline_exceeded"}
-
-
 def test_queued_jobs_fail_at_their_deadline_without_any_worker(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    ids = accept_jobs(parts, config.slots_per_gpu + 3)
-    work_all(parts, ids)
+    ids = accept_jobs(parts, 3)
     parts.clock.advance(config.job_deadline_seconds + 31)
-    reconcile(reconciler, parts, minutes=5)
-    assert {Job.find(job_id).status for job_id in ids} == {"failed"}
+    reconcile(reconciler, parts, minutes=1)
+    assert {Job.find(job_id).error["code"] for job_id in ids} == {"expired"}
+    assert queue.length() == 0
+
+
+def test_a_job_that_a_follower_has_just_claimed_is_left_to_it(
+    reconciler: Reconciler, parts: Parts
+) -> None:
+    [job_id] = accept_jobs(parts)
+    parts.clock.advance(config.job_deadline_seconds + 31)
+    job, now = Job(job_id), parts.clock()
+    assert job.claim_from_queue("a follower", now=now, until=now + 60)
+    reconciler.reconcile()
+    assert Job.find(job_id).status == "queued"
 
 
 def test_an_execution_past_its_deadline_is_dropped_without_any_worker(
@@ -49,14 +55,14 @@ def test_an_execution_past_its_deadline_is_dropped_without_any_worker(
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
     parts.clock.advance(config.execution_deadline_seconds + 31)
-    sent = list(parts.queue.sent)
+    parts.queue.take()
     reconciler.reconcile()
     assert Job.find(job_id).error["code"] == "deadline_exceeded"
     assert parts.comfyui.dropped == [attempt_id(job_id, 1)]
-    assert (slot_holders(), parts.queue.sent) == (set(), sent)
+    assert slot_holders() == set()
 
 
-def test_a_stalled_job_before_its_deadline_is_sent_to_a_worker(
+def test_a_stalled_job_before_its_deadline_gets_a_follower(
     reconciler: Reconciler, parts: Parts
 ) -> None:
     [job_id] = accept_jobs(parts)
@@ -65,58 +71,54 @@ def test_a_stalled_job_before_its_deadline_is_sent_to_a_worker(
     parts.queue.take()
     reconciler.reconcile()
     assert Job.find(job_id).status == "running"
-    assert parts.queue.take() == [(job_id, 0)]
+    assert ("i-1", 0) in parts.queue.take()
 
 
-def test_the_slot_of_a_canceled_job_is_freed_and_the_next_job_is_made_due(
+def test_a_stalled_job_that_has_no_slot_any_more_returns_to_the_queue(
     reconciler: Reconciler, parts: Parts
 ) -> None:
-    *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
-    work_all(parts, [*ids, waiting])
-    # The process that cancels dies before the cleanup.
-    Job.find(ids[0]).cancel({"code": "canceled"}, now=parts.clock())
-    parts.queue.take()
+    [job_id] = accept_jobs(parts)
+    parts.work(job_id)
+    parts.ec2.turn_off()
+    InstanceRecord("i-1").release_slot(job_id)
+    parts.clock.advance(60)
     reconciler.reconcile()
-    assert slot_holders() == {*ids[1:]}
-    assert parts.queue.take() == [(waiting, 0)]
+    assert Job.find(job_id).is_queued
+    assert Job.find(job_id).status == "queued"
 
 
 def fail(*_: Any, **__: Any) -> None:
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("chore", ["repair", "sweep"])
-def test_the_error_of_a_step_is_raised_after_all_other_steps(
-    gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch, chore: str
+@pytest.mark.parametrize("failing", range(4))
+def test_the_error_of_a_step_is_raised_after_all_other_steps(failing: int) -> None:
+    done: list[str] = []
+
+    def step(number: int, name: str) -> Any:
+        return fail if number == failing else lambda: done.append(name)
+
+    reconciler = Reconciler(
+        SimpleNamespace(stop_unneeded=step(0, "stop")),  # type: ignore[arg-type]
+        SimpleNamespace(sweep=step(1, "sweep")),  # type: ignore[arg-type]
+        SimpleNamespace(repair=step(2, "repair"), start=lambda: done.append("start")),  # type: ignore[arg-type]
+        SimpleNamespace(refresh=lambda: done.append("refresh")),  # type: ignore[arg-type]
+        more=[step(3, "more")],
+    )
+    with pytest.raises(ZeroDivisionError):
+        reconciler.reconcile()
+    steps = ["stop", "sweep", "repair", "more"]
+    assert {*done} == {"start", "refresh", *steps} - {steps[failing]}
+
+
+def test_an_error_with_one_overdue_job_does_not_skip_the_others(
+    reconciler: Reconciler, parts: Parts
 ) -> None:
-    [job_id] = accept_jobs(parts)
-    if chore == "repair":
-        monkeypatch.setattr(parts.dispatcher, "repair", fail)
-    else:
-        monkeypatch.setattr("chalicelib.services.reconciler.overdue", fail)
-    reconciler = reconciler_of(gpus, parts)
-    gpus.fall_unhealthy("i-1", now=parts.clock())
-    parts.queue.take()
-    for _ in range(2):
-        parts.clock.advance(60)
-        with pytest.raises(ZeroDivisionError):
-            reconciler.reconcile()
-    assert parts.queue.take() == [(job_id, 0)] * 2
-    assert gpus.stopped == ["i-1"]
-
-
-def test_an_error_with_one_stalled_job_does_not_skip_the_others(
-    reconciler: Reconciler, parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = accept_jobs(parts, 3)
-    sent_ids: list[str] = []
-
-    def send(job_id: str, *, at: float) -> None:
-        sent_ids.append(job_id)
-        fail()
-
-    monkeypatch.setattr(parts.job_messages, "send", send)
-    monkeypatch.setattr(parts.dispatcher, "repair", lambda: None)
-    parts.clock.advance(60)
-    reconciler_of(Gpus(), parts).reconcile()
-    assert sorted(sent_ids) == sorted(ids)
+    ids = accept_jobs(parts, 6)
+    parts.clock.advance(config.job_deadline_seconds + 31)
+    failed = error("InternalServerError", "UpdateItem")
+    with refused(f"'Key': {{'id': {{'S': '{ids[2]}'}}}}", failed):
+        parts.overdue_jobs.sweep()
+    assert [Job.find(each).status for each in ids].count("failed") >= 5
+    reconciler.reconcile()
+    assert {Job.find(each).status for each in ids} == {"failed"}

@@ -1,12 +1,12 @@
-"""ComfyUIs whose executions take time, and workers that take messages when they are due."""
+"""ComfyUIs whose executions take time, and workers that go on with jobs."""
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
 from typing import Any
 
 from chalicelib.gateways.comfyui.state import Finished, State, Waiting
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import attempt_id
+from chalicelib.models.jobs.listing import found
 from chalicelib.schemas.generation import GenerateRequest
 from tests.services.fakes import SAVED, Clock, FakeComfyUI, Parts
 
@@ -58,21 +58,22 @@ class PacedComfyUI(FakeComfyUI):
 
 
 class Workers:
-    """Takes the messages one at a time, each when its delay is over."""
+    """Goes on with jobs as followers do, with one at a time, each when it is due."""
 
     def __init__(self, parts: Parts) -> None:
-        self.parts, self.seen = parts, 0
-        self.delayed: list[tuple[float, int, str]] = []
+        self.parts = parts
 
     def work(self) -> bool:
-        """Process the next message; return whether there was one."""
-        for job_id, delay in self.parts.queue.sent[self.seen :]:
-            self.seen += 1
-            heappush(self.delayed, (self.parts.clock() + delay, self.seen, job_id))
-        if not self.delayed:
-            return False
-        at, _, job_id = heappop(self.delayed)
-        self.parts.clock.now = max(self.parts.clock.now, at)
+        """Drive the next job; return whether there was one."""
+        clock = self.parts.clock
+        held = {job for each in InstanceRecord.all() for job in each.slot_holders}
+        waiting = sorted((float(job.due_at), job.id) for job in found(held) if job.is_open)
+        if waiting and waiting[0][0] > clock() and self.parts.take(clock() + 70):
+            return True
+        if not waiting:
+            return self.parts.take(clock() + 70) is not None
+        due_at, job_id = waiting[0]
+        clock.now = max(clock.now, due_at)
         self.parts.work(job_id)
         return True
 
@@ -98,7 +99,7 @@ def request_expiring_in(seconds: int) -> GenerateRequest:
 
 
 def work_all(parts: Parts, job_ids: list[str]) -> list[str]:
-    """Have a worker process a message of each job; return their statuses."""
+    """Have followers go on with each of the jobs; return their statuses."""
     return [parts.work(job_id).status for job_id in job_ids]
 
 

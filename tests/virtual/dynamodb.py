@@ -31,6 +31,7 @@ class VirtualDynamoDB:
         self._chance = Random(1)  # noqa: S311
         self._under_way: list[set[str]] = []
         self.calls: Counter[str] = Counter()
+        self.named: Counter[tuple[str, str]] = Counter()  # by process, and what is called
 
     def __enter__(self) -> "VirtualDynamoDB":
         self._connection._client = self._connection._client_once = self  # type: ignore[assignment]
@@ -44,6 +45,7 @@ class VirtualDynamoDB:
 
     def _make_api_call(self, operation: str, parameters: dict[str, Any]) -> Answer:
         self.calls[operation] += 1
+        self.named[self._clock.process, name_of(operation, parameters)] += 1
         half = self._seconds * self._chance.uniform(0.25, 0.75)
         self._clock.sleep(half)
         items = set() if operation in READS else written(operation, parameters)
@@ -56,6 +58,12 @@ class VirtualDynamoDB:
         answer = ask(operation, parameters)
         self._clock.sleep(half)
         return answer
+
+
+def name_of(operation: str, parameters: dict[str, Any]) -> str:
+    """Return a call's name with its index or table, as `Query by_queue` or `Scan fleet`."""
+    where = parameters.get("IndexName") or parameters.get("TableName") or ""
+    return f"{operation} {where}".strip()
 
 
 def ask(operation: str, parameters: dict[str, Any]) -> Answer:

@@ -26,7 +26,7 @@ class Queue:
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
 
-    def send(self, job_id: str, *, delay_seconds: int = 0) -> None:
+    def send(self, body: str, *, delay_seconds: int = 0) -> None:
         self._clock.sleep(SQS_SECONDS)
 
 

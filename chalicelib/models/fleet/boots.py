@@ -5,7 +5,7 @@ from typing import Any
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.models.fleet.instance import InstanceRecord, averaged
+from chalicelib.models.fleet.instance import START_SECONDS, InstanceRecord, averaged
 
 WENT_OFF = "it went off while it booted"
 
@@ -13,19 +13,56 @@ WENT_OFF = "it went off while it booted"
 _MOST_FAILED_BOOTS = 3
 _UNHEALTHY_SECONDS = 3600
 
+_SCARCE_SECONDS = 300  # EC2 is asked for other types and instances first
 
-def went_off(record: InstanceRecord, *, now: float) -> None:
+
+def is_booting(record: InstanceRecord) -> bool:
+    """Return whether the instance was started and has not become ready."""
+    return record.on_since is not None and record.ready_at is None
+
+
+def went_off(
+    record: InstanceRecord, *, now: float, why: str | None = None, launched_at: float | None = None
+) -> None:
     """Note that an instance is off, unless it was started since its record was read.
 
-    If it was booting, and Darkroom did not stop it, its boot has failed.
+    If it was booting, and Darkroom did not stop it, its boot has failed: `why` is EC2's reason, if
+    it had one. A start before which EC2 last launched it (`launched_at`) was none.
     """
     on_since, ready_at = record.on_since, record.ready_at
     if on_since is None and ready_at is None:
         return
-    if on_since is not None and ready_at is None and record.draining_until is None:
-        failed(record, record.unhealthy_reason or WENT_OFF, now=now)
+    is_stopped = record.draining_until is not None
+    if is_booting(record) and not is_stopped and (why or _was_launched(record, launched_at)):
+        failed(record, why or record.unhealthy_reason or WENT_OFF, now=now)
+    record.update_if(_is(InstanceRecord.on_since, on_since), *_off())
+
+
+def taken_back(record: InstanceRecord, instance_type: str, *, now: float) -> bool:
+    """Note that EC2 had no capacity for the latest start after all; return False if it is noted.
+
+    This is no failed boot. For some minutes the instance is not started as this type while there
+    are others.
+    """
+    scarce = {**scarce_until(record, now=now), instance_type: now + _SCARCE_SECONDS}
+    unchanged = _is(InstanceRecord.on_since, record.on_since)
+    return record.update_if(unchanged, InstanceRecord.scarce_types.set(scarce), *_off())
+
+
+def scarce_until(record: InstanceRecord, *, now: float) -> dict[str, float]:
+    """Return the types of which EC2 took back a start, each with the time until which it counts."""
+    known: dict[str, float] = record.scarce_types or {}
+    return {name: until for name, until in known.items() if until > now}
+
+
+def _off() -> list[Action]:
     past = (InstanceRecord.on_since, InstanceRecord.ready_at, InstanceRecord.budget_ends_at)
-    record.update_if(_is(InstanceRecord.on_since, on_since), *(each.remove() for each in past))
+    return [each.remove() for each in past]
+
+
+def _was_launched(record: InstanceRecord, launched_at: float | None) -> bool:
+    started_at = record.started_at
+    return launched_at is None or started_at is None or launched_at > started_at - START_SECONDS
 
 
 def failed(record: InstanceRecord, reason: str, *, now: float) -> None:

@@ -13,7 +13,7 @@ from chalicelib.models.table import Table, set_or_remove, was_refused
 # Longer than the reconciler's period: an instance not seen for so long may have been off.
 GAP_SECONDS = 200
 
-_START_SECONDS = 60  # at most, from the request to start to the launch time that EC2 reports
+START_SECONDS = 60  # at most, from the request to start to the launch time that EC2 reports
 
 _NEWEST_WEIGHT = 0.2  # of the newest value in a moving average
 
@@ -31,19 +31,27 @@ class InstanceRecord(Table):
     restarted. The instance has been on since `on_since`, ready since `ready_at`, and without an
     answer since `unreachable_since`. No job gets a slot from `budget_ends_at` to the end of that
     day in UTC, as the budget is used up. `unhealthy_reason` says for people what is wrong with it.
+    `follower` is the lease of the instance's follower until `follower_until`; while
+    `follower_leaves` is set, another one may take it. One was called at `called_at`.
 
     Its latest start was at `started_at`, also while it is off again. The values of `failed_start`,
     `logged_start` and `reported_start` are that time once the boot has failed, its failure is
     logged, and its report is read. `failed_boots` is how many boots in a row have failed; after
     three it is not started before `unhealthy_until`. `boot_steps` are the seconds of the steps of
     the boot that was last reported. `boot_seconds` is a moving average, `former_boot_seconds` the
-    one before the latest start.
+    one before the latest start. `scarce_types` are the types for which EC2 took back a start for
+    lack of capacity, each with the time until which it is not preferred. The instance was last
+    stopped with force at `forced_at`.
     """
 
     class Meta:
         table_name = config.fleet_table
 
     id = UnicodeAttribute(hash_key=True)
+    follower = UnicodeAttribute(null=True)
+    follower_until = NumberAttribute(null=True)
+    follower_leaves = UnicodeAttribute(null=True)
+    called_at = NumberAttribute(null=True)
     state = UnicodeAttribute(default="")
     since = NumberAttribute(default=0)
     seen_at = NumberAttribute(default=0)
@@ -72,11 +80,30 @@ class InstanceRecord(Table):
     boot_steps = JsonText(null=True)
     failed_boots = NumberAttribute(default=0)
     unhealthy_until = NumberAttribute(null=True)
+    scarce_types = JsonText(null=True)
+    forced_at = NumberAttribute(null=True)
 
     @property
     def slot_holders(self) -> set[str]:
         """The ids of the jobs that have a slot."""
         return set(self.jobs or ())
+
+    @property
+    def free_slots(self) -> int:
+        return max(config.slots_per_gpu - len(self.slot_holders), 0)
+
+    def serves(self, now: float) -> bool:
+        """Return whether it takes jobs, as it was last observed."""
+        is_healthy = self.unreachable_since is None and self.unhealthy_attempt is None
+        return self.ready_at is not None and is_healthy and not self.is_draining(now)
+
+    def is_draining(self, now: float) -> bool:
+        """Return whether it takes no more jobs because it stops, or the budget is used up."""
+        return (self.draining_until or 0) > now or self.is_past_budget(now)
+
+    def is_followed(self, now: float) -> bool:
+        """Return whether it has a follower that is not about to leave."""
+        return (self.follower_until or 0) > now and self.follower_leaves is None
 
     def is_past_budget(self, now: float) -> bool:
         """Return whether the record says that the day's budget is used up."""
@@ -91,7 +118,8 @@ class InstanceRecord(Table):
     @classmethod
     def all(cls) -> list["InstanceRecord"]:
         """Return all records by a scan: the table has one item for each instance."""
-        return [each for each in cls.scan() if not each.id.startswith(OTHER)]
+        found = cls.scan(consistent_read=True)
+        return [each for each in found if not each.id.startswith(OTHER)]
 
     def note(
         self,
@@ -125,7 +153,7 @@ class InstanceRecord(Table):
         if self.on_since is None:
             return True
         if launched_at is not None:
-            return bool(launched_at > self.on_since + _START_SECONDS)
+            return bool(launched_at > self.on_since + START_SECONDS)
         # It was not seen for so long that it may have been off and on again.
         return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
 
@@ -137,7 +165,8 @@ class InstanceRecord(Table):
         """Note that it does not answer, if it was ready."""
         record = InstanceRecord
         unreachable_since = record.unreachable_since.set(record.unreachable_since | now)
-        self.update_if(record.ready_at.exists(), unreachable_since)
+        if self.unreachable_since is None:
+            self.update_if(record.ready_at.exists(), unreachable_since)
 
     def answered(self) -> None:
         """Note that it answers again."""
@@ -153,7 +182,10 @@ class InstanceRecord(Table):
             record.unhealthy_until.remove(),
             record.unhealthy_reason.remove(),
         ]
-        if self.on_since is not None:
+        if self.on_since is None:  # somebody else started it
+            times = (record.on_since, record.started_at, record.used_at)
+            actions += [each.set(now) for each in times]
+        else:
             seconds = averaged(self.boot_seconds, now - self.on_since)
             former = set_or_remove(record.former_boot_seconds, self.boot_seconds)
             actions += [record.boot_seconds.set(seconds), former]
@@ -166,13 +198,16 @@ class InstanceRecord(Table):
         begun = [record.on_since.set(on_since), record.started_at.set(on_since)]
         self.update([record.unhealthy_reason.set(reason), *begun])
 
-    def acquire_slot(self, job_id: str, *, now: float, checkpoint: str = "") -> bool:
+    def acquire_slot(
+        self, job_id: str, *, now: float, checkpoint: str = "", storing: int = 0
+    ) -> bool:
         """Give a job a slot if one is free, unless the instance drains or the budget has ended.
 
-        Return whether the job has one. A job that has a slot keeps it.
+        Return whether the job has one. A job that has a slot keeps it. `storing` jobs with a slot
+        take no place in ComfyUI any more: their images are being stored.
         """
         record = InstanceRecord
-        free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu)
+        free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu + storing)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
         ends_at = record.budget_ends_at
         paid = ends_at.does_not_exist() | (ends_at > now) | (ends_at < day_start(now))

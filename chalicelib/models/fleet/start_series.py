@@ -6,7 +6,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from chalicelib.models.fleet.instance import OTHER, InstanceRecord
-from chalicelib.models.table import Table
+from chalicelib.models.table import Table, read_all
 
 _FORGOTTEN_SECONDS = 600  # after `next_at`, failures no longer count
 
@@ -31,12 +31,26 @@ class StartSeries(Table):
 
     @classmethod
     def read(cls, *, now: float) -> "StartSeries":
-        """Return the series; failures of long ago do not count."""
+        """Return the series."""
         series = cls()
-        series = next(cls.query(series.id, consistent_read=True), series)
-        if now > series.next_at + _FORGOTTEN_SECONDS:
-            series.failed, series.why = 0, None
-        return series
+        return next(cls.query(series.id, consistent_read=True), series).recent(now)
+
+    @classmethod
+    def read_with_records(cls, *, now: float) -> "tuple[StartSeries, list[InstanceRecord]]":
+        """Return the series and the records of all instances, in one call."""
+        series, records = cls(), list[InstanceRecord]()
+        for each in read_all(_kind_of, InstanceRecord):
+            if isinstance(each, StartSeries):
+                series = each.recent(now)
+            elif isinstance(each, InstanceRecord) and not each.id.startswith(OTHER):
+                records.append(each)
+        return series, records
+
+    def recent(self, now: float) -> "StartSeries":
+        """Return this without failures of long ago, which do not count."""
+        if now > self.next_at + _FORGOTTEN_SECONDS:
+            self.failed, self.why = 0, None
+        return self
 
     def claim(self, *, now: float, until: float) -> bool:
         """Claim the right to try until `until`; return False if another function has it."""
@@ -50,6 +64,22 @@ class StartSeries(Table):
             return False
         self.failed = failed
         return True
+
+    def renew(self, *, until: float) -> bool:
+        """Extend the claim; return False if another function has made one since."""
+        failed = self.failed  # the response has the stored one, which may be of long ago
+        is_ours = StartSeries.holder == self.holder
+        if not self.update_if(is_ours, StartSeries.next_at.set(until)):
+            return False
+        self.failed = failed
+        return True
+
+    def take_back(self, why: str, *, now: float) -> None:
+        """Note that EC2 did not carry out the last start, unless a function is trying to start."""
+        series = StartSeries
+        unchanged = (series.next_at == self.next_at) & (series.next_at <= now)
+        failed = (series.failed.set(self.failed + 1), series.why.set(why))
+        self.update_if(unchanged, *failed, series.next_at.set(now))
 
     def put_off(self, why: str, *, until: float) -> None:
         """Note that EC2 refused, and when to ask it again."""
@@ -67,4 +97,8 @@ class StartSeries(Table):
     def _end(self, actions: list[Action], until: float) -> None:
         """Write the result of a claim, unless it expired and another function has a new one."""
         series = StartSeries
-        self.update_if(series.next_at == self.next_at, *actions, series.next_at.set(until))
+        self.update_if(series.holder == self.holder, *actions, series.next_at.set(until))
+
+
+def _kind_of(item_id: str) -> type[Table]:
+    return StartSeries if item_id == StartSeries().id else InstanceRecord

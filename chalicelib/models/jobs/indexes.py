@@ -41,15 +41,26 @@ class ByAge(GlobalSecondaryIndex[Any]):
 
 
 class ByStatus(GlobalSecondaryIndex[Any]):
-    """The jobs of one status, in the order of their creation, and when each is due."""
+    """The jobs of one status, in the order of their creation."""
 
     class Meta:
         index_name = "by_status"
-        projection = IncludeProjection(["due_at"])
+        projection = KeysOnlyProjection()
 
     status_shard = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute(range_key=True)
-    due_at = NumberAttribute()
+
+
+class ByDue(GlobalSecondaryIndex[Any]):
+    """The open jobs, in the order in which they are due."""
+
+    class Meta:
+        index_name = "by_due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True)
+    due_at = NumberAttribute(range_key=True)
+    id = UnicodeAttribute()
 
 
 class ByQueue(GlobalSecondaryIndex[Any]):
@@ -60,11 +71,25 @@ class ByQueue(GlobalSecondaryIndex[Any]):
 
     class Meta:
         index_name = "by_queue"
-        projection = KeysOnlyProjection()
+        projection = IncludeProjection(["checkpoint"])
 
     queue = UnicodeAttribute(hash_key=True)
     sort_key = UnicodeAttribute(range_key=True)
     id = UnicodeAttribute()
+    checkpoint = UnicodeAttribute(null=True)
+
+
+class ByBatchOwner(GlobalSecondaryIndex[Any]):
+    """The jobs of one owner with the priority `batch` that are in the queue, the next one first."""
+
+    class Meta:
+        index_name = "by_batch_owner"
+        projection = IncludeProjection(["units"])
+
+    batch_owner = UnicodeAttribute(hash_key=True)
+    sort_key = UnicodeAttribute(range_key=True)
+    id = UnicodeAttribute()
+    units = NumberAttribute()
 
 
 class ByOwner(GlobalSecondaryIndex[Any]):

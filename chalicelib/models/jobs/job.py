@@ -1,5 +1,6 @@
 """A job: what it is, and every way in which it may change, each a conditional write."""
 
+from collections.abc import Mapping
 from math import inf
 from typing import Any
 
@@ -17,6 +18,8 @@ from chalicelib.models.jobs.indexes import (
     QUEUE,
     UNDER_WAY,
     ByAge,
+    ByBatchOwner,
+    ByDue,
     ByOwner,
     ByOwnerPost,
     ByOwnerStatus,
@@ -27,6 +30,7 @@ from chalicelib.models.jobs.indexes import (
     shard_of,
 )
 from chalicelib.models.jobs.parameters import JobParameters, id_of, size_of
+from chalicelib.models.jobs.priority import BATCH, INTERACTIVE
 from chalicelib.models.jobs.status import (
     CANCELED,
     FAILED,
@@ -35,7 +39,7 @@ from chalicelib.models.jobs.status import (
     RUNNING,
     SUCCEEDED,
 )
-from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, COMFYUI_UNREACHABLE
+from chalicelib.models.jobs.waits import COMFYUI_UNREACHABLE
 from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 from chalicelib.signals import JobBusy, LeaseLost
@@ -53,6 +57,8 @@ class Job(Table):
     GPU, in the order of `sort_key` and until `waits_until`. `sort_key` stays when the job leaves
     the queue, in case it returns. `end_reason` is the code of why its last attempt ended,
     `waits_for` the code of what the job waits for. `scheduled_at` is the key of the schedule's run.
+    `units` are the job's megapixel-steps, by which its owner's share is counted. It has its slot
+    since `slot_at`, and its attempt runs since `running_since`.
     """
 
     class Meta:
@@ -70,8 +76,13 @@ class Job(Table):
     style_id = NumberAttribute(null=True)
     owner = UnicodeAttribute(default="nobody")
     workflow = UnicodeAttribute(default="text_to_image")
+    priority = UnicodeAttribute(default=INTERACTIVE)
+    checkpoint = UnicodeAttribute(null=True)
+    units = NumberAttribute(default=1)
     queue = UnicodeAttribute(null=True)
     sort_key = UnicodeAttribute(null=True)
+    batch_owner = UnicodeAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
     owner_shard = UnicodeAttribute()
     owner_status_shard = UnicodeAttribute()
     post_state = UnicodeAttribute(null=True)
@@ -89,6 +100,7 @@ class Job(Table):
     created_at = NumberAttribute()
     waits_until = NumberAttribute()
     slot_at = NumberAttribute(null=True)
+    running_since = NumberAttribute(null=True)
     started_at = NumberAttribute(null=True)
     progressed_at = NumberAttribute(null=True)
     unreachable_since = NumberAttribute(null=True)
@@ -99,6 +111,8 @@ class Job(Table):
 
     by_age = ByAge()
     by_status = ByStatus()
+    by_due = ByDue()
+    by_batch_owner = ByBatchOwner()
     by_queue = ByQueue()
     by_owner = ByOwner()
     by_owner_status = ByOwnerStatus()
@@ -120,10 +134,9 @@ class Job(Table):
         return self.status in OPEN
 
     @property
-    def waits_in_queue(self) -> bool:
-        """Whether it needs no message, as the dispatcher makes it due when a slot is free."""
-        is_made_due = self.waits_for in (None, BUDGET_EXHAUSTED)
-        return bool(self.queue) and self.status == QUEUED and is_made_due
+    def is_queued(self) -> bool:
+        """Whether it waits in the queue for a follower, and needs no message."""
+        return self.is_open and bool(self.queue)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -142,9 +155,10 @@ class Job(Table):
         """The item that stores the parameters of a new job."""
         return JobParameters.new(self.id, self.parameters, job_expires_at=int(self.expires_at))
 
-    def note_execution(self, seconds: float, cost: float | None) -> None:
-        """Note the last attempt's execution; it is stored together with the attempt's end."""
-        self.attempts[-1].execution_seconds, self.attempts[-1].cost = round(seconds, 3), cost
+    def note_execution(self, seconds: float, cost: float | None, number: int = -1) -> None:
+        """Note an attempt's execution; it is stored together with the attempt's end."""
+        attempt = self.attempts[number]
+        attempt.execution_seconds, attempt.cost = round(seconds, 3), cost
         runs = [each for each in self.attempts if each.execution_seconds is not None]
         costs = [each.cost for each in runs]
         self.gpu_seconds = sum(float(each.execution_seconds) for each in runs)
@@ -161,11 +175,15 @@ class Job(Table):
     def deadline_at(self) -> float:
         """When the job fails, if it has no slot by then or, with a slot, has not ended by then.
 
-        A job that lost its slot has at least as much time as if it had kept it.
+        The time of an execution counts from when it runs. While it waits in ComfyUI's own queue,
+        those before it may each take as long. A job that lost its slot has at least as much time as
+        if it had kept it.
         """
         if self.slot_at is None:
             return float(self.waits_until)
-        served_until = self.slot_at + config.execution_deadline_seconds
+        longest = config.execution_deadline_seconds
+        waits = float(self.slot_at) + longest * config.slots_per_gpu
+        served_until = waits if self.running_since is None else self.running_since + longest
         return float(max(self.waits_until, served_until) if self.queue else served_until)
 
     @property
@@ -199,6 +217,7 @@ class Job(Table):
             **known,
         )
         job.owner_shard = f"{job.owner}#{job.shard}"
+        job.due_shard = job.shard
         for name, value in {**job._index_keys_of(QUEUED), **job._posted(UNDER_WAY)}.items():
             setattr(job, name, value)
         job._held, job._parameters = job.lease or "", parameters
@@ -218,8 +237,16 @@ class Job(Table):
     @classmethod
     def show(cls, job_id: str, *, owner: str | None = None) -> "Job":
         """Return a job and its parameters, read in one call, or raise NotFound as `find` does."""
-        kinds: dict[str, type[Table]] = {job_id: cls, id_of(job_id): JobParameters}
-        found = read_together(kinds, consistent=True)
+        return cls.shown(job_id, read_together(cls.kinds(job_id), consistent=True), owner=owner)
+
+    @classmethod
+    def kinds(cls, job_id: str) -> dict[str, type[Table]]:
+        """Return the classes of the items of a job, by their ids."""
+        return {job_id: cls, id_of(job_id): JobParameters}
+
+    @classmethod
+    def shown(cls, job_id: str, found: Mapping[str, Table], *, owner: str | None = None) -> "Job":
+        """Return a job and its parameters from what was read of `kinds`, or raise NotFound."""
         job, stored = found.get(job_id), found.get(id_of(job_id))
         if not (isinstance(job, Job) and isinstance(stored, JobParameters)):
             raise _missing(job_id)
@@ -243,6 +270,18 @@ class Job(Table):
                 raise JobBusy(f"job {self.id} has another driver or is not due yet") from error
             raise JobFinished(f"job {self.id} has already ended: {self.status}") from error
         self._held = lease
+
+    def claim_from_queue(self, lease: str, *, now: float, until: float) -> bool:
+        """Take the lease of a job that waits in the queue; return False if it no longer does.
+
+        The job is read by this write.
+        """
+        free = Job.lease.does_not_exist() | (Job.due_at <= now) | (Job.lease == lease)
+        claimable = Job.queue.exists() & Job.status.is_in(*OPEN) & free
+        if not self.update_if(claimable, Job.lease.set(lease), Job.due_at.set(until)):
+            return False
+        self._held = lease
+        return True
 
     def put_back(
         self,
@@ -269,8 +308,31 @@ class Job(Table):
         if end_reason:
             actions += [Job.end_reason.set(end_reason), *self._runs()]
         if sort_key:
-            actions += [Job.queue.set(QUEUE), Job.sort_key.set(sort_key)]
+            actions += self._into_queue(sort_key)
         self._change(actions)
+
+    def enter_queue(self, sort_key: str) -> None:
+        """Let a new job, which is not stored yet, wait in the queue."""
+        self.queue, self.sort_key, self.due_at = QUEUE, sort_key, self.waits_until
+        if self.priority == BATCH:
+            self.batch_owner = self.owner
+
+    def move(self, sort_key: str) -> bool:
+        """Move a job within the queue; return False if it has left the queue or moved since."""
+        # It has the new key if this write was done, its response was lost, and it was repeated.
+        is_there = (Job.sort_key == self.sort_key) | (Job.sort_key == sort_key)
+        unmoved = Job.queue.exists() & Job.lease.does_not_exist() & is_there
+        return self.update_if(unmoved, Job.sort_key.set(sort_key))
+
+    def expire(self, error: dict[str, Any], *, now: float) -> bool:
+        """End a job that has waited too long; return False if it waits no longer.
+
+        A job that a driver has claimed is left to it.
+        """
+        waits = Job.queue.exists() & Job.slot_at.does_not_exist() & (Job.waits_until <= now)
+        undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
+        ended = [*self._ended(FAILED, now, Job.error.set(error)), Job.lease.remove()]
+        return self.update_if(waits & undriven & Job.status.is_in(*OPEN), *ended)
 
     def become_unreachable(self, reason: str, *, now: float, due_at: float) -> None:
         """Put back a job whose ComfyUI does not answer, and note since when."""
@@ -293,6 +355,7 @@ class Job(Table):
             Job.attempts.set([*self.attempts, attempt]),
             # A job from the queue had no slot: its time with a slot begins again.
             Job.slot_at.set(now if self.queue else self.slot_at or now),
+            set_or_remove(Job.running_since, None if queue_position else now),
             Job.started_at.set(self.started_at or now),
             Job.progressed_at.set(now),
             Job.end_reason.remove(),
@@ -306,9 +369,9 @@ class Job(Table):
             if self.lease != self._held or not self.attempt or self.attempt.id != attempt.id:
                 raise
 
-    def resume(self, *, queue_position: int) -> None:
+    def resume(self, *, queue_position: int, now: float) -> None:
         """Note that ComfyUI still has the attempt."""
-        self._change(self._resumed(queue_position))
+        self._change([*self._resumed(queue_position), *self._running(queue_position, now)])
 
     def report(
         self, progress: dict[str, Any] | None, *, queue_position: int, now: float, until: float
@@ -320,6 +383,7 @@ class Job(Table):
         self._change(
             [
                 *self._to(QUEUED if queue_position else RUNNING),
+                *self._running(queue_position, now),
                 set_or_remove(Job.progress, progress),
                 Job.queue_position.set(queue_position),
                 Job.progressed_at.set(now),
@@ -338,6 +402,11 @@ class Job(Table):
         ended = self._ended(FAILED, now, Job.error.set(error))
         self._change([*ended, *self._runs(), Job.lease.remove()])
 
+    def book(self) -> None:
+        """Store executions that were noted after the job's end; harmless if they are stored."""
+        is_new = Job.finished_at.exists() & (Job.gpu_seconds < self.gpu_seconds)
+        self.update_if(is_new, *self._runs())
+
     def cancel(self, error: dict[str, Any], *, now: float) -> None:
         """End the job, whatever driver it has: that driver can then change nothing more.
 
@@ -349,17 +418,6 @@ class Job(Table):
         except LeaseLost as lost:
             self.refresh(consistent_read=True)
             raise JobFinished(f"job {self.id} has already ended: {self.status}") from lost
-
-    def make_due(self, *, now: float) -> None:
-        """Make a job without a driver due now; raise LeaseLost if it has one, or had one since.
-
-        The job must be as it was read: it may have been made due, or put back, since then.
-        """
-        undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
-        unchanged = Job.due_at == self.due_at
-        if self.queue:
-            unchanged &= Job.queue.exists()
-        self._write([Job.lease.remove(), Job.due_at.set(now)], undriven & unchanged)
 
     def _to(self, status: str) -> list[Action]:
         return [
@@ -393,8 +451,19 @@ class Job(Table):
             set_or_remove(Job.gpu_cost, self.gpu_cost),
         ]
 
+    def _into_queue(self, sort_key: str) -> list[Action]:
+        entered: list[Action] = [Job.queue.set(QUEUE), Job.sort_key.set(sort_key)]
+        is_batch = self.priority == BATCH
+        return [*entered, Job.batch_owner.set(self.owner)] if is_batch else entered
+
+    def _running(self, queue_position: int, now: float) -> list[Action]:
+        """Return the action that notes since when the attempt runs, if it does."""
+        if queue_position:
+            return []
+        return [Job.running_since.set(Job.running_since | now)]
+
     def _resumed(self, queue_position: int) -> list[Action]:
-        over = (Job.queue, Job.status_reason, Job.waits_for, Job.unreachable_since)
+        over = (Job.queue, Job.batch_owner, Job.status_reason, Job.waits_for, Job.unreachable_since)
         return [
             *self._to(QUEUED if queue_position else RUNNING),
             Job.queue_position.set(queue_position),
@@ -402,7 +471,7 @@ class Job(Table):
         ]
 
     def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
-        waiting = (Job.queue, Job.status_reason, Job.waits_for)
+        waiting = (Job.queue, Job.batch_owner, Job.due_shard, Job.status_reason, Job.waits_for)
         running = (
             Job.end_reason,
             Job.progress,

@@ -7,11 +7,9 @@ from typing import Any, TypeVar
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.errors import NotFound
 from chalicelib.models.jobs.indexes import MADE, SHARDS, UNDER_WAY
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.parameters import JobParameters, id_of
-from chalicelib.models.jobs.status import OPEN
 
 T = TypeVar("T", Job, JobParameters)
 
@@ -130,29 +128,12 @@ def _of_post(
     return (str(each.id) for each in found)
 
 
-def count_open() -> dict[str, int]:
-    """Count the jobs of every status that is not terminal."""
-    return {
-        status: sum(Job.by_status.count(f"{status}#{shard}") for shard in range(SHARDS))
-        for status in OPEN
-    }
-
-
-def overdue(since: float) -> Iterator[Job]:
-    """Yield open jobs that were due before `since`, oldest first per shard."""
-    for status in OPEN:
-        for shard in range(SHARDS):
-            late = Job.by_status.query(f"{status}#{shard}", filter_condition=Job.due_at < since)
-            yield from filter(None, (_if_overdue(each.id, since) for each in late))
-
-
-def _if_overdue(job_id: str, since: float) -> Job | None:
-    """Return a job if it is still overdue: the index lags, and a driver may have claimed it."""
-    try:
-        job = Job.find(job_id)
-    except NotFound:
-        return None
-    return job if job.is_open and job.due_at < since else None
+def overdue(since: float, *, shard: int, at_once: int) -> Iterator[list[Job]]:
+    """Yield the open jobs of a shard that were due before `since`, the oldest first, in parts."""
+    late = Job.by_due.query(str(shard), Job.due_at < since, page_size=at_once)
+    while ids := [str(each.id) for each in islice(late, at_once)]:
+        # The index lags behind the table: a driver may have claimed a job, or ended it.
+        yield [job for job in found(ids) if job.is_open and job.due_at < since]
 
 
 def accepted_between(lowest: str, highest: str) -> Iterator[Job]:

@@ -1,5 +1,6 @@
 """A job's parameters, in a separate item, as the job's own item is written often."""
 
+from math import ceil
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -12,6 +13,8 @@ from chalicelib.models.table import Table
 # DynamoDB deletes expired items within days, in any order. The job must be deleted before its
 # parameters.
 _STAY_SECONDS = 14 * DAY_SECONDS
+
+MEGA = 10**6
 
 _PREFIX = "parameters:"
 
@@ -46,3 +49,9 @@ def id_of(job_id: str) -> str:
 def size_of(values: dict[str, Any]) -> int:
     """Return how many bytes parameters take when they are stored."""
     return len(as_text(values).encode())
+
+
+def units_of(values: dict[str, Any]) -> int:
+    """Return an image's megapixel-steps, rounded up."""
+    pixel_steps: int = values["width"] * values["height"] * values["steps"]
+    return ceil(pixel_steps / MEGA)

@@ -1,36 +1,43 @@
 """The queue: jobs that wait for a slot on a GPU, in an order that is fair to owners.
 
-The order is start-time fair queueing (Goyal, Vin, Cheng 1996) with one unit for each job. A job's
-virtual start time is one more than that of its owner's last job, and never less than that of the
-head of the queue. An owner that sends 200 jobs takes 200 virtual start times; the first job of
-another owner gets that of the head. When the queue is empty, virtual start times begin at the
-milliseconds since the epoch. A job takes longer than a millisecond, so every virtual start time
-that was given out before is then in the past.
+The order is start-time fair queueing (Goyal, Vin, Cheng 1996); a job is as long as its
+megapixel-steps. A job's virtual start time is where its owner's last job ends, or that of the head
+of the queue if that is later. An owner that sends 200 jobs takes the virtual time of 200; the first
+job of another owner begins at that of the head, and comes before it. When the queue is empty,
+virtual times begin at the milliseconds since the epoch. A megapixel-step takes longer than a
+millisecond, so all virtual time that was given out before is then in the past.
+
+An interactive job takes the turn of its owner's first batch job. That one, and as many as have the
+units of the interactive job, go to the end of that owner's jobs: no owner gains a share by it.
 """
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
-from itertools import islice
+from itertools import accumulate
+from typing import NamedTuple
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.config import config
 from chalicelib.days import DAY_SECONDS
-from chalicelib.errors import NotFound, Overloaded, Unanswered
+from chalicelib.errors import Overloaded, Unanswered
 from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.priority import INTERACTIVE
 from chalicelib.models.table import Table, sent_once
 
+_MOST_MOVED = 25  # batch jobs, for the interactive jobs of one request
 _FORGOTTEN_SECONDS = 8 * DAY_SECONDS  # longer than a job may wait
 _DIGITS = 15
+MOST_COUNTED = 100  # jobs at the head of the queue, of which the position is exact
 _RETURNED = 0  # of a job that had a slot; before all virtual times
+_HAD_NO_SLOT = Job.sort_key >= f"{_RETURNED + 1:0{_DIGITS}d}"
 
 
 class VirtualTime(Table):
-    """The virtual start time of an owner's last job, in the jobs table."""
+    """The last unit of virtual time that an owner has taken, in the jobs table."""
 
     class Meta:
         table_name = config.jobs_table
@@ -45,7 +52,7 @@ class VirtualTime(Table):
     def take(
         cls, owner: str, count: int, *, earliest: int, now: float, is_first: bool = False
     ) -> int:
-        """Take `count` virtual times in a row, none before `earliest`, and return the first.
+        """Take `count` units of virtual time in a row, none before `earliest`; return the first.
 
         This takes one write if the owner has jobs in the queue, or if the queue is empty
         (`is_first`); else two, and three if another request of the owner comes in between. A write
@@ -64,23 +71,57 @@ class VirtualTime(Table):
         return int(record.virtual_time) - count + 1
 
 
+class Waiting(NamedTuple):
+    """A job in the queue, as its index has it."""
+
+    id: str
+    sort_key: str
+    checkpoint: str | None
+
+
 def give_back(jobs: Iterable[Job]) -> None:
-    """Give back the virtual start times of jobs that left the queue without an attempt."""
-    times = Counter(str(job.owner) for job in jobs if job.sort_key and not job.attempts)
-    for owner, count in times.items():
+    """Give back the virtual time of jobs that left the queue without an attempt."""
+    units = Counter[str]()
+    for job in jobs:
+        if job.sort_key and not job.attempts:
+            units[str(job.owner)] += int(job.units)
+    for owner, count in units.items():
         with suppress(Unanswered, Overloaded), sent_once():
             VirtualTime(_owner_id(owner)).update([VirtualTime.virtual_time.add(-count)])
 
 
 def sort_keys(jobs: list[Job], *, now: float) -> list[str]:
-    """Return sort keys for the jobs of one owner, in their order; nothing is stored in the jobs."""
-    is_first_time = Job.sort_key >= f"{_RETURNED + 1:0{_DIGITS}d}"
-    head = next(iter(Job.by_queue.query(QUEUE, is_first_time, limit=1)), None)
-    earliest = _virtual_time(head.sort_key) if head else int(now * 1000)
+    """Return sort keys for the jobs of one owner, in their order; they are not stored in them."""
+    head = next(iter(Job.by_queue.query(QUEUE, _HAD_NO_SLOT, limit=1)), None)
+    earliest = _turn(head.sort_key) // 2 if head else int(now * 1000)
+    units = [int(job.units) for job in jobs]
     first = VirtualTime.take(
-        jobs[0].owner, len(jobs), earliest=earliest, now=now, is_first=head is None
+        jobs[0].owner, sum(units), earliest=earliest, now=now, is_first=head is None
     )
-    return [_sort_key(first + index, job.id) for index, job in enumerate(jobs)]
+    # At the same time, a job with which its owner begins comes before one of a backlog.
+    starts = accumulate(units[:-1], initial=first)
+    turns = [2 * start + (start > earliest) for start in starts]
+    if head and jobs[0].priority == INTERACTIVE:
+        turns = _overtaken(jobs, turns)
+    return [_sort_key(turn, job.id) for turn, job in zip(turns, jobs, strict=True)]
+
+
+def _overtaken(jobs: list[Job], turns: list[int]) -> list[int]:
+    """Exchange turns with the owner's first batch jobs, where theirs are earlier."""
+    batch = iter(Job.by_batch_owner.query(str(jobs[0].owner), _HAD_NO_SLOT, limit=_MOST_MOVED))
+    return [_exchanged(job, turn, batch) for job, turn in zip(jobs, turns, strict=True)]
+
+
+def _exchanged(job: Job, turn: int, batch: Iterator[Job]) -> int:
+    """Return the turn of the first batch job; those whose units the job takes get its own turn."""
+    first, moved = turn, 0
+    while moved < job.units and (each := next(batch, None)):
+        earlier = _turn(each.sort_key)
+        if earlier >= turn:
+            break
+        if each.move(_sort_key(turn + 2 * moved, each.id)):
+            first, moved = min(first, earlier), moved + int(each.units)
+    return first
 
 
 def sort_key(job: Job, *, now: float) -> str:
@@ -90,55 +131,68 @@ def sort_key(job: Job, *, now: float) -> str:
     return job.sort_key or sort_keys([job], now=now)[0]
 
 
-def first(sort_key: str | None, limit: int) -> list[Job]:
-    """Return the first `limit` jobs of the queue, only those before a sort key if one is given."""
-    before = Job.sort_key < sort_key if sort_key else None
-    # The index lags behind the table; only the job itself shows whether it still waits.
-    found = Job.by_queue.query(QUEUE, before, page_size=limit + 2) if limit > 0 else ()
-    waiting = (job for each in found if (job := _waiting(each.id)))
-    return list(islice(waiting, max(limit, 0)))
+def first(limit: int) -> list[Waiting]:
+    """Return the first `limit` jobs of the queue, by an index that lags behind the table."""
+    found = Job.by_queue.query(QUEUE, limit=limit)
+    return [Waiting(str(each.id), str(each.sort_key), each.checkpoint) for each in found]
 
 
-def length(most: int) -> int:
-    """Count the jobs in the queue, up to `most`."""
-    return Job.by_queue.count(QUEUE, limit=most)
+def is_empty() -> bool:
+    """Return whether no job waits, by an index that lags behind the table."""
+    return not first(1)
 
 
-class Ranks:
-    """Counts the jobs before a sort key, in a queue that is read once."""
+class Length(Table):
+    """About how many jobs are in the queue; exact again whenever they are counted.
 
-    def __init__(self) -> None:
-        self._queue: list[str] = []
-        self._known = ""  # all sort keys up to this one are in `_queue`
+    A write whose answer is lost leaves the number wrong until then.
+    """
 
-    def of(self, sort_keys: list[str]) -> list[int]:
-        """Return for each sort key how many jobs are before it."""
-        if (last := max(sort_keys, default="")) > self._known:
-            between = (
-                Job.sort_key.between(f"{self._known}~", last)
-                if self._known
-                else Job.sort_key <= last
-            )
-            self._queue += [each.sort_key for each in Job.by_queue.query(QUEUE, between)]
-            self._known = last
-        return [bisect_left(self._queue, sort_key) for sort_key in sort_keys]
+    class Meta:
+        table_name = config.jobs_table
+
+    beside = Job
+
+    id = UnicodeAttribute(hash_key=True, default="queue:length")
+    jobs = NumberAttribute(default=0)
 
 
-def _waiting(job_id: str) -> Job | None:
-    try:
-        job = Job.find(job_id)
-    except NotFound:
-        return None
-    return job if job.queue else None
+def count(entered: int) -> None:
+    """Count jobs that entered the queue; a negative number of jobs left it."""
+    if entered:
+        with suppress(Unanswered, Overloaded), sent_once():
+            Length().update([Length.jobs.add(entered)])
+
+
+def length() -> int:
+    """Return how many jobs are in the queue: exactly up to 100, else about how many."""
+    return length_of(first(MOST_COUNTED + 1))
+
+
+def counted() -> int:
+    """Return about how many jobs are in the queue, in one read however many they are."""
+    known = next(Length.query(Length().id), None)
+    return max(int(known.jobs), 0) if known else 0
+
+
+def length_of(waiting: list[Waiting]) -> int:
+    """Return the length of a queue of which up to 101 jobs have just been read."""
+    known = next(Length.query(Length().id), None)
+    if len(waiting) > MOST_COUNTED:
+        return max(int(known.jobs) if known else 0, len(waiting))
+    if known and known.jobs != len(waiting):
+        Length().update([Length.jobs.set(len(waiting))])
+    return len(waiting)
 
 
 def _owner_id(owner: str) -> str:
     return f"caller:{sha256(owner.encode()).hexdigest()}"
 
 
-def _sort_key(virtual_time: int, job_id: str) -> str:
-    return f"{virtual_time:0{_DIGITS}d}#{job_id}"
+def _sort_key(turn: int, job_id: str) -> str:
+    return f"{turn:0{_DIGITS}d}#{job_id}"
 
 
-def _virtual_time(sort_key: str) -> int:
+def _turn(sort_key: str) -> int:
+    """Return the turn in a sort key: twice the virtual start time, one more in a backlog."""
     return int(sort_key.partition("#")[0])

@@ -1,24 +1,20 @@
 """The dispatcher: which job gets a slot on which GPU, and when."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
-from chalicelib.config import config
-from chalicelib.errors import ComfyUIUnreachable, NotFound
+from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.status import STARTING
-from chalicelib.services.billing.budget import Budget
-from chalicelib.services.gpus.fleet import Fleet
-from chalicelib.services.gpus.inventory import Server
-from chalicelib.services.jobs.messages import JobMessages
+from chalicelib.models.jobs.queue import Waiting
+from chalicelib.services.gpus.checkpoints import CheckpointOrder
+from chalicelib.services.gpus.inventory import Inventory, Server
+from chalicelib.services.gpus.state import is_lost
+from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.signals import NoFreeSlot
 
-# A job that is due this close to now is driven anyway.
-_SOON_SECONDS = 5
-
-_OLD_SECONDS = 600  # the number of instances rarely changes
-_PATIENCE_SECONDS = 60  # for a ComfyUI that has a job and does not answer
+_WINDOW = 20  # jobs at the head of the queue, of which a GPU may prefer one
 
 
 class Dispatcher:
@@ -28,30 +24,54 @@ class Dispatcher:
     that the GPU has its next image when it finishes one.
     """
 
-    def __init__(
-        self, fleet: Fleet, job_messages: JobMessages, budget: Budget, clock: Callable[[], float]
-    ) -> None:
-        self._fleet = fleet
-        self._job_messages = job_messages
-        self._budget = budget
+    def __init__(self, inventory: Inventory, clock: Callable[[], float]) -> None:
+        self._inventory = inventory
         self._clock = clock
 
     def acquire(self, job: Job) -> Server:
-        """Give the job a slot and return its server, the one it had before if that still serves.
+        """Give a job that is not in the queue a slot, and return its server.
 
-        Raise NoFreeSlot if other jobs come first, ComfyUIUnreachable while its server may answer
-        again soon, and what `Fleet.bring_up` raises.
+        That is the server that has its attempt, if that still serves. A job without an attempt gets
+        a free slot if more are free than jobs wait. Raise NoFreeSlot if there is none, GpuNotReady
+        if no GPU serves, ComfyUIUnreachable while the job's server may answer again soon.
         """
-        if (current := self.server_at_work(job)) and self._acquire_slot(job, current):
+        if (current := self.server_at_work(job)) and self._give_slot(job, current):
             return current
-        servers = self._fleet.inventory.observe_serving()
-        if not job.attempts:
-            self._check_order(job, servers)
-        for server in _preferred(job, servers or self._fleet.bring_up()):
-            if self._acquire_slot(job, server):
-                return server
-        self._release_slot(job)
+        if job.attempt:
+            InstanceRecord(job.attempt.instance_id).release_slot(job.id)
+            raise NoFreeSlot("waiting for a free slot")
+        servers = self._inventory.serving()
+        if not servers:
+            raise GpuNotReady("waiting for a GPU", retry_seconds=0)
+        free = sum(each.record.free_slots for each in servers)
+        if free and len(queue.first(free)) < free:
+            for server in _preferred(job, servers):
+                if self._give_slot(job, server):
+                    return server
         raise NoFreeSlot("waiting for a free slot")
+
+    def take(self, server: Server, order: CheckpointOrder, *, storing: int = 0) -> Job | None:
+        """Give the first job of the queue that suits a server a slot; return it under a lease.
+
+        Return None if no job waits, the server has no slot for it, or it would wait there for the
+        job before while another GPU has none. `storing` is the number of
+        jobs whose images are being stored: they have a slot, and ComfyUI is done with them.
+        """
+        waiting = queue.first(_WINDOW)
+        if self._leaves_to_others(waiting, server, storing):
+            return None
+        for each in order.of(waiting, server.record, now=self._clock()):
+            if (job := self._claim(each)) is None:
+                continue
+            if self._belongs_elsewhere(job, server):
+                self._put_back(job)
+                continue
+            if self._give_slot(job, server, storing):
+                queue.count(-1)
+                return job
+            self._put_back(job)
+            return None
+        return None
 
     def server_at_work(self, job: Job) -> Server | None:
         """Return the server that has the job's attempt; None if it no longer serves.
@@ -62,115 +82,71 @@ class Dispatcher:
         if not job.attempt:
             return None
         try:
-            return self._fleet.inventory.observe_server(job.attempt.instance_id)
+            return self._inventory.observe_server(job.attempt.instance_id)
         except ComfyUIUnreachable:
-            now = self._clock()
-            if now - (job.unreachable_since or now) < _PATIENCE_SECONDS:
-                raise
-            return None
+            if is_lost(InstanceRecord.read(job.attempt.instance_id), self._clock()):
+                return None
+            raise
 
     def release(
-        self, job: Job, record: InstanceRecord, *, execution_seconds: float | None = None
+        self, job: Job, instance_id: str, *, execution_seconds: float | None = None
     ) -> None:
-        """Free the slot of a job on an instance, and make the next jobs due."""
+        """Free the slot of a job on an instance; harmless if it has none."""
+        record = InstanceRecord.read(instance_id)
         spent = sum(
             float(each.execution_seconds or 0)
             for each in job.attempts
-            if each.instance_id == record.id
+            if each.instance_id == instance_id
         )
-        now = self._clock()
         record.release_slot(
-            job.id, now=now, execution_seconds=execution_seconds, spent_seconds=spent
+            job.id,
+            now=self._clock(),
+            execution_seconds=execution_seconds,
+            spent_seconds=spent,
         )
-        if len(self._fleet.inventory.members(max_age_seconds=_OLD_SECONDS)) > 1:
-            return self.fill_slots()  # another instance may have become ready since
-        return self._make_due(queue.first(None, config.slots_per_gpu - len(record.slot_holders)))
 
-    def send_after_lease(self, job: Job) -> None:
-        """Send the job's message for when its lease has ended, in case its driver dies.
+    def _leaves_to_others(self, waiting: list[Waiting], server: Server, storing: int) -> bool:
+        """Return whether a GPU that has a job leaves the next one to a GPU that has none.
 
-        A job that was accepted under a lease, and was never in the queue, already has one.
+        If many jobs wait, all GPUs get some, and nothing is read.
         """
-        if job.sort_key:
-            self._job_messages.send_when_due(job)
-
-    def repair(self) -> None:
-        """Free the slots that no job uses, and make the next jobs due."""
-        records = InstanceRecord.all()
-        for record in records:
-            self._release_unused(record)
-        if self._budget.is_noted(self._clock()):
-            return  # no job gets a slot today
-        taken = sum(len(record.slot_holders) for record in records)
-        self._make_due(queue.first(None, max(config.slots_per_gpu * len(records) - taken, 1)))
-
-    def fill_slots(self) -> None:
-        """Make the next jobs due if slots are free; one may be freed while a job is queued."""
-        free = sum(server.free_slots for server in self._fleet.inventory.observe_serving())
-        self._make_due(queue.first(None, free))
-
-    def scale_up(self) -> None:
-        """Start more GPUs if the queue is long enough for them."""
-        self._fleet.scale_up()
-
-    def _check_order(self, job: Job, servers: list[Server]) -> None:
-        free = sum(server.free_slots for server in servers) if servers else config.slots_per_gpu
-        if not free:
-            free = sum(self._release_unused(server.record) for server in servers)
-        # A job that just took a slot stays in the queue until its attempt is written.
-        holders = {job_id for server in servers for job_id in server.record.slot_holders}
-        ahead = queue.first(job.sort_key if job.queue else None, free + len(holders) if free else 0)
-        first = [each for each in ahead if each.id not in holders][:free]
-        if len(first) >= free:
-            # While an instance starts, the first jobs are due at short intervals anyway.
-            self._make_due([each for each in first if servers or each.status != STARTING])
-            raise NoFreeSlot("waiting for a free slot")
-
-    def _acquire_slot(self, job: Job, server: Server) -> bool:
-        checkpoint = str(job.parameters["checkpoint"])
-        if not server.record.acquire_slot(job.id, now=self._clock(), checkpoint=checkpoint):
+        at_work = server.record.slot_holders - {each.id for each in waiting}
+        if len(at_work) <= storing or not 0 < len(waiting) < _WINDOW:
             return False
-        if job.attempt and job.attempt.instance_id != server.instance.id:
-            self._release_slot(job)
-        return True
+        now, records = self._clock(), InstanceRecord.all()
+        others = [each for each in records if each.id != server.instance.id]
+        return any(each.serves(now) and not each.slot_holders for each in others)
 
-    def _release_slot(self, job: Job) -> None:
-        """Free the slot on the instance of the job's last attempt."""
-        if job.attempt:
-            InstanceRecord(job.attempt.instance_id).release_slot(job.id)
+    def _claim(self, waiting: Waiting) -> Job | None:
+        job, now = Job(waiting.id), self._clock()
+        taken = job.claim_from_queue(uuid4().hex, now=now, until=now + LEASE_SECONDS)
+        return job if taken else None
 
-    def _make_due(self, jobs: list[Job]) -> None:
-        now = self._clock()
-        for job in jobs:
-            is_driven = job.lease and job.due_at > now
-            if not is_driven and abs(job.due_at - now) > _SOON_SECONDS:
-                self._job_messages.make_due(job)
-
-    def _release_unused(self, record: InstanceRecord) -> int:
-        """Free the slots of jobs that ended or whose driver died; return how many."""
-        unused = [job_id for job_id in record.slot_holders if not self._uses(job_id, record.id)]
-        for job_id in unused:
-            record.release_slot(job_id)
-        return len(unused)
-
-    def _uses(self, job_id: str, instance_id: str) -> bool:
+    def _belongs_elsewhere(self, job: Job, server: Server) -> bool:
+        """Return whether another instance may still have the job's attempt."""
+        if not job.attempt or job.end_reason or job.attempt.instance_id == server.instance.id:
+            return False
         try:
-            job = Job.find(job_id)
-        except NotFound:
-            return False
-        if not job.is_open:
-            return False
-        is_there = bool(job.attempt and job.attempt.instance_id == instance_id)
-        if is_there and job.due_at < self._clock() - _SOON_SECONDS:
-            self._job_messages.make_due(job)
-        # The driver that holds the lease may be about to write the attempt.
-        return is_there or (bool(job.lease) and job.due_at > self._clock())
+            return self.server_at_work(job) is not None
+        except ComfyUIUnreachable:
+            return True
+
+    def _put_back(self, job: Job) -> None:
+        job.put_back(job.status, job.status_reason, due_at=job.deadline_at, waits_for=job.waits_for)
+
+    def _give_slot(self, job: Job, server: Server, storing: int = 0) -> bool:
+        checkpoint = str(job.checkpoint or "")
+        return server.record.acquire_slot(
+            job.id, now=self._clock(), checkpoint=checkpoint, storing=storing
+        )
 
 
 def _preferred(job: Job, servers: list[Server]) -> list[Server]:
-    """Order servers by queue length; loading another checkpoint counts as one image."""
-    checkpoint = job.parameters["checkpoint"]
+    """Order servers by their slots in use; loading another checkpoint counts as one image."""
+    checkpoint = job.checkpoint
     return sorted(
         servers,
-        key=lambda server: server.queue_length + (server.record.checkpoint != checkpoint),
+        key=lambda server: (
+            len(server.record.slot_holders) + (server.record.checkpoint != checkpoint)
+        ),
     )

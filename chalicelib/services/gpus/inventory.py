@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.config import config
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnreachable
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.services.gpus.state import STARTING, state_of
 from chalicelib.services.gpus.warm_up import WarmUp
+from chalicelib.services.together import Together
 
 if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.client import ComfyUI
@@ -35,11 +36,13 @@ class Inventory:
         connect: Callable[[str], ComfyUI],
         warm_up: WarmUp,
         clock: Callable[[], float],
+        together: Together,
     ) -> None:
         self._gateway = gateway
         self._connect = connect
         self._warm_up = warm_up
         self._clock = clock
+        self._together = together
         self._members: list[Instance] = []
         self._described_at = float("-inf")
         self._is_known = False  # whether EC2 has ever answered
@@ -58,6 +61,11 @@ class Inventory:
         if self._silence:
             raise FleetUnreachable(str(self._silence), retry_seconds=self._silence.retry_seconds)
         return self._members
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all of it are ComfyUIs at fixed addresses, which EC2 does not know."""
+        return not any(each.can_be_started for each in self._members)
 
     def _describe(self) -> None:
         try:
@@ -92,34 +100,59 @@ class Inventory:
         self._described_at = float("-inf")
 
     def views(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
-        """Return the state of every instance, and write nothing."""
-        return self._views(self._look_at, max_age_seconds)
+        """Return the state of every instance by its record; ask no ComfyUI but fixed ones."""
+        members = self.members(max_age_seconds=max_age_seconds)
+        for each in members:
+            if not each.can_be_started:
+                self.ask(each)
+        return self._views(members, {})
 
-    def observe(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[InstanceView]:
-        """Return the state of every instance, and store which of them answer and are ready.
+    def observe(self) -> list[InstanceView]:
+        """Ask the ComfyUIs that no follower observes, all at once; return every instance's state.
 
-        Warm up those that have just booted.
+        Store which of them answer and are ready. Warm up those that have just booted.
         """
-        return self._views(self._ask, max_age_seconds)
+        members, now = self.members(), self._clock()
+        followed = {each.id for each in InstanceRecord.all() if each.is_followed(now)}
+        alone = [each for each in members if each.state == "running" and each.id not in followed]
+        servers = self._together([partial(self.ask, each) for each in alone])
+        return self._views(members, {each.instance.id: each for each in servers if each})
 
-    def observe_serving(self) -> list[Server]:
-        """List the instances that can serve now, the shortest queue first."""
-        answering = [server for each in self.running() if (server := self._ask(each))]
-        serving = [server for server in answering if server.serves]
-        return sorted(serving, key=lambda server: server.queue_length)
+    def serving(self) -> list[Server]:
+        """List the instances that take jobs, as they were last observed; the freest first."""
+        now, records = self._clock(), {each.id: each for each in InstanceRecord.all()}
+        known = [(each, records.get(each.id)) for each in self.running()]
+        servers = [
+            Server(each, self._connect(each.url), record)
+            for each, record in known
+            if record and record.serves(now)
+        ]
+        if not servers:
+            servers = [server for each, _ in known if (server := self._ask_fixed(each))]
+        return sorted(servers, key=lambda server: -server.record.free_slots)
+
+    def _ask_fixed(self, instance: Instance) -> Server | None:
+        """Ask a ComfyUI that is no instance of EC2: none of its starts was observed."""
+        server = None if instance.can_be_started else self.ask(instance)
+        return server if server and server.record.serves(self._clock()) else None
 
     def observe_server(self, instance_id: str) -> Server | None:
         """Return an instance if it can continue with its jobs, even if it takes no new ones.
 
         Raise ComfyUIUnreachable if it runs and does not answer.
         """
-        member = next((each for each in self.running() if each.id == instance_id), None)
-        if member is None:
+        member = self.member(instance_id)
+        if member is None or member.state != "running":
             return None
-        server = self._ask(member)
+        server = self.ask(member)
         if server is None:
             raise ComfyUIUnreachable("ComfyUI did not answer")
-        return server if server.is_ready and not server.is_unhealthy else None
+        record = server.record
+        return None if record.ready_at is None or record.unhealthy_attempt else server
+
+    def member(self, instance_id: str) -> Instance | None:
+        """Return an instance as EC2 described it; None if there is none with this id."""
+        return next((each for each in self.members() if each.id == instance_id), None)
 
     def running(self) -> list[Instance]:
         """List the instances that run, as EC2 described them."""
@@ -131,87 +164,79 @@ class Inventory:
         if not members:
             log.error("no EC2 instance has the tag of the fleet, and COMFYUI_URL is empty")
             raise ComfyUIUnavailable("there is no GPU instance")
-        if not any(each.can_be_started for each in members) and not self.observe_serving():
+        if not any(each.can_be_started for each in members) and not self._answers(members):
             log.error("no ComfyUI answers at COMFYUI_URL, and Darkroom cannot start one")
             raise ComfyUIUnavailable("ComfyUI does not answer")
         return members
 
-    def _views(
-        self, ask: Callable[[Instance], Server | None], max_age_seconds: float
-    ) -> list[InstanceView]:
-        members = self.members(max_age_seconds=max_age_seconds)
-        has_capacity = not StartSeries.read(now=self._clock()).failed
-        return [self._view(each, ask, has_capacity=has_capacity) for each in members]
+    def _answers(self, members: list[Instance]) -> bool:
+        return any(self.ask(each) for each in members)
 
-    def _view(
-        self, instance: Instance, ask: Callable[[Instance], Server | None], *, has_capacity: bool
-    ) -> InstanceView:
-        server = ask(instance) if instance.state == "running" else None
-        record = server.record if server else InstanceRecord.read(instance.id)
-        state = state_of(instance, record, server, now=self._clock(), has_capacity=has_capacity)
-        return InstanceView(instance, record, server, state)
+    def _views(self, members: list[Instance], asked: dict[str, Server]) -> list[InstanceView]:
+        now = self._clock()
+        series, known = StartSeries.read_with_records(now=now)
+        records, has_capacity = {each.id: each for each in known}, not series.failed
+        views = []
+        for each in members:
+            record = records.get(each.id) or InstanceRecord(each.id)
+            length = asked[each.id].queue_length if each.id in asked else 0
+            state = state_of(each, record, now=now, has_capacity=has_capacity, queue_length=length)
+            views.append(InstanceView(each, record, state))
+        return views
 
-    def _ask(self, instance: Instance) -> Server | None:
-        """Ask an instance's ComfyUI, and store whether it answers and is ready."""
+    def ask(self, instance: Instance) -> Server | None:
+        """Ask an instance's ComfyUI, and store whether it answers, is ready, and works.
+
+        Do the next step of its warm-up, if one is left. Return None if it does not answer.
+        """
         was_silent_at = self._silent_at.get(instance.id, float("-inf"))
         if instance.can_be_started and self._clock() - was_silent_at < _SILENT_SECONDS:
             return None
+        comfyui = self._connect(instance.url)
         try:
-            server = self._server(instance)
-            if not server.is_ready:
-                is_ready = self._warm_up.go_on(server.comfyui, server.record)
-                server = server._replace(is_ready=is_ready)
-            server.record.answered()
+            queue_length = comfyui.queue_length()
+            record = InstanceRecord.read(instance.id)
+            self._note(instance, comfyui, record)
         except ComfyUIUnreachable:
             self._silent_at[instance.id] = self._clock()
-            InstanceRecord(instance.id).become_unreachable(now=self._clock())
+            InstanceRecord.read(instance.id).become_unreachable(now=self._clock())
             return None
-        return server
+        return Server(instance, comfyui, record, queue_length)
 
-    def _look_at(self, instance: Instance) -> Server | None:
-        try:
-            return self._server(instance)
-        except ComfyUIUnreachable:
-            return None
-
-    def _server(self, instance: Instance) -> Server:
-        comfyui = self._connect(instance.url)
-        queue_length = comfyui.queue_length()
-        record, now = InstanceRecord.read(instance.id), self._clock()
-        attempt = record.unhealthy_attempt
-        is_unhealthy = bool(attempt) and comfyui.is_unhealthy(attempt)
-        is_draining = (record.draining_until or 0) > now or record.is_past_budget(now)
-        is_ready = not instance.can_be_started or record.ready_at is not None
-        return Server(instance, comfyui, queue_length, record, is_unhealthy, is_draining, is_ready)
+    def _note(self, instance: Instance, comfyui: ComfyUI, record: InstanceRecord) -> None:
+        """Store what a ComfyUI that answers shows."""
+        if record.ready_at is None:
+            if instance.can_be_started:
+                self._warm_up.go_on(comfyui, record)
+            else:
+                record.became_ready(now=self._clock())
+        record.answered()
+        attempt_id = record.unhealthy_attempt
+        if attempt_id and not comfyui.is_unhealthy(attempt_id):
+            record.mark_healthy()
 
 
 class Server(NamedTuple):
-    """An instance whose ComfyUI answers."""
+    """An instance and its ComfyUI, with `queue_length` prompts if it was just asked."""
 
     instance: Instance
     comfyui: ComfyUI
-    queue_length: int
     record: InstanceRecord
-    is_unhealthy: bool = False
-    is_draining: bool = False
-    is_ready: bool = True
-
-    @property
-    def serves(self) -> bool:
-        return self.is_ready and not (self.is_unhealthy or self.is_draining)
-
-    @property
-    def free_slots(self) -> int:
-        return max(config.slots_per_gpu - len(self.record.slot_holders), 0)
+    queue_length: int = 0
 
 
 class InstanceView(NamedTuple):
-    """An instance and its state; `server` is None if it is off or its ComfyUI does not answer."""
+    """An instance, its record and its state."""
 
     instance: Instance
     record: InstanceRecord
-    server: Server | None
     state: str
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether it serves or can be started; a ComfyUI at a fixed address has to answer."""
+        answers = self.record.ready_at is not None and self.record.unreachable_since is None
+        return self.instance.can_be_started or answers
 
     @property
     def is_on(self) -> bool:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chalicelib import metrics
-from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed, StartUnknown, TypeRefused
-from chalicelib.models.fleet import boots
+from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
 from chalicelib.models.fleet.start_series import StartSeries
-from chalicelib.services.gpus.boot_reports import log_failed_boot
+from chalicelib.services.gpus.off import waiting_for_capacity
+from chalicelib.services.gpus.start_round import CLAIM_SECONDS, ClaimLost, StartRound
 
 if TYPE_CHECKING:
     from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
-    from chalicelib.models.fleet.instance import InstanceRecord
     from chalicelib.services.gpus.inventory import InstanceView
 
-log = logging.getLogger("darkroom.starter")
-
-_TRY_SECONDS = (
-    30  # if the function that starts instances dies, another one may start them after this time
-)
-_ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs an instance
 _SETTLE_SECONDS = 10  # until EC2 describes a started instance as started
 _STOPPING_SECONDS = 2
 _LOOK_SECONDS = 2
@@ -61,81 +52,28 @@ class Starter:
         """
         now = self._clock()
         series = StartSeries.read(now=now)
-        if not series.claim(now=now, until=now + _TRY_SECONDS):
+        if not series.claim(now=now, until=now + CLAIM_SECONDS):
             raise _waiting(series, now)
         candidates, count = plan()
-        try:
-            started = self._round(candidates, count)
-        except StartFailed as refusal:
-            until = self._clock() + self._pause(int(series.failed))
-            series.put_off(_reason(refusal), until=until)
-            raise
+        started = self._start(series, candidates, count)
         if started:
             series.succeed(until=self._clock() + _SETTLE_SECONDS)
         else:
             series.pause(until=self._clock() + _STOPPING_SECONDS)
         return started
 
-    def _round(self, candidates: list[InstanceView], count: int) -> int:
-        """Try every instance as every type, the preferred type first; return the starts."""
-        over: set[str] = set()
-        types = {view.instance.id: view.instance.type for view in candidates}
-        started, refusal = 0, None
-        until = self._clock() + _ROUND_SECONDS
-        for view, wanted_type in self._tries(candidates):
-            if started == count or self._clock() > until:
-                break
-            if view.instance.id in over:
-                continue
-            try:
-                started += self._start(view, wanted_type, types)
-                over.add(view.instance.id)  # it starts, or is still stopping
-            except StartUnknown:
-                return started + 1  # the next observation shows whether it has started
-            except StartFailed as error:
-                if not isinstance(error, NoCapacity | TypeRefused):
-                    over.add(view.instance.id)  # another type would be refused as well
-                log.warning(
-                    "a GPU instance was not started: %s",
-                    error,
-                    extra={"instance_id": view.instance.id},
-                )
-                # A lack of capacity passes; any other refusal has to be fixed and is reported.
-                refusal = error if isinstance(refusal, NoCapacity | None) else refusal
-        if refusal and not started:
-            raise refusal
-        return started
-
-    def _tries(self, candidates: list[InstanceView]) -> Iterator[tuple[InstanceView, str | None]]:
-        for instance_type in self._types or (None,):
-            yield from ((view, instance_type) for view in candidates)
-
-    def _start(self, view: InstanceView, wanted_type: str | None, types: dict[str, str]) -> bool:
-        """Start an instance as a type; return False while it is still stopping."""
-        name, record = view.instance.id, view.record
-        boots.went_off(record, now=self._clock())
-        log_failed_boot(record)  # its next start hides this one from the reconciler
-        if (record.unhealthy_until or 0) > self._clock():
-            raise StartFailed(f"the GPU instance is unhealthy: {record.unhealthy_reason}")
-        if wanted_type and wanted_type != types[name]:
-            if not self._gateway.change_type(name, wanted_type):
-                return False
-            types[name] = wanted_type
-        return self._ask(name, record)
-
-    def _ask(self, name: str, record: InstanceRecord) -> bool:
+    def _start(self, series: StartSeries, candidates: list[InstanceView], count: int) -> int:
+        one = StartRound(self._gateway, self._types, series, self._clock)
         try:
-            if not self._gateway.start(name):
-                return False
-        except NoCapacity:
-            metrics.emit("no capacity", {"CapacityErrors": 1}, instance_id=name)
+            return one.start(candidates, count)
+        except ClaimLost:
+            now = self._clock()
+            raise _waiting(StartSeries.read(now=now), now) from None
+        except StartFailed as refusal:
+            known = refusal.until if isinstance(refusal, NoCapacity) else None
+            until = known or self._clock() + self._pause(int(series.failed))
+            series.put_off(_reason(refusal), until=until)
             raise
-        except StartUnknown:
-            record.started(now=self._clock())
-            raise
-        metrics.emit("GPU started", {"GpuStarts": 1}, instance_id=name)
-        record.started(now=self._clock())
-        return True
 
     def _pause(self, failed: int) -> float:
         seconds = min(_FIRST_SECONDS * 2 ** min(failed, 10), _LONGEST_SECONDS)
@@ -158,5 +96,5 @@ def _waiting(series: StartSeries, now: float) -> GpuNotReady:
 
 
 def _reason(refusal: StartFailed) -> str:
-    what = "waiting for GPU capacity" if isinstance(refusal, NoCapacity) else "waiting"
-    return f"{what}: {refusal}"
+    text = str(refusal)
+    return waiting_for_capacity(text) if isinstance(refusal, NoCapacity) else f"waiting: {text}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chalicelib.gateways.ec2 import Instance
     from chalicelib.models.fleet.instance import InstanceRecord
-    from chalicelib.services.gpus.inventory import Server
 
 STOPPED = "stopped"
 STARTING = "starting"
@@ -33,16 +32,18 @@ _BY_EC2 = {"pending": STARTING, "stopping": STOPPING, "shutting-down": STOPPING}
 def state_of(
     instance: Instance,
     record: InstanceRecord,
-    server: Server | None,
     *,
     now: float,
     has_capacity: bool,
+    queue_length: int = 0,
 ) -> str:
-    """Return the state of an instance; `server` is None if its ComfyUI does not answer."""
+    """Return the state of an instance, as its record has it.
+
+    `queue_length` is the number of prompts in its ComfyUI, if that was just asked.
+    """
     if instance.state == "running":
-        return _of_running(record, server, now)
-    is_fresh = now - (record.on_since or 0) < _FRESH_SECONDS and not record.ready_at
-    if instance.state == "stopped" and is_fresh:
+        return _of_running(record, now, queue_length)
+    if instance.state == "stopped" and _is_fresh(record, now):
         return STARTING  # EC2 describes the instance as pending only after some seconds
     if instance.state == "stopped" and (record.unhealthy_until or 0) > now:
         return UNHEALTHY
@@ -51,18 +52,43 @@ def state_of(
     return _BY_EC2.get(instance.state, STOPPED)
 
 
-def _of_running(record: InstanceRecord, server: Server | None, now: float) -> str:
+def state_by_record(record: InstanceRecord, *, now: float, has_capacity: bool) -> str:
+    """Return the state of an instance as far as its record tells: EC2 is asked every minute."""
+    if record.ready_at is not None:
+        return _of_running(record, now, 0)
+    if record.on_since is not None and not record.unhealthy_reason:
+        return STARTING if now - record.on_since < _FRESH_SECONDS else BOOTING
+    if record.state == STOPPED and not has_capacity:
+        return NO_CAPACITY
+    return str(record.state) or STOPPED
+
+
+def went_off(instance: Instance, record: InstanceRecord, *, now: float) -> bool:
+    """Return whether an instance is off that was started, or ready, and is not noted as off."""
+    is_noted = record.on_since is None and record.ready_at is None
+    return instance.state == "stopped" and not is_noted and not _is_fresh(record, now)
+
+
+def _is_fresh(record: InstanceRecord, now: float) -> bool:
+    """Return whether EC2 may still describe a started instance as stopped."""
+    return now - (record.on_since or 0) < _FRESH_SECONDS and not record.ready_at
+
+
+def is_lost(record: InstanceRecord, now: float) -> bool:
+    """Return whether a ComfyUI that was ready has not answered for a minute."""
+    since = record.unreachable_since
+    return since is not None and now - float(since) >= _PATIENCE_SECONDS
+
+
+def _of_running(record: InstanceRecord, now: float, queue_length: int) -> str:
     # A fault from before the instance was last off does not count.
-    is_unhealthy = bool(record.unhealthy_reason and record.on_since)
-    if server is None:
-        is_lost = now - float(record.unreachable_since or now) >= _PATIENCE_SECONDS
-        if is_unhealthy or (record.ready_at and is_lost):
-            return UNHEALTHY
-        return BUSY if record.ready_at else BOOTING
-    if server.is_unhealthy or (is_unhealthy and not server.is_ready):
+    if record.unhealthy_reason and record.on_since:
         return UNHEALTHY
-    if server.is_draining:
-        return DRAINING
-    if not server.is_ready:
+    if record.ready_at is None:
         return BOOTING
-    return BUSY if server.queue_length or record.slot_holders else READY
+    if record.unhealthy_attempt or is_lost(record, now):
+        return UNHEALTHY
+    if record.is_draining(now):
+        return DRAINING
+    is_busy = queue_length or record.slot_holders or record.unreachable_since is not None
+    return BUSY if is_busy else READY

@@ -9,7 +9,7 @@ from msgspec import Struct
 from chalicelib.errors import GpuNotReady
 from chalicelib.models.catalogs import budget_mark
 from chalicelib.models.fleet.start_series import StartSeries
-from chalicelib.models.jobs.listing import count_open
+from chalicelib.models.jobs import queue
 from chalicelib.services.gpus import state as instance_state
 from chalicelib.services.gpus.starter import refusal_of
 from chalicelib.services.gpus.state import (
@@ -18,10 +18,14 @@ from chalicelib.services.gpus.state import (
     DRAINING,
     READY,
     STARTING,
+    STOPPING,
     UNHEALTHY,
+    state_by_record,
 )
+from chalicelib.services.gpus.stuck import stuck_text
 
 if TYPE_CHECKING:
+    from chalicelib.models.fleet.instance import InstanceRecord
     from chalicelib.services.billing.budget import Budget
     from chalicelib.services.gpus.inventory import InstanceView, Inventory
 
@@ -50,41 +54,44 @@ class Status(Struct, frozen=True):
 
 
 def comfyui_status(inventory: Inventory, budget: Budget, now: float) -> Status:
-    """Return the status of the GPUs and the number of open jobs, and write nothing."""
-    views = inventory.views(max_age_seconds=2)  # users poll this while a GPU starts
-    status = _status(views)
-    mark = budget_mark.read()
+    """Return the status of the GPUs and about how many jobs are open, and write nothing.
+
+    Users poll this while a GPU starts, so it asks no GPU and not EC2 if records of instances exist.
+    """
+    series, records = StartSeries.read_with_records(now=now)
+    views = [
+        (state_by_record(each, now=now, has_capacity=not series.failed), each) for each in records
+    ]
+    if not records or inventory.is_fixed:
+        views = [(each.state, each.record) for each in inventory.views() if each.may_serve]
+    states = {state for state, _ in views}
+    status = next((word for word in _SENTENCES if word in states), UNAVAILABLE)
+    mark, backlog = budget_mark.read(), _backlog([record for _, record in views])
     if mark and mark.is_exhausted(budget.dollars, now):
-        return Status(status, f"{_sentence(budget.reason)}. {_backlog()}.")
-    return Status(status, f"{_SENTENCES[status]}{_why(status, views, now)}. {_backlog()}.")
-
-
-def _status(views: list[InstanceView]) -> str:
-    states = {each.state for each in views if each.server or each.instance.can_be_started}
-    return next((word for word in _SENTENCES if word in states), UNAVAILABLE)
-
-
-def _why(status: str, views: list[InstanceView], now: float) -> str:
+        return Status(status, f"{_sentence(budget.reason)}. {backlog}.")
+    if status == STOPPING and (stuck := stuck_text([record for _, record in views], now)):
+        return Status(status, f"{_sentence(stuck)}. {backlog}.")
     if status == instance_state.NO_CAPACITY:
-        return f": {refusal_of(StartSeries.read(now=now))}"
-    reasons = _reasons([each for each in views if each.state == status])
-    return f": {reasons}" if reasons else ""
+        why = refusal_of(series)
+    else:
+        why = _reasons([record for state, record in views if state == status])
+    return Status(status, f"{_SENTENCES[status]}{f': {why}' if why else ''}. {backlog}.")
 
 
-def _reasons(views: list[InstanceView]) -> str:
-    return "; ".join(sorted({each.record.unhealthy_reason for each in views} - {None}))
+def _reasons(records: list[InstanceRecord]) -> str:
+    return "; ".join(sorted({each.unhealthy_reason for each in records} - {None}))
 
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _backlog() -> str:
-    counts = count_open()
-    waiting = counts["queued"] + counts["starting"]
-    if not waiting + counts["running"]:
+def _backlog(records: list[InstanceRecord]) -> str:
+    running = sum(len(each.slot_holders) for each in records)
+    waiting = queue.counted()
+    if not waiting + running:
         return "No jobs are waiting"
-    return f"{_jobs(counts['running'])} running, {_jobs(waiting)} waiting"
+    return f"{_jobs(running)} running, {_jobs(waiting)} waiting"
 
 
 def _jobs(count: int) -> str:
@@ -117,9 +124,11 @@ def progress(views: list[InstanceView], now: float) -> GpuNotReady:
         if why := refusal_of(series):
             seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS)
             return GpuNotReady(why, retry_seconds=seconds)
+        records = [each.record for each in views]
+        if states <= {STOPPING, UNHEALTHY} and (stuck := stuck_text(records, now)):
+            return GpuNotReady(stuck, retry_seconds=_UNHEALTHY_SECONDS)
         if states <= {UNHEALTHY}:
-            text = (
-                f"the GPU instance is unhealthy: {_reasons(views) or 'its ComfyUI does not work'}"
-            )
+            why = _reasons(records) or "its ComfyUI does not work"
+            text = f"the GPU instance is unhealthy: {why}"
             return GpuNotReady(text, retry_seconds=_UNHEALTHY_SECONDS)
     return GpuNotReady("the GPU instance is starting", retry_seconds=_LOOK_SECONDS)

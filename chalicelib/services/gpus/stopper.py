@@ -6,19 +6,20 @@ from collections.abc import Callable
 from chalicelib import metrics
 from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
-from chalicelib.models.jobs.listing import count_open
+from chalicelib.models.jobs import queue
 from chalicelib.services.billing.booking import Booking
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.inventory import InstanceView
+from chalicelib.services.gpus.off import note_off
 from chalicelib.services.gpus.scaling import may_stop
 from chalicelib.services.gpus.state import (
     BOOTING,
-    BUSY,
     COMING,
     DRAINING,
     READY,
     UNHEALTHY,
+    is_lost,
 )
 
 log = logging.getLogger("darkroom.stopper")
@@ -26,6 +27,8 @@ log = logging.getLogger("darkroom.stopper")
 # An execution that is interrupted while it loads a checkpoint ends after the load; until then its
 # ComfyUI looks unhealthy.
 _UNHEALTHY_SECONDS = 30
+# Longer than ComfyUI takes to restart.
+_SILENT_SECONDS = 120
 _DRAIN_SECONDS = 90  # the longest until EC2 describes it as stopping, and a margin
 
 
@@ -57,7 +60,7 @@ class Stopper:
         If one fails, the others are still handled; raise the last error at the end.
         """
         views = self._fleet.inventory.observe()
-        open_jobs = sum(count_open().values())
+        open_jobs = _open_jobs(views)
         on = sum(each.state in COMING for each in views)
         is_paid, failed = self._publish_budget(views)
         for each in views:
@@ -95,19 +98,16 @@ class Stopper:
         """Record an instance's state; return whether it was in a `COMING` state and is stopped."""
         record, now = view.record, self._clock()
         # An instance that is silent for a moment does not count as used.
-        is_idle = view.state in (READY, DRAINING, UNHEALTHY) or (
-            view.state == BUSY and view.server is None
-        )
+        is_silent = record.unreachable_since is not None
+        is_idle = view.state in (READY, DRAINING, UNHEALTHY) or is_silent
         launched_at = view.instance.launched_at
         if not view.is_on:
-            boots.went_off(record, now=now)
+            note_off(view.instance, record, now=now)
         since = record.note(
             view.state, now=now, is_on=view.is_on, is_idle=is_idle, launched_at=launched_at
         )
         if view.is_on:
             self._account(view)
-        if record.unhealthy_attempt and view.server and not view.server.is_unhealthy:
-            record.mark_healthy()
         if view.instance.state != "running" or not view.instance.can_be_started:
             return False
         if view.instance.is_kept:
@@ -148,8 +148,10 @@ class Stopper:
     def _stop_useless(self, view: InstanceView, since: float) -> bool:
         """Stop an instance that does not become ready, or is unhealthy."""
         record, now = view.record, self._clock()
-        if view.server and view.server.is_unhealthy:
+        if record.unhealthy_attempt and view.state == UNHEALTHY:
             since, limit = float(record.unhealthy_since or since), _UNHEALTHY_SECONDS
+        elif record.ready_at and is_lost(record, now):
+            since, limit = float(record.unreachable_since or since), _SILENT_SECONDS
         elif record.unhealthy_reason and view.state == UNHEALTHY and not record.ready_at:
             limit = 0
         elif view.state in (BOOTING, UNHEALTHY):
@@ -195,3 +197,17 @@ class Stopper:
         for record in InstanceRecord.all():
             if record.id not in members:
                 record.forget()
+
+
+def _open_jobs(views: list[InstanceView]) -> int:
+    """Return about how many jobs the last instance has to stay on for.
+
+    If the queue cannot be read, an instance is judged by its own idleness: what has served nothing
+    for so long is stopped, and a job that waits starts one again.
+    """
+    served = sum(len(each.record.slot_holders) for each in views)
+    try:
+        return served + (not queue.is_empty())
+    except Exception:
+        log.exception("the queue could not be read")
+        return served

@@ -54,7 +54,8 @@ def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> 
         started_at=clock(),
         reason=reason,
     )
-    job.begin_attempt(attempt, queue_position=server.queue_length)
+    ahead = len(server.record.slot_holders - {job.id})
+    job.begin_attempt(attempt, queue_position=ahead)
 
 
 def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
@@ -74,11 +75,18 @@ def workflow_of(job: Job) -> Graph:
     return load(job.workflow).render(job.parameters, filename_prefix=prefix)
 
 
-def note_execution(job: Job, end: Finished) -> None:
-    """Note how long the last attempt had its GPU and what that cost, if ComfyUI reports it."""
+def note_execution(job: Job, end: Finished, number: int = -1) -> None:
+    """Note how long an attempt had its GPU and what that cost, if ComfyUI reports it."""
     if end.execution_seconds is not None:
-        cost = cost_of(job.attempts[-1].instance_type, end.execution_seconds)
-        job.note_execution(end.execution_seconds, cost)
+        cost = cost_of(job.attempts[number].instance_type, end.execution_seconds)
+        job.note_execution(end.execution_seconds, cost, number)
+
+
+def note_unreported(job: Job, *, until: float) -> None:
+    """Note the last attempt's execution until a time, as ComfyUI does not report it."""
+    if job.running_since is not None and job.attempts[-1].execution_seconds is None:
+        seconds = max(until - float(job.running_since), 0)
+        job.note_execution(seconds, cost_of(job.attempts[-1].instance_type, seconds))
 
 
 def _job_of(running: str, instance_id: str) -> str | None:

@@ -12,9 +12,9 @@ from chalicelib.errors import JobFinished, NotFound
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import CANCELED
+from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.cleanup import Cleanup
-from chalicelib.services.jobs.messages import JobMessages
 
 log = logging.getLogger("darkroom.cancel")
 
@@ -41,11 +41,9 @@ class Outcome(Struct, frozen=True):
 
 
 class Cancellation:
-    def __init__(
-        self, cleanup: Cleanup, job_messages: JobMessages, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, cleanup: Cleanup, messages: Messages, clock: Callable[[], float]) -> None:
         self._cleanup = cleanup
-        self._job_messages = job_messages
+        self._messages = messages
         self._clock = clock
 
     def cancel(self, job_id: str) -> Job:
@@ -99,10 +97,12 @@ class Cancellation:
 
         Raise JobFinished if it has succeeded or failed.
         """
-        if job.is_open and (job.lease or job.attempts):
-            # If this process dies, or the driver still submits an attempt, a worker receives
-            # this message after the lease has ended, and cleans up.
-            self._job_messages.send(job.id, at=max(job.due_at, self._clock()) + 1)
+        if job.is_open and job.attempt:
+            # If this process dies, or the driver still submits an attempt, a follower looks at
+            # the instance after the lease has ended, and cleans up.
+            at = max(job.due_at, self._clock()) + 1
+            self._messages.check(job.attempt.instance_id, at=at)
+        was_queued = job.is_queued
         try:
             job.cancel(_ERROR, now=self._clock())
         except JobFinished:
@@ -110,4 +110,5 @@ class Cancellation:
                 raise
             return False
         job_metrics.ended(job)
+        queue.count(-was_queued)
         return True

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ComfyUIUnreachable
-from chalicelib.models.fleet.instance import InstanceRecord
-from chalicelib.models.jobs.attempt import Attempt
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import SUCCEEDED
 from chalicelib.services.gpus.dispatcher import Dispatcher
-from chalicelib.services.gpus.fleet import Fleet
-from chalicelib.services.gpus.inventory import Server
+from chalicelib.services.gpus.inventory import Inventory, Server
+from chalicelib.services.jobs.attempts import note_execution
 
 if TYPE_CHECKING:
     from chalicelib.gateways.s3 import ImageStore
@@ -26,9 +24,13 @@ class Cleanup:
     """Frees what ended jobs hold; safe to repeat. Errors are logged and never raised."""
 
     def __init__(
-        self, fleet: Fleet, dispatcher: Dispatcher, images: ImageStore, clock: Callable[[], float]
+        self,
+        inventory: Inventory,
+        dispatcher: Dispatcher,
+        images: ImageStore,
+        clock: Callable[[], float],
     ) -> None:
-        self._fleet = fleet
+        self._inventory = inventory
         self._dispatcher = dispatcher
         self._images = images
         self._clock = clock
@@ -36,23 +38,21 @@ class Cleanup:
     def succeeded(self, job: Job, server: Server, *, execution_seconds: float | None) -> None:
         """Free the slot of a job that has its image, and drop its earlier attempts."""
         release = partial(
-            self._dispatcher.release, job, server.record, execution_seconds=execution_seconds
+            self._dispatcher.release, job, server.instance.id, execution_seconds=execution_seconds
         )
-        self._try(job, release, partial(self._drop, job.attempts[:-1]))
+        self._try(job, release, partial(self._drop, job, len(job.attempts) - 1))
 
     def ended(self, job: Job) -> None:
         """Free what a job still holds; the process that ended the job may have died before."""
         if not job.attempts:
-            self._try(
-                job, self._dispatcher.repair
-            )  # it may have had a slot, or been first in the queue
-        elif job.status == SUCCEEDED:
+            return  # if it has a slot, a follower sees that it has ended
+        if job.status == SUCCEEDED:
             self._try(job, partial(self._release, job))
         else:
-            drop, release = partial(self._drop, job.attempts), partial(self._release, job)
-            self._try(job, drop, release, partial(self._images.delete, job.id))
+            delete = partial(self._images.delete, job.id)
+            self._try(job, partial(self._drop_and_release, job), job.book, delete)
 
-    def _try(self, job: Job, *steps: Callable[[], None]) -> None:
+    def _try(self, job: Job, *steps: Callable[[], object]) -> None:
         for step in steps:
             try:
                 step()
@@ -60,19 +60,35 @@ class Cleanup:
                 log.exception("the cleanup of a job failed", extra={"job_id": job.id})
 
     def _release(self, job: Job) -> None:
-        record = InstanceRecord.read(job.attempts[-1].instance_id)
-        if job.id in record.slot_holders:
-            self._dispatcher.release(job, record)
+        self._dispatcher.release(job, job.attempts[-1].instance_id)
 
-    def _drop(self, attempts: Iterable[Attempt]) -> None:
-        for attempt in attempts:
+    def _drop_and_release(self, job: Job) -> None:
+        """Free the slot once no attempt is left in ComfyUI; until then a follower repeats this."""
+        if self._drop(job, len(job.attempts)):
+            self._release(job)
+
+    def _drop(self, job: Job, count: int) -> bool:
+        """Drop the first `count` attempts of a job, and note their executions.
+
+        Return False if a ComfyUI did not answer, which may still have one.
+        """
+        has_answered = True
+        for number, attempt in enumerate(job.attempts[:count]):
             try:
-                server = self._fleet.inventory.observe_server(attempt.instance_id)
+                server = self._inventory.observe_server(attempt.instance_id)
                 if server and not server.comfyui.drop(attempt.id):
                     log.error(
                         "ComfyUI did not stop an execution; its instance is unhealthy",
                         extra={"instance_id": attempt.instance_id},
                     )
                     server.record.mark_unhealthy_by(attempt.id, now=self._clock())
+                elif server and attempt.execution_seconds is None:
+                    self._note(job, number, server)
             except ComfyUIUnreachable:
-                continue  # ComfyUI loses its queue when it restarts
+                has_answered = False
+        return has_answered
+
+    def _note(self, job: Job, number: int, server: Server) -> None:
+        state = server.comfyui.find(job.attempts[number].id)
+        if state and state.is_finished:
+            note_execution(job, state, number)

@@ -18,7 +18,7 @@ from chalicelib.models.jobs.attempt import (
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
-from chalicelib.services.jobs.attempts import note_execution
+from chalicelib.services.jobs.attempts import note_execution, note_unreported
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.provenance import Made, Measured, provenance
 from chalicelib.services.jobs.retries import reason_to_retry
@@ -82,8 +82,16 @@ class Completion:
                 extra={"instance_id": server.instance.id},
             )
             server.record.mark_unhealthy_by(stop.attempt_id, now=self._clock())
+        if is_own:
+            self._note_stopped(job, server)
         reason = NO_PROGRESS if is_own else HELD_UP
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
+
+    def _note_stopped(self, job: Job, server: Server) -> None:
+        end = server.comfyui.find(job.attempts[-1].id)
+        if end and end.is_finished:
+            note_execution(job, end)
+        note_unreported(job, until=self._clock())
 
     def _fail(self, job: Job, server: Server, failure: Failure) -> NoReturn:
         reason = reason_to_retry(job, failure.kind)

@@ -1,4 +1,4 @@
-"""The state machine of a job. API function, worker and reconciler all call `Driver.advance`."""
+"""The state machine of a job. The API function and followers call `Driver.advance`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from uuid import uuid4
 
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, GenerationFailed, GpuNotReady
 from chalicelib.models.jobs import queue
-from chalicelib.models.jobs.attempt import FIRST, sentence_of
+from chalicelib.models.jobs.attempt import FIRST, LOST, sentence_of
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.status import QUEUED, STARTING
+from chalicelib.models.jobs.status import QUEUED
 from chalicelib.models.jobs.waits import (
-    BUDGET_EXHAUSTED,
     COMFYUI_UNREACHABLE,
     GPU_NOT_READY,
     INTERNAL_ERROR,
     STORE_FAILED,
 )
+from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
-from chalicelib.services.jobs.attempts import begin, lost, note_execution, submit
+from chalicelib.services.jobs.attempts import (
+    begin,
+    lost,
+    note_execution,
+    note_unreported,
+    submit,
+)
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.completion import Completion
-from chalicelib.services.jobs.failures import (
-    deadline_exceeded,
-    described,
-)
+from chalicelib.services.jobs.failures import Refusal, deadline_exceeded, described
 from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.services.jobs.progress import Reporter
 from chalicelib.signals import (
@@ -36,7 +39,6 @@ from chalicelib.signals import (
     LeaseLost,
     NoFreeSlot,
     NoProgress,
-    OutOfBudget,
     StoreFailed,
 )
 
@@ -55,47 +57,62 @@ class Driver:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        demand: Demand,
         completion: Completion,
         cleanup: Cleanup,
         clock: Callable[[], float],
     ) -> None:
         self._dispatcher = dispatcher
+        self._demand = demand
         self._completion = completion
         self._cleanup = cleanup
         self._clock = clock
 
-    def advance(self, job: Job, *, until: float, lease: str | None = None) -> None:
+    def advance(
+        self,
+        job: Job,
+        *,
+        until: float,
+        server: Server | None = None,
+        on_executed: Callable[[], object] = lambda: None,
+    ) -> None:
         """Drive a job until it ends, has to wait, or `until` has come.
 
-        `lease` is the lease under which the job was accepted. Without one the job is claimed
-        first, which raises JobBusy or JobFinished.
+        `server` is the one on which the job has just been given a slot. A job without a lease is
+        claimed first, which raises JobBusy or JobFinished. `on_executed` is called when ComfyUI is
+        done with it, before its image is stored.
         """
-        if lease is None:
+        if job.held_lease is None:
             now = self._clock()
             job.claim(uuid4().hex, now=now, until=now + LEASE_SECONDS)
         try:
-            self._drive(job, until)
+            self._drive(job, until, server, on_executed)
         except LeaseLost:
             log.warning("the driver has lost its lease", extra={"job_id": job.id})
             job.refresh(consistent_read=True)
             if not job.is_open:
                 self._cleanup.ended(job)
+            if server and not job.attempt:
+                self._dispatcher.release(job, server.instance.id)
 
-    def _drive(self, job: Job, until: float) -> None:
+    def _drive(
+        self, job: Job, until: float, server: Server | None, on_executed: Callable[[], object]
+    ) -> None:
         """Make one attempt after another until the job ends or has to wait."""
         try:
             if self._clock() >= job.deadline_at:
                 return self._end_late(job)
-            server = self._dispatcher.acquire(job)
+            server = server or self._dispatcher.acquire(job)
             over: str | None = job.end_reason
             while True:
                 state = self._run_attempt(job, server, until, over)
                 if state is None:
-                    over = lost(job)
+                    over = self._lost(job)
                 elif state.is_finished:
+                    on_executed()
                     over = self._completion.complete(job, server, state)
                 elif self._clock() >= job.deadline_at:
-                    raise deadline_exceeded(job, now=self._clock())
+                    raise deadline_exceeded(job, refusal=Refusal(self._clock).text)
                 else:
                     return job.put_back(job.status, None, due_at=self._clock())
                 if over is None:
@@ -103,11 +120,10 @@ class Driver:
         except LeaseLost:
             raise
         except Exception as reason:
-            if self._record_outcome(job, reason):
-                return None
-            why = "an internal error; the job is retried"
-            self._put_back(job, why, _RETRY_SECONDS, INTERNAL_ERROR)
-            raise
+            if not self._record_outcome(job, reason):
+                self._retry(job)
+                raise
+            return None
 
     def _record_outcome(self, job: Job, reason: Exception) -> bool:
         """Store why the job waits or has failed; return False if the error is unexpected."""
@@ -115,7 +131,7 @@ class Driver:
             case NoFreeSlot():
                 self._enqueue(job, reason)
             case GpuNotReady():
-                self._wait_for_gpu(job, reason)
+                self._enqueue(job, reason, GPU_NOT_READY)
             case ComfyUIUnreachable():
                 due_at = self._due_at(job, _RETRY_SECONDS)
                 job.become_unreachable(str(reason), now=self._clock(), due_at=due_at)
@@ -134,23 +150,22 @@ class Driver:
                 return False
         return True
 
-    def _wait_for_gpu(self, job: Job, wait: GpuNotReady) -> None:
-        job.put_back(
-            STARTING,
-            str(wait),
-            due_at=self._due_at(job, wait.retry_seconds),
-            waits_for=GPU_NOT_READY,
-            sort_key=queue.sort_key(job, now=self._clock()),
-        )
-
-    def _enqueue(self, job: Job, wait: NoFreeSlot) -> None:
-        """Put a job into the queue, where it waits until it is made due."""
+    def _enqueue(self, job: Job, wait: object, waits_for: str | None = None) -> None:
+        """Put a job into the queue, from which a follower takes it."""
         sort_key = queue.sort_key(job, now=self._clock())
-        why = BUDGET_EXHAUSTED if isinstance(wait, OutOfBudget) else None
-        job.put_back(QUEUED, str(wait), due_at=job.deadline_at, waits_for=why, sort_key=sort_key)
-        if why is None:
-            self._dispatcher.fill_slots()
-            self._dispatcher.scale_up()
+        job.put_back(
+            QUEUED, str(wait), due_at=job.deadline_at, waits_for=waits_for, sort_key=sort_key
+        )
+        queue.count(1)
+        self._demand.tell()
+
+    def _retry(self, job: Job) -> None:
+        """Have a job tried again after an unexpected error."""
+        why = "an internal error; the job is retried"
+        if job.attempt:
+            self._put_back(job, why, _RETRY_SECONDS, INTERNAL_ERROR)
+        else:
+            self._enqueue(job, why, INTERNAL_ERROR)
 
     def _put_back(
         self,
@@ -177,9 +192,9 @@ class Driver:
         is_too_late = self._clock() >= job.deadline_at + _LATE_SECONDS
         try:
             if is_too_late or not self._complete_if_done(job):
-                raise deadline_exceeded(job, now=self._clock())
+                raise deadline_exceeded(job, refusal=Refusal(self._clock).text)
         except ComfyUIUnreachable as silence:
-            raise deadline_exceeded(job, now=self._clock()) from silence
+            raise deadline_exceeded(job, refusal=Refusal(self._clock).text) from silence
 
     def _complete_if_done(self, job: Job) -> bool:
         server = self._dispatcher.server_at_work(job)
@@ -191,17 +206,24 @@ class Driver:
             return False
         return self._completion.complete(job, server, state) is None
 
+    def _lost(self, job: Job) -> str:
+        """Note the execution of an attempt that ComfyUI no longer knows; return why it ended."""
+        if (reason := lost(job)) == LOST:
+            note_unreported(job, until=float(job.progressed_at or 0))
+        return reason
+
     def _run_attempt(self, job: Job, server: Server, until: float, over: str | None) -> State:
         """Follow the job's attempt; submit a new one if there is none or the last is over."""
         last = job.attempt
         known = server.comfyui.find(last.id) if last and not over else None
         if known is None:
-            begin(job, server, over or (lost(job) if last else FIRST), self._clock)
-            self._dispatcher.send_after_lease(job)
+            begin(job, server, over or (self._lost(job) if last else FIRST), self._clock)
+            if not job.sort_key:  # it is driven where it was accepted, without a follower
+                self._demand.look_after(server.instance.id, at=job.due_at + 1)
         elif known.is_finished:
             return known
         elif job.status_reason or job.queue:
-            job.resume(queue_position=known.position)
+            job.resume(queue_position=known.position, now=self._clock())
         attempt_id = job.attempts[-1].id
         with server.comfyui.events(attempt_id) as events:
             if known is None:

@@ -1,9 +1,12 @@
 """Why a job failed, for its caller."""
 
+from collections.abc import Callable
+
 from chalicelib.config import config
 from chalicelib.errors import GenerationFailed, JobExpired, WorkflowRejected
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.queue_snapshot import QueueSnapshot
 from chalicelib.models.jobs.waits import COMFYUI_UNREACHABLE, INTERNAL_ERROR, STORE_FAILED
 from chalicelib.schemas.catalogs import DEFAULTS
 from chalicelib.services.gpus.starter import refusal_of
@@ -35,11 +38,28 @@ def _remedy(field: str | None, suggestion: str) -> str:
     return f"Set {setting} in /api/images/settings. {suggestion}"
 
 
-def deadline_exceeded(job: Job, *, now: float) -> GenerationFailed:
-    """Return the failure: how long the job waited for a GPU or had one, and its last status."""
+class Refusal:
+    """Why EC2 starts no instance, or else what the queue waits for; read once for many jobs."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: list[str | None] = []
+
+    # Not a cached_property: that has one lock for all instances until Python 3.12.
+    @property
+    def text(self) -> str | None:
+        if not self._known:
+            refused = refusal_of(StartSeries.read(now=self._clock()))
+            self._known = [refused or QueueSnapshot.read().reason]
+        return self._known[0]
+
+
+def deadline_exceeded(job: Job, *, refusal: str | None = None) -> GenerationFailed:
+    """Return the failure: how long the job waited for a GPU or had one, and its last status.
+
+    `refusal` is why jobs without a slot have waited, if that is known.
+    """
     if not job.has_slot:
-        # Only the first jobs of the queue ask for a GPU. For the others, EC2's refusal is recorded.
-        refusal = refusal_of(StartSeries.read(now=now)) if job.waits_in_queue else None
         waited = _span(int(job.waits_until - job.created_at))
         last_seen = _last_seen(refusal or job.status_reason)
         return JobExpired(f"the job got no GPU within {waited}{last_seen}", code=EXPIRED)

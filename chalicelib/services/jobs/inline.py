@@ -4,12 +4,10 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from chalicelib.errors import JobFinished
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.status import STARTING
+from chalicelib.models.jobs.waits import GPU_NOT_READY
+from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.jobs.driver import Driver
-from chalicelib.services.jobs.messages import JobMessages
-from chalicelib.signals import JobBusy
 
 log = logging.getLogger("darkroom.inline")
 
@@ -20,12 +18,12 @@ class InlineDriver:
     def __init__(
         self,
         driver: Driver,
-        job_messages: JobMessages,
+        messages: Messages,
         clock: Callable[[], float],
         pause: Callable[[float], None],
     ) -> None:
         self._driver = driver
-        self._job_messages = job_messages
+        self._messages = messages
         self._clock = clock
         self._pause = pause
 
@@ -41,16 +39,15 @@ class InlineDriver:
             list(pool.map(lambda job: self._drive_one(job, until), driven))
 
     def _drive_one(self, job: Job, until: float) -> None:
-        """Drive a job, or poll it while another driver has it.
+        """Drive a job, or poll it while it waits in the queue or a follower has it.
 
-        Errors are only logged: the job is accepted, and a worker continues with it.
+        Errors are only logged: the job is accepted, and a follower continues with it.
         """
-        self._advance(job, until, job.held_lease)
-        while job.is_open and job.status != STARTING and self._clock() < until:
+        if job.held_lease:
+            self._advance(job, until)
+        while job.is_open and job.waits_for != GPU_NOT_READY and self._clock() < until:
             self._pause(_WATCH_SECONDS)
             self._refresh(job)
-            if job.is_open and job.due_at <= self._clock():
-                self._advance(job, until, None)
 
     def _refresh(self, job: Job) -> None:
         try:
@@ -58,12 +55,10 @@ class InlineDriver:
         except Exception:  # the job stays accepted, and is read again
             log.exception("a job could not be read", extra={"job_id": job.id})
 
-    def _advance(self, job: Job, until: float, lease: str | None) -> None:
+    def _advance(self, job: Job, until: float) -> None:
         try:
-            self._driver.advance(job, until=until, lease=lease)
-        except (JobBusy, JobFinished):
-            return
+            self._driver.advance(job, until=until)
         except Exception:
             log.exception("a job could not be driven inline", extra={"job_id": job.id})
-        if job.is_open and not job.waits_in_queue:
-            self._job_messages.send_when_due(job)
+        if job.is_open and job.attempt and not job.queue:
+            self._messages.follow(job.attempt.instance_id, at=job.due_at)

@@ -1,7 +1,8 @@
 """Accept requests: compose the parameters, store the jobs, and send their messages."""
 
+import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -19,18 +20,23 @@ from chalicelib.models.catalogs.catalog import FORMATS, STYLES
 from chalicelib.models.catalogs.item import Catalog
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.acceptance import Claim, accept, replay
-from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.parameters import units_of
+from chalicelib.models.jobs.priority import INTERACTIVE
 from chalicelib.models.keys.allowance import Allowance, Work
 from chalicelib.schemas.generation import GenerateRequest, Parameters
 from chalicelib.services.billing.budget import Budget
-from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.demand import Demand
+from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.lease import LEASE_GRACE_SECONDS
-from chalicelib.services.jobs.messages import JobMessages
 from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
 from chalicelib.signals import ClaimRefused
 from chalicelib.workflows import TEXT_TO_IMAGE
+
+T = TypeVar("T")
+
+log = logging.getLogger("darkroom.submit")
 
 _LEAST_WAIT_SECONDS = 0.5  # if less is left, the job is queued for a worker
 # Pauses between looks for the jobs of a concurrent request with the same Idempotency-Key, before
@@ -61,6 +67,7 @@ class Order(Struct, frozen=True):
     owner: str = "nobody"
     allowance: Allowance | None = None
     key: str | None = None
+    priority: str = INTERACTIVE
     defaults: Defaults | None = None
     count: int = 1
     post_id: str | None = None
@@ -72,8 +79,8 @@ class Submission:
 
     def __init__(
         self,
-        fleet: Fleet,
-        job_messages: JobMessages,
+        inventory: Inventory,
+        demand: Demand,
         budget: Budget,
         *,
         checkpoint: str,
@@ -81,8 +88,8 @@ class Submission:
         pause: Callable[[float], None],
         random_seed: Callable[[], int],
     ) -> None:
-        self._fleet = fleet
-        self._job_messages = job_messages
+        self._inventory = inventory
+        self._demand = demand
         self._budget = budget
         self._checkpoint = checkpoint
         self._clock = clock
@@ -98,12 +105,12 @@ class Submission:
         """
         if (jobs := self._accepted_before(order)) is not None:
             return jobs
-        self._fleet.inventory.check()
+        self._inventory.check()
         made = self._jobs(order)
         jobs = self._accept(order, made)
         if jobs is made:
             job_metrics.accepted(jobs)
-            self._send_messages(jobs)
+            self._call_followers(jobs)
         return jobs
 
     def _accepted_before(self, order: Order) -> list[Job] | None:
@@ -127,11 +134,14 @@ class Submission:
                 scheduled_at=order.run.scheduled_at if order.run else None,
                 style_id=_given(request.style_id),
                 workflow=TEXT_TO_IMAGE,
+                priority=_given(request.priority) or order.priority,
+                checkpoint=parameters["checkpoint"],
+                units=units_of(parameters),
                 wait_seconds=_given(request.expires_in_seconds),
-                parameters=structs.asdict(parameters),
-                **(inline if is_driven else {"due_at": now, "queue": QUEUE}),
+                parameters=parameters,
+                **(inline if is_driven else {"due_at": now}),
             )
-            for parameters in self._parameters(order)
+            for parameters in map(structs.asdict, self._parameters(order))
         ]
 
     def check(self, request: GenerateRequest, count: int) -> Work:
@@ -201,14 +211,19 @@ class Submission:
                 return jobs
         return None
 
-    def _send_messages(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            if not self._job_messages.send_when_due(job):
-                return  # the caller does not wait for SQS: the reconciler finds the jobs
+    def _call_followers(self, jobs: list[Job]) -> None:
+        """Have jobs in the queue followed; the reconciler does it within a minute if this fails."""
+        if not jobs[0].queue:
+            return
+        try:
+            queue.count(len(jobs))
+            self._demand.tell(len(jobs))
+        except Exception:
+            log.exception("no follower could be called for jobs that were accepted")
 
 
-def _given(value: int | UnsetType) -> int | None:
-    return None if value is UNSET else value
+def _given(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 def _give_back(order: Order, work: Work, now: float) -> None:
@@ -227,7 +242,7 @@ def _queue(jobs: list[Job], now: float) -> None:
     if jobs[0].lease:
         return
     for job, sort_key in zip(jobs, queue.sort_keys(jobs, now=now), strict=True):
-        job.sort_key = sort_key
+        job.enter_queue(sort_key)
 
 
 def _chosen(catalog: Catalog, item_id: int | UnsetType, field: str) -> dict[str, Any] | None:

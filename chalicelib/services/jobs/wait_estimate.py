@@ -1,123 +1,105 @@
-"""Estimate how long a job still has to wait."""
+"""What a job waits for, and about how long."""
 
-from collections.abc import Callable
-from functools import cached_property
 from math import ceil
 
 from msgspec import Struct
 
-from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.queue import Ranks
+from chalicelib.models.jobs.queue import MOST_COUNTED
+from chalicelib.models.jobs.queue_snapshot import QueueSnapshot
 from chalicelib.models.jobs.status import QUEUED, RUNNING, STARTING
-from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED
+from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, GPU_NOT_READY
+from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
 
 
 class Wait(Struct, frozen=True):
-    """How many images come before this one, and the seconds until it begins; None if unknown."""
+    """A job's status for callers, and how many images come before it, at least or exactly.
 
+    `seconds` is about how long it is until its image begins. None is not known.
+    """
+
+    status: str
+    reason: str | None = None
     position: int | None = None
+    is_minimum: bool = False
     seconds: int | None = None
 
 
 class Waits:
-    """Estimates waits from the recent executions and boots of all GPUs, which are read once.
+    """Estimates waits from the snapshot of the queue.
 
-    `boots` says whether the GPUs are instances, which have to boot if they are off.
+    The snapshot is read if one of the jobs waits, unless it was read together with the job.
     """
 
-    def __init__(self, clock: Callable[[], float], *, boots: bool) -> None:
-        self._clock = clock
-        self._boots = boots
-        self._ranks = Ranks()
+    def __init__(self, queue_snapshots: QueueSnapshots) -> None:
+        self._snapshots = queue_snapshots
+        self._known: QueueSnapshot | None = None
+
+    def show(self, job_id: str, *, owner: str | None = None) -> Job:
+        """Return a job, as `Job.show` does; read the snapshot with it if it may be needed."""
+        self._known = self._snapshots.fresh()
+        if self._known:
+            return Job.show(job_id, owner=owner)
+        job, self._known = QueueSnapshot.read_with(job_id, owner=owner)
+        return job
+
+    @property
+    def status(self) -> str:
+        """The status of the jobs in the queue."""
+        return _status_of(self._snapshots.current())
 
     def of(self, jobs: list[Job]) -> dict[str, Wait]:
-        """Return the waits of the waiting and running jobs by job id."""
-        waiting = [job for job in jobs if job.status in (QUEUED, STARTING)]
-        known = _running(jobs)
-        if not waiting:
-            return known
-        positions = self._positions(waiting)
-        unpaid = {job.id for job in waiting if job.waits_for == BUDGET_EXHAUSTED}
-        return known | {
-            job_id: Wait(position, None if job_id in unpaid else self._seconds(position))
-            for job_id, position in positions.items()
-        }
-
-    @cached_property
-    def _records(self) -> list[InstanceRecord]:
-        return InstanceRecord.all()
-
-    @cached_property
-    def _boot(self) -> float | None:
-        return _boot_seconds(self._records, self._clock()) if self._boots else 0
-
-    @cached_property
-    def _pace(self) -> float | None:
-        return _pace(self._records)
-
-    def _seconds(self, position: int) -> int | None:
-        if self._pace is None or self._boot is None:
-            return None
-        return ceil(self._boot + position * self._pace)
-
-    def _positions(self, jobs: list[Job]) -> dict[str, int]:
-        served = sum(len(record.slot_holders) for record in self._records)
-        queued = [job for job in jobs if job.queue and job.sort_key]
-        found = self._ranks.of([str(job.sort_key) for job in queued])
-        in_queue = {job.id: served + rank for job, rank in zip(queued, found, strict=True)}
-        on_gpu = {job.id: int(job.queue_position) for job in jobs if job.queue_position is not None}
-        return on_gpu | in_queue
+        """Return what each job waits for, by job id."""
+        if not any(_waits(job) for job in jobs):
+            return NoWaits().of(jobs)
+        snapshot = self._snapshots.current(self._known)
+        return {job.id: _wait(job, snapshot) for job in jobs}
 
 
 class NoWaits:
-    """Estimates for running jobs only, and reads nothing."""
+    """Tells what jobs wait for as far as they know it themselves, and reads nothing."""
 
     def of(self, jobs: list[Job]) -> dict[str, Wait]:
-        return _running(jobs)
+        return {job.id: _known(job) for job in jobs}
 
 
-def _running(jobs: list[Job]) -> dict[str, Wait]:
-    return {job.id: Wait(0) for job in jobs if job.status == RUNNING}
+def _waits(job: Job) -> bool:
+    return job.is_queued or (job.status == QUEUED and job.queue_position is not None)
 
 
-def _pace(records: list[InstanceRecord]) -> float | None:
-    """Return the seconds from one image to the next over all busy GPUs; None if unknown.
-
-    If none is busy, one GPU will be.
-    """
-    at_work = [record for record in records if record.jobs]
-    seconds = [
-        float(record.execution_seconds)
-        for record in at_work or records
-        if record.execution_seconds is not None
-    ]
-    return sum(seconds) / len(seconds) / max(len(at_work), 1) if seconds else None
+def _known(job: Job) -> Wait:
+    status = STARTING if job.is_queued and job.waits_for == GPU_NOT_READY else job.status
+    return Wait(status, job.status_reason, 0 if job.status == RUNNING else None)
 
 
-def _boot_seconds(records: list[InstanceRecord], now: float) -> float | None:
-    """Return the seconds until an instance is ready, 0 if one is; None if unknown."""
-    usable = [each for each in records if not _is_leaving(each, now)]
-    if any(each.ready_at is not None or each.jobs for each in usable):
-        return 0
-    whole = _average_boot(records)
-    rests = [
-        max(seconds - (now - float(each.on_since)), 0)
-        for each in usable
-        if each.on_since is not None and (seconds := each.boot_seconds or whole) is not None
-    ]
-    if rests:
-        return min(rests)
-    may_start = any((each.unhealthy_until or 0) <= now for each in records)
-    return whole if may_start else None
+def _wait(job: Job, snapshot: QueueSnapshot) -> Wait:
+    if not _waits(job):
+        return _known(job)
+    if not job.is_queued:
+        position = int(job.queue_position)
+        return Wait(QUEUED, job.status_reason, position, seconds=_seconds(position, snapshot))
+    rank = snapshot.rank(str(job.sort_key))
+    ahead = int(snapshot.served) + (int(snapshot.length) if rank is None else rank)
+    is_minimum = rank is None or ahead > MOST_COUNTED
+    status, reason = _status(job, snapshot)
+    position, seconds = min(ahead, MOST_COUNTED), _seconds(ahead, snapshot)
+    return Wait(status, reason, position, is_minimum, seconds)
 
 
-def _is_leaving(record: InstanceRecord, now: float) -> bool:
-    """Return whether an instance is about to stop, or does not work."""
-    is_draining = (record.draining_until or 0) > now or record.is_past_budget(now)
-    return is_draining or (record.unhealthy_reason is not None and record.on_since is not None)
+def _status(job: Job, snapshot: QueueSnapshot) -> tuple[str, str | None]:
+    """Return what the fleet's state was when the snapshot was made, or when the job was queued."""
+    if snapshot.made_at < job.created_at or snapshot.reason is None:
+        known = _known(job)
+        return known.status, known.reason
+    return _status_of(snapshot), snapshot.reason
 
 
-def _average_boot(records: list[InstanceRecord]) -> float | None:
-    known = [float(each.boot_seconds) for each in records if each.boot_seconds is not None]
-    return sum(known) / len(known) if known else None
+def _status_of(snapshot: QueueSnapshot) -> str:
+    return STARTING if snapshot.waits_for == GPU_NOT_READY else QUEUED
+
+
+def _seconds(ahead: int, snapshot: QueueSnapshot) -> int | None:
+    pace, boot = snapshot.pace_seconds, snapshot.boot_seconds
+    if pace is None or boot is None or snapshot.waits_for == BUDGET_EXHAUSTED:
+        return None
+    return ceil(boot + ahead * pace)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from chalicelib.errors import Forbidden
 from chalicelib.models.jobs.acceptance import Claim
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.priority import BATCH
 from chalicelib.models.keys.allowance import Allowance, Work
 from chalicelib.models.keys.api_key import ADMIN, GENERATE, ApiKey
 from chalicelib.models.schedules.run import MADE, Run, key_of
@@ -73,6 +74,7 @@ class RunMaker:
             owner=schedule.owner,
             allowance=allowance_of(schedule.key_id, now=self._clock()),
             key=repeat.key,
+            priority=BATCH,
             count=wanted.count,
             post_id=wanted.post_id,
             run=RunOf(schedule.id, moment.key, self._claim(schedule, moment)),

@@ -87,3 +87,34 @@ def test_the_report_of_a_start_that_another_has_followed_is_not_noted() -> None:
     start(200)
     assert not boots.note_report(stale, {"kernel": 4.0}, reason="it had no network")
     assert record().unhealthy_reason is None
+
+
+def test_a_start_that_ec2_takes_back_is_no_failed_boot_and_is_noted_once() -> None:
+    start(100)
+    readers = record(), record()
+    noted = [boots.taken_back(each, "g6.xlarge", now=120) for each in readers]
+    assert noted == [True, False]
+    assert (record().failed_boots, record().on_since) == (0, None)
+
+
+def test_types_that_ec2_lacked_count_for_five_minutes_each() -> None:
+    for now, name in ((100, "g6.xlarge"), (200, "g5.xlarge")):
+        start(now)
+        assert boots.taken_back(record(), name, now=now)
+    assert boots.scarce_until(record(), now=210) == {"g6.xlarge": 400, "g5.xlarge": 500}
+    assert boots.scarce_until(record(), now=400) == {"g5.xlarge": 500}
+
+
+def test_an_instance_that_ec2_last_launched_long_before_the_start_has_no_failed_boot() -> None:
+    start(1000)
+    boots.went_off(record(), now=1030, launched_at=500)
+    assert (record().failed_boots, record().on_since) == (0, None)
+    start(1100)
+    boots.went_off(record(), now=1130, launched_at=1099)
+    assert record().failed_boots == 1
+
+
+def test_a_reason_of_ec2_is_the_reason_of_a_failed_boot_even_without_a_launch() -> None:
+    start(1000)
+    boots.went_off(record(), now=1030, why="EC2 stopped it", launched_at=500)
+    assert (record().failed_boots, record().unhealthy_reason) == (1, "EC2 stopped it")

@@ -111,14 +111,13 @@ def test_a_job_that_has_ended_never_changes(accepted: None, ending: str) -> None
         lambda: twin.report(None, queue_position=1, now=103.0, until=110.0),
         lambda: twin.succeed([], now=1.0),
         lambda: twin.fail({}, now=1.0),
-        lambda: twin.make_due(now=1.0),
     ):
         with pytest.raises(LeaseLost):
             change()
     with pytest.raises(JobFinished):
         Job.find(ID).claim("b", now=10.0**9, until=10.0**10)
-    with pytest.raises(LeaseLost):
-        Job.find(ID).make_due(now=1.0)
+    assert not Job.find(ID).claim_from_queue("b", now=10.0**9, until=10.0**10)
+    assert not Job.find(ID).expire(ERROR, now=10.0**9)
     assert Job.find(ID).serialize() == before
     assert not Job.find(ID).is_open
 
@@ -147,22 +146,6 @@ def test_attempts_are_stored_in_order_and_only_by_the_current_driver(accepted: N
     assert [each.id for each in found.attempts] == [attempt_id(ID, 1), attempt_id(ID, 2)]
     assert (found.status, found.attempt and found.attempt.id) == (RUNNING, attempt_id(ID, 2))
     assert found.started_at == 101.0
-
-
-def test_making_a_job_due_ends_the_lease_of_its_driver(accepted: None) -> None:
-    late = driver("a", until=110.0)
-    Job.find(ID).make_due(now=200.0)
-    with pytest.raises(LeaseLost):
-        late.succeed(IMAGES, now=201.0)
-    assert driver("b", now=200.0, until=220.0).lease == "b"
-
-
-def test_a_job_that_was_claimed_meanwhile_is_not_made_due(accepted: None) -> None:
-    seen = Job.find(ID)
-    driver("a", now=200.0, until=220.0)
-    with pytest.raises(LeaseLost):
-        seen.make_due(now=201.0)
-    assert Job.find(ID).lease == "a"
 
 
 def test_a_job_is_listed_only_under_its_current_status(accepted: None) -> None:

@@ -93,14 +93,19 @@ def test_owners_alternate_in_the_queue() -> None:
     assert order() == [a[0], b[0], c[0], a[1], b[1], c[1], a[2], b[2], c[2]]
 
 
-def test_a_single_job_is_second_behind_another_owners_burst() -> None:
+def test_an_owner_of_large_images_gets_no_larger_share_of_the_gpu() -> None:
+    """A share is counted in megapixel-steps: one image of six units is as much as three of two."""
+    large = [job.id for job in enqueue("a", 3, units=6)]
+    small = [job.id for job in enqueue("b", 6, units=2)]
+    assert order()[:8] == [large[0], small[0], small[1], small[2], large[1], *small[3:]]
+
+
+def test_a_single_job_comes_before_the_rest_of_another_owners_burst() -> None:
     burst = [job.id for job in enqueue("a", 200, now=1000)]
     for _ in range(5):
         dequeue()
     [single] = enqueue("b", now=1010)
-    assert order()[:3] == [burst[5], single.id, burst[6]]
-    assert queue.first(single.sort_key, 10)[0].id == burst[5]
-    assert queue.Ranks().of([str(single.sort_key)]) == [1]
+    assert order()[:3] == [single.id, burst[5], burst[6]]
 
 
 def test_jobs_that_left_the_queue_do_not_delay_their_owners_next_job() -> None:
@@ -118,7 +123,7 @@ def test_jobs_that_left_the_queue_do_not_advance_their_owners_next_job() -> None
     dequeue()
     [newcomer] = enqueue("b", now=1001)
     [more] = enqueue("a", now=1002)
-    assert order() == [burst[1].id, newcomer.id, burst[2].id, more.id]
+    assert order() == [newcomer.id, burst[1].id, burst[2].id, more.id]
 
 
 def test_canceled_jobs_do_not_delay_their_owners_next_job() -> None:

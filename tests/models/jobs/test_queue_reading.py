@@ -1,56 +1,81 @@
-"""Ranks and first jobs of the queue, read from an index that may lag."""
-
-from collections.abc import Iterator
-from typing import Any
+"""Reading the queue by an index that may lag, and counting it."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chalicelib.models.jobs import queue
-from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
-from tests.models.queueing import dequeue, enqueue, ids_of, order
+from chalicelib.models.jobs.queue import MOST_COUNTED
+from tests.models.failing_dynamodb import lost_answer
+from tests.models.queueing import dequeue, enqueue, ids_of
 
 pytestmark = pytest.mark.usefixtures("aws")
 
 
-@given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=4), seed=st.randoms())
-@settings(max_examples=15)
-def test_a_rank_is_the_number_of_jobs_ahead_in_the_queue(counts: list[int], seed: Any) -> None:
-    while dequeue():
-        pass
-    jobs = [job for owner, count in enumerate(counts) for job in enqueue(f"{owner}", count)]
-    seed.shuffle(jobs)
-    ranks = queue.Ranks().of([str(job.sort_key) for job in jobs])
-    assert [order()[rank] for rank in ranks] == [job.id for job in jobs]
+def test_first_returns_the_first_jobs_of_the_queue_with_their_checkpoints() -> None:
+    jobs = enqueue("a", 6, checkpoint="b.safetensors")
+    assert ids_of(queue.first(2)) == [job.id for job in jobs[:2]]
+    assert ids_of(queue.first(9)) == [job.id for job in jobs]
+    assert {(each.id, each.sort_key, each.checkpoint) for each in queue.first(9)} == {
+        (job.id, job.sort_key, "b.safetensors") for job in jobs
+    }
 
 
-def test_first_returns_the_first_jobs_of_the_queue_or_those_ahead_of_a_sort_key() -> None:
-    jobs = enqueue("a", 6)
-    ids = [job.id for job in jobs]
-    assert ids_of(queue.first(None, 2)) == ids[:2]
-    assert ids_of(queue.first(jobs[3].sort_key, 2)) == ids[:2]
-    assert ids_of(queue.first(jobs[3].sort_key, 9)) == ids[:3]
-    assert ids_of(queue.first(jobs[0].sort_key, 9)) == []
-    assert [queue.first(None, limit) for limit in (0, -1)] == [[], []]
+def test_a_queue_without_jobs_is_empty() -> None:
+    assert queue.is_empty()
+    enqueue("a")
+    assert not queue.is_empty()
+    dequeue()
+    assert queue.is_empty()
 
 
-class LaggingIndex:
-    """An index that still lists the jobs that were in the queue when it was made."""
+def test_a_job_is_claimed_from_the_queue_once() -> None:
+    """However long the index lists it."""
+    [job] = enqueue("a")
+    first, second = Job(job.id), Job(job.id)
+    assert first.claim_from_queue("a driver", now=1001, until=1031)
+    assert not second.claim_from_queue("another", now=1002, until=1032)
+    assert (first.owner, first.held_lease) == ("a", "a driver")
+    assert (second.held_lease, Job.find(job.id).lease) == (None, "a driver")
 
-    def __init__(self) -> None:
-        self.known = list(Job.by_queue.query(QUEUE))
 
-    def query(self, name: str, *_: object, **__: object) -> Iterator[Any]:
-        return iter(self.known)
+def test_a_claim_that_is_applied_twice_succeeds() -> None:
+    [job] = enqueue("a")
+    with lost_answer("UpdateItem"):
+        assert Job(job.id).claim_from_queue("a driver", now=1001, until=1031)
 
 
-def test_a_job_that_left_the_queue_is_skipped_while_the_index_still_lists_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    jobs = enqueue("a", 4)
-    monkeypatch.setattr(Job, "by_queue", LaggingIndex())
-    jobs[0].delete()
-    jobs[1].cancel({"code": "canceled"}, now=1001)
-    assert ids_of(queue.first(None, 2)) == [jobs[2].id, jobs[3].id]
+def test_a_job_whose_driver_died_in_the_queue_can_be_claimed_when_its_lease_has_ended() -> None:
+    [job] = enqueue("a")
+    assert Job(job.id).claim_from_queue("a driver that dies", now=1001, until=1031)
+    assert not Job(job.id).claim_from_queue("another", now=1030, until=1060)
+    assert Job(job.id).claim_from_queue("another", now=1031, until=1061)
+
+
+def test_a_job_that_left_the_queue_is_not_claimed_while_the_index_still_lists_it() -> None:
+    canceled, deleted, driven = enqueue("a", 3)
+    canceled.cancel({"code": "canceled"}, now=1001)
+    deleted.delete()
+    Job.find(driven.id).update([Job.queue.remove()])
+    for job in (canceled, deleted, driven):
+        assert not Job(job.id).claim_from_queue("a driver", now=1002, until=1032)
+    assert len(list(Job.scan(Job.id == deleted.id))) == 0
+
+
+def test_the_length_is_exact_up_to_a_hundred_jobs_whatever_was_counted() -> None:
+    enqueue("a", MOST_COUNTED)
+    queue.count(7)
+    assert (queue.counted(), queue.length(), queue.counted()) == (7, MOST_COUNTED, MOST_COUNTED)
+
+
+def test_a_length_of_more_than_a_hundred_jobs_is_what_was_counted() -> None:
+    enqueue("a", MOST_COUNTED + 1)
+    assert queue.length() == MOST_COUNTED + 1
+    queue.count(250)
+    queue.count(-20)
+    assert (queue.length(), queue.counted()) == (230, 230)
+
+
+def test_the_length_is_never_negative() -> None:
+    queue.count(-3)
+    assert queue.counted() == 0
+    assert (queue.length(), queue.counted()) == (0, 0)

@@ -15,10 +15,9 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.usage import DayUsage
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.reconciler import Reconciler
-from chalicelib.signals import NoFreeSlot, OutOfBudget
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import accept_jobs, acquire_slot, request_expiring_in, work_all
+from tests.services.workers import accept_jobs, acquire_slot, request_expiring_in
 
 HOUR = 1.006  # dollars for an hour of a g5.xlarge
 Start = Callable[..., tuple[Reconciler, Parts, Gpus]]
@@ -29,9 +28,9 @@ def start(aws: None) -> Start:
     """Makes a reconciler and instances that are on from the start of a day."""
 
     def begin(dollars: float | None, gpus: int = 1) -> tuple[Reconciler, Parts, Gpus]:
-        parts = Parts(dollars=dollars)
-        parts.clock.now = day_start(parts.clock.now)
         region = Gpus(*[f"i-{number}" for number in range(1, gpus + 1)])
+        parts = Parts(dollars=dollars, ec2=region)
+        parts.clock.now = day_start(parts.clock.now)
         for name in region.states:
             work_on(name, parts.clock())
         return reconciler_of(region, parts), parts, region
@@ -66,6 +65,7 @@ def test_no_job_gets_a_slot_from_the_end_of_the_budget_to_the_end_of_the_day(sta
     ends_at, next_day = float(record.budget_ends_at or 0), parts.clock() // 86_400 * 86_400 + 86_400
     assert record.acquire_slot("a", now=ends_at - 1)
     assert record.acquire_slot("a", now=ends_at + 1), "the job has a slot already"
+    record.release_slot("a")
     assert not record.acquire_slot("b", now=ends_at)
     assert not record.acquire_slot("b", now=next_day - 1)
     assert record.acquire_slot("b", now=next_day)
@@ -114,19 +114,22 @@ def test_the_next_day_has_its_own_budget(start: Start) -> None:
     assert InstanceRecord.read("i-1").acquire_slot("a", now=parts.clock())
 
 
-def test_queued_jobs_get_no_messages_until_the_next_day(start: Start) -> None:
-    reconciler, parts, _ = start(HOUR)
+def test_no_gpu_is_started_for_jobs_in_the_queue_until_the_next_day(start: Start) -> None:
+    reconciler, parts, gpus = start(HOUR)
     ids = accept_jobs(parts, 2, request=request_expiring_in(604_800))
     reconcile(reconciler, parts, minutes=61)
-    parts.fleet.refusal = OutOfBudget(parts.budget.reason)
-    assert work_all(parts, ids) == ["queued", "queued"]
-    assert {Job.find(each).status_reason for each in ids} == {parts.budget.reason}
-    sent = len(parts.queue.sent)
+    InstanceRecord("i-1").release_slot("job of i-1")
+    reconcile(reconciler, parts, minutes=1)
+    assert gpus.stopped == ["i-1"]
+    parts.queue.take()
     reconcile(reconciler, parts, minutes=5)
-    assert len(parts.queue.sent) == sent
+    assert (parts.queue.take(), gpus.started) == ([], [])
+    waits = parts.waits().of([Job.find(each) for each in ids])
+    assert {each.reason for each in waits.values()} == {parts.budget.reason}
     parts.clock.now = day_start(parts.clock.now) + DAY_SECONDS
     reconcile(reconciler, parts, minutes=1)
-    assert {job_id for job_id, _ in parts.queue.sent[sent:]} & {*ids}
+    assert gpus.started == ["i-1"]
+    assert ("i-1", 0) in parts.queue.take()
 
 
 def test_the_budget_metric_is_the_percentage_that_is_spent(
@@ -155,12 +158,14 @@ def test_a_past_budget_end_of_a_stopped_instance_does_not_keep_jobs_waiting(star
     InstanceRecord("i-2").release_slot("job of i-2")
     gpus.turn_off("i-2")
     InstanceRecord("i-2").set_budget_end(parts.clock())
-    parts.fleet.refusal = NoFreeSlot("later")
     [waiting] = accept_jobs(parts, request=request_expiring_in(604_800))
-    sent = len(parts.queue.sent)
-    parts.clock.advance(60)
-    parts.dispatcher.repair()
-    assert [job_id for job_id, _ in parts.queue.sent[sent:]] == [waiting]
+    parts.queue.take()
+    parts.clock.advance(10)
+    parts.demand.repair()
+    assert parts.queue.take() == [("i-1", 0)]
+    parts.queue_snapshots.refresh()
+    [wait] = parts.waits().of([Job.find(waiting)]).values()
+    assert (wait.status, wait.reason) == ("queued", "waiting for a free slot")
 
 
 def test_an_instance_that_is_off_has_no_budget_end(start: Start) -> None:

@@ -1,7 +1,7 @@
 """A budget that many callers use up on several GPUs: spending above it is bounded."""
 
 from collections import Counter
-from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -9,13 +9,16 @@ from chalicelib.config import config
 from chalicelib.days import DAY_SECONDS, day_start
 from chalicelib.errors import BudgetExhausted
 from chalicelib.models.jobs.job import Job
+from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.billing.prices import cost_of
+from chalicelib.services.jobs.submit import Order
 from tests.conftest import empty_aws
-from tests.services.fakes import FakeQueue
+from tests.services.fakes import submit
 from tests.virtual.accepting import asleep_on
 from tests.virtual.clock import VirtualClock
+from tests.virtual.dispatch import BOOT_SECONDS
 from tests.virtual.dynamodb import VirtualDynamoDB
-from tests.virtual.region import BOOT_SECONDS, PaidRegion
+from tests.virtual.region import PaidWorld
 
 GPUS, CALLERS, RUN_SECONDS = 4, 40, 20.0
 TYPE, DOLLARS = "p3.2xlarge", 1.0
@@ -28,63 +31,41 @@ class Day:
     def __init__(self) -> None:
         start = day_start(1_800_000_000.0) + DAY_SECONDS - MIDNIGHT_SECONDS
         self.clock = VirtualClock(start)
-        self.midnight, self.end = start + MIDNIGHT_SECONDS, start + END_SECONDS
-        self.region = PaidRegion(self.clock, GPUS, type_=TYPE, execution_seconds=RUN_SECONDS)
-        self.queue = FakeQueue()
-        self.delayed: list[tuple[float, str]] = []
-        self.sent = 0
+        self.midnight = start + MIDNIGHT_SECONDS
+        self.world = PaidWorld(
+            GPUS, dollars=DOLLARS, type_=TYPE, clock=self.clock, image_seconds=RUN_SECONDS
+        )
         self.accepted: list[str] = []
         self.refused_until: list[float] = []
         self.cost_at_midnight = 0.0
+        self.statuses = Counter[str]()
 
     def run_to_end(self) -> None:
         """Run the callers, workers and the reconciler until the end."""
         with asleep_on(self.clock), VirtualDynamoDB(self.clock, call_seconds=0.005):
             for number in range(CALLERS):
-                self.clock.spawn(lambda number=number: self._call(number))  # type: ignore[misc]
-            for _ in range(12):
-                self.clock.spawn(self._work)
-            self.clock.spawn(self._reconcile)
+                self.clock.spawn(partial(self._call, number))
             self.clock.spawn(self._record_midnight)
-            self.clock.run()
+            self.world.run(END_SECONDS)
 
     def _call(self, number: int) -> None:
         """Request an image every minute until a request is refused."""
-        parts, _ = self.region.function(self.queue, dollars=DOLLARS)
+        services = self.world.function()
         self.clock.sleep(number / 10)
         try:
             while self.clock() < self.midnight:
                 # One caller in ten waits for its images.
-                wait_seconds = 25 if number % 10 == 0 else 0
-                jobs = parts.submit(wait_seconds=wait_seconds, owner=f"owner {number}")
-                self.accepted += [job.id for job in jobs]
+                until = self.clock() + 25 if number % 10 == 0 else 0
+                order = Order(GenerateRequest(prompt="a fox"), until, "f", owner=f"owner {number}")
+                self.accepted += [job.id for job in submit(services, order)]
                 self.clock.sleep(60)
         except BudgetExhausted as refusal:
             self.refused_until.append(self.clock() + refusal.retry_seconds)
 
-    def _work(self) -> None:
-        parts, _ = self.region.function(self.queue, dollars=DOLLARS)
-        while self.clock() < self.end:
-            for job_id, delay in self.queue.sent[self.sent :]:
-                self.delayed.append((self.clock() + min(delay, 900), job_id))
-                self.sent += 1
-            due = min(self.delayed, default=(self.end, ""))
-            if due[0] > self.clock():
-                self.clock.sleep(1)
-                continue
-            self.delayed.remove(due)
-            with suppress(Exception):
-                parts.work(due[1])
-
-    def _reconcile(self) -> None:
-        _, reconciler = self.region.function(self.queue, dollars=DOLLARS)
-        while self.clock() < self.end:
-            reconciler.reconcile()
-            self.clock.sleep(60)
-
     def _record_midnight(self) -> None:
         self.clock.sleep(self.midnight - 1 - self.clock())
-        self.cost_at_midnight, self.on_at_midnight = self.region.cost, self.region.on
+        self.cost_at_midnight = self.world.region.cost
+        self.on_at_midnight = self.world.region.on
         self.statuses_at_midnight = Counter(Job.find(each).status for each in self.accepted)
 
 

@@ -1,21 +1,18 @@
-"""Which job gets a slot, which waits in the queue, and when a queued job is made due."""
+"""Which job gets a slot, and which waits in the queue until a follower takes it."""
 
 import pytest
 
 from chalicelib.config import config
-from chalicelib.errors import GpuNotReady
+from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
-from tests.services.fakes import FakeFleet, Parts
-from tests.services.workers import (
-    SlowComfyUI,
-    accept_jobs,
-    slot_holders,
-    work_all,
-)
+from chalicelib.services.gpus.checkpoints import CheckpointOrder
+from chalicelib.services.gpus.inventory import Server
+from tests.services.fakes import FakeComfyUI, Parts
+from tests.services.workers import SlowComfyUI, accept_jobs, acquire_slot, slot_holders
 
 SLOTS = config.slots_per_gpu
-STARTING = GpuNotReady("the GPU instance is starting", retry_seconds=2)
 
 
 @pytest.fixture
@@ -28,9 +25,18 @@ def parts(aws: None, gpu: SlowComfyUI) -> Parts:
     return Parts(gpu)
 
 
-def fleet_of(parts: Parts) -> FakeFleet:
-    fleet: FakeFleet = parts.fleet
-    return fleet
+def server(parts: Parts, name: str = "i-1") -> Server:
+    return next(each for each in parts.inventory.serving() if each.instance.id == name)
+
+
+def take(parts: Parts, name: str = "i-1", **how: int) -> str | None:
+    """Have the follower of an instance take a job; return its id."""
+    job = parts.dispatcher.take(server(parts, name), CheckpointOrder(set), **how)
+    return str(job.id) if job else None
+
+
+def take_all(parts: Parts, count: int) -> list[Job | None]:
+    return [parts.take(parts.clock() + 70) for _ in range(count)]
 
 
 def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: SlowComfyUI) -> None:
@@ -44,114 +50,140 @@ def test_a_job_takes_a_free_slot_and_keeps_it_to_its_end(parts: Parts, gpu: Slow
     assert gpu.submitted == [attempt_id(job_id, 1)]
 
 
-def test_a_job_without_a_slot_waits_in_the_queue_without_a_message(
+def test_a_job_that_waits_stands_in_the_queue_without_a_lease_until_its_deadline(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     ids = accept_jobs(parts, SLOTS + 2)
-    assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
-    parts.queue.take()
-    assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2
-    assert parts.queue.take() == []
+    take_all(parts, SLOTS + 2)
     assert gpu.submitted == [attempt_id(each, 1) for each in ids[:SLOTS]]
     for job_id in ids[SLOTS:]:
         job = Job.find(job_id)
-        assert (job.lease, bool(job.queue), job.status_reason) == (
-            None,
-            True,
-            "waiting for a free slot",
-        )
-        assert job.due_at >= parts.clock() + 60
+        assert (job.status, job.lease, job.is_queued) == ("queued", None, True)
+        assert job.due_at == job.deadline_at == parts.clock() + config.job_deadline_seconds
 
 
-def test_each_job_that_is_queued_asks_once_whether_more_gpus_are_needed(parts: Parts) -> None:
+def test_a_full_gpu_leaves_the_queue_as_it_is(parts: Parts) -> None:
     ids = accept_jobs(parts, SLOTS + 2)
-    work_all(parts, ids)
-    fleet = fleet_of(parts)
-    assert (fleet.scaled_up, fleet.scaled) == (2, [])
+    take_all(parts, SLOTS)
+    before = queue.first(10)
+    assert take(parts) is None
+    assert queue.first(10) == before
+    assert [each.id for each in before] == ids[SLOTS:]
+    assert Job.find(ids[SLOTS]).lease is None
+
+
+def test_while_an_image_is_stored_the_next_job_gets_its_place(parts: Parts) -> None:
+    ids = accept_jobs(parts, SLOTS + 2)
+    take_all(parts, SLOTS)
+    assert take(parts, storing=1) == ids[SLOTS]
+    assert take(parts, storing=1) is None
+    assert slot_holders() == {*ids[: SLOTS + 1]}
+
+
+def test_the_next_job_gets_the_slot_of_one_that_has_ended(parts: Parts, gpu: SlowComfyUI) -> None:
+    ids = accept_jobs(parts, SLOTS + 2)
+    take_all(parts, SLOTS)
+    gpu.end(ids[0])
+    parts.work(ids[0])
+    take_all(parts, 2)
+    assert slot_holders() == {*ids[1 : SLOTS + 1]}
+    assert Job.find(ids[SLOTS + 1]).is_queued
+
+
+def test_a_job_that_another_follower_has_claimed_is_passed_over(parts: Parts) -> None:
+    first, second = accept_jobs(parts, 2)
+    assert Job(first).claim_from_queue("other", now=parts.clock(), until=parts.clock() + 60)
+    assert take(parts) == second
+
+
+def test_a_claim_whose_follower_died_is_taken_over(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
+    assert Job(job_id).claim_from_queue("dies", now=parts.clock(), until=parts.clock() + 60)
+    assert take(parts) is None
+    parts.clock.advance(61)
+    assert take(parts) == job_id
+
+
+def test_a_job_that_ended_while_the_index_still_has_it_is_not_taken(parts: Parts) -> None:
+    first, second = accept_jobs(parts, 2)
+    Job.find(first).cancel({"code": "canceled"}, now=parts.clock())
+    now = parts.clock()
+    assert not Job(first).claim_from_queue("a follower", now=now, until=now + 60)
+    assert take(parts) == second
+
+
+def test_no_slot_is_given_while_the_instance_drains(parts: Parts) -> None:
+    [job_id] = accept_jobs(parts)
+    known = server(parts)
+    InstanceRecord("i-1").drain(until=parts.clock() + 60)
+    assert parts.dispatcher.take(known, CheckpointOrder(set)) is None
+    job = Job.find(job_id)
+    assert (job.is_queued, job.lease, job.due_at) == (True, None, job.deadline_at)
+
+
+def test_a_job_whose_execution_another_gpu_may_still_have_is_left_to_it(aws: None) -> None:
+    parts = Parts(SlowComfyUI(), SlowComfyUI())
+    [job_id] = accept_jobs(parts)
+    parts.work(job_id)
+    [holder] = [name for name in ("i-1", "i-2") if job_id in slot_holders(name)]
+    other = "i-2" if holder == "i-1" else "i-1"
+    job = Job.find(job_id)
+    job.claim("driver", now=parts.clock() + 60, until=parts.clock() + 120)
+    job.put_back("queued", None, due_at=job.deadline_at, sort_key=queue.sort_key(job, now=0))
+    assert take(parts, other) is None
+    assert Job.find(job_id).is_queued
+    assert take(parts, holder) == job_id
+
+
+def test_a_caller_that_waits_gets_a_free_slot_at_once_only_if_no_job_waits(
+    parts: Parts, gpu: SlowComfyUI
+) -> None:
+    [first] = parts.submit(wait_seconds=1)
+    assert slot_holders() == {first.id}
+    [behind] = accept_jobs(parts)
+    [second] = parts.submit(wait_seconds=1)
+    assert (second.status, second.is_queued) == ("queued", True)
+    assert [each.id for each in queue.first(5)] == [behind, second.id]
+    assert slot_holders() == {first.id}
 
 
 def test_synchronous_and_asynchronous_jobs_wait_in_the_same_queue(parts: Parts) -> None:
-    ids = accept_jobs(parts, SLOTS)
-    work_all(parts, ids)
+    accept_jobs(parts, SLOTS)
+    take_all(parts, SLOTS)
     [waiting] = parts.submit(wait_seconds=5)
-    assert (waiting.status, bool(waiting.queue)) == ("queued", True)
     [behind] = accept_jobs(parts)
-    assert Job.find(behind).sort_key > waiting.sort_key
+    assert [each.id for each in queue.first(5)] == [waiting.id, behind]
 
 
-def test_a_job_that_ends_makes_the_next_queued_job_due(parts: Parts, gpu: SlowComfyUI) -> None:
-    ids = accept_jobs(parts, SLOTS + 2)
-    work_all(parts, ids)
-    parts.queue.take()
-    gpu.end(ids[0])
-    parts.clock.advance(1)
-    parts.work(ids[0])
-    following, last = Job.find(ids[SLOTS]), Job.find(ids[SLOTS + 1])
-    assert parts.queue.take() == [(following.id, 0)]
-    assert following.due_at == parts.clock()
-    assert last.due_at > parts.clock() + 60
-    assert parts.work(following.id).status == "running"
-    assert slot_holders() == {*ids[1 : SLOTS + 1]}
+def test_a_job_of_a_caller_that_waits_prefers_the_gpu_with_its_checkpoint(aws: None) -> None:
+    parts = Parts(FakeComfyUI(), FakeComfyUI())
+    for name, checkpoint in (("i-1", "other"), ("i-2", "a.safetensors")):
+        record = InstanceRecord(name)
+        assert record.acquire_slot("earlier", now=parts.clock(), checkpoint=checkpoint)
+        record.release_slot("earlier")
+    [job] = parts.submit()
+    assert job.attempts[-1].instance_id == "i-2"
 
 
-def test_a_queued_job_that_is_already_driven_is_not_made_due(
-    parts: Parts, gpu: SlowComfyUI
-) -> None:
-    ids = accept_jobs(parts, SLOTS + 2)
-    work_all(parts, ids)
-    Job.find(ids[SLOTS]).make_due(now=parts.clock())
-    Job.find(ids[SLOTS]).claim("a driver", now=parts.clock(), until=parts.clock() + 60)
-    parts.queue.take()
-    gpu.end(ids[0])
-    parts.work(ids[0])
-    assert parts.queue.take() == []
+def test_an_unreachable_gpu_gets_no_job(aws: None) -> None:
+    parts = Parts(FakeComfyUI(), FakeComfyUI())
+    parts.ec2.silent.add("i-1")
+    parts.inventory.observe()
+    ids = [parts.submit()[0].attempts[-1].instance_id for _ in range(3)]
+    assert ids == ["i-2"] * 3
 
 
-def test_the_next_job_is_due_even_if_its_message_is_not_sent(
-    parts: Parts, gpu: SlowComfyUI
-) -> None:
-    ids = accept_jobs(parts, SLOTS + 1)
-    work_all(parts, ids)
-    gpu.end(ids[0])
-    parts.queue.is_broken = True
-    assert parts.work(ids[0]).status == "succeeded"
-    assert Job.find(ids[SLOTS]).due_at == parts.clock()  # so the reconciler finds it
+def test_the_slots_of_all_gpus_are_used_before_a_job_waits(aws: None) -> None:
+    parts = Parts(SlowComfyUI(), SlowComfyUI())
+    ids = accept_jobs(parts, 2 * SLOTS + 1)
+    take_all(parts, 2 * SLOTS + 1)
+    assert slot_holders("i-1") | slot_holders("i-2") == {*ids[:-1]}
+    assert Job.find(ids[-1]).is_queued
 
 
-def test_the_head_of_the_queue_gets_a_slot_first_whichever_job_is_driven_first(
-    parts: Parts, gpu: SlowComfyUI
-) -> None:
-    ids = accept_jobs(parts, SLOTS + 2)
-    assert work_all(parts, ids[SLOTS:]) == ["queued"] * 2  # though all slots are free
-    assert work_all(parts, ids[:SLOTS]) == ["running"] * SLOTS
-    gpu.end(ids[1])
-    parts.work(ids[1])
-    last = Job.find(ids[SLOTS + 1])
-    last.make_due(now=parts.clock())
-    assert parts.work(last.id).status == "queued"
-    assert parts.work(ids[SLOTS]).status == "running"
-
-
-def test_a_job_that_is_driven_too_early_makes_the_jobs_before_it_due(parts: Parts) -> None:
-    ids = accept_jobs(parts, SLOTS + 1)
-    for job_id in ids[:SLOTS]:
-        job = Job.find(job_id)
-        job.claim("a driver", now=parts.clock(), until=parts.clock() + 60)
-        job.put_back("queued", None, due_at=parts.clock() + 300)
-    parts.queue.take()
-    parts.work(ids[SLOTS])
-    assert parts.queue.take() == [(job_id, 0) for job_id in ids[:SLOTS]]
-
-
-def test_a_gpu_that_starts_is_polled_by_as_many_jobs_as_it_has_slots(parts: Parts) -> None:
-    fleet_of(parts).refusal = STARTING
-    ids = accept_jobs(parts, SLOTS + 4)
-    parts.queue.take()
-    assert work_all(parts, ids) == ["starting"] * SLOTS + ["queued"] * 4
-    assert parts.queue.take() == [(job_id, 2) for job_id in ids[:SLOTS]]
-    parts.clock.advance(2)
-    assert work_all(parts, ids) == ["starting"] * SLOTS + ["queued"] * 4
-    assert parts.queue.take() == [(job_id, 2) for job_id in ids[:SLOTS]]
-    fleet_of(parts).refusal = None
-    parts.clock.advance(2)
-    assert work_all(parts, ids) == ["running"] * SLOTS + ["queued"] * 4
+def test_a_job_that_has_a_slot_keeps_it_though_the_gpu_is_full(parts: Parts) -> None:
+    ids = accept_jobs(parts, SLOTS)
+    take_all(parts, SLOTS)
+    assert not acquire_slot("another")
+    assert parts.work(ids[0]).status == "running"
+    assert slot_holders() == {*ids}

@@ -9,14 +9,20 @@ from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished
 from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
+from tests.models.queueing import enqueue
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile, reconciler_of
-from tests.services.workers import accept_jobs, acquire_slot
+from tests.services.workers import acquire_slot
 
 
 @pytest.fixture
 def gpus() -> Gpus:
     return Gpus("i-1", "i-2")
+
+
+@pytest.fixture
+def parts(aws: None, gpus: Gpus) -> Parts:
+    return Parts(ec2=gpus)
 
 
 def fail_boots(parts: Parts, count: int) -> None:
@@ -27,7 +33,7 @@ def fail_boots(parts: Parts, count: int) -> None:
 
 
 def test_one_idle_instance_stays_on_while_jobs_are_open(gpus: Gpus, parts: Parts) -> None:
-    accept_jobs(parts)
+    enqueue("a", now=parts.clock())
     reconcile(reconciler_of(gpus, parts), parts, minutes=20)
     assert gpus.stopped == ["i-1"]
 
@@ -38,9 +44,7 @@ def test_without_open_jobs_all_idle_instances_are_stopped(gpus: Gpus, parts: Par
 
 
 def test_an_instance_with_a_job_stays_on(gpus: Gpus, parts: Parts) -> None:
-    [job_id] = accept_jobs(parts)
-    acquire_slot(job_id, "i-1")
-    parts.dispatcher.repair = lambda: None  # type: ignore[method-assign]  # the slot is in use
+    acquire_slot("01J", "i-1")
     reconcile(reconciler_of(gpus, parts), parts, minutes=20)
     assert gpus.stopped == ["i-2"]
 
@@ -79,7 +83,7 @@ def test_an_instance_is_not_started_for_an_hour_after_three_failed_boots(parts: 
         reconcile(reconciler, parts, minutes=16)
         reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == ["i-1"] * 3
-    accept_jobs(parts)
+    enqueue("a", now=parts.clock())
     reconcile(reconciler, parts, minutes=50)
     assert gpus.started == []
     assert InstanceRecord.read("i-1").state == "unhealthy"
@@ -116,10 +120,7 @@ def test_a_job_on_an_instance_that_is_on_for_too_long_has_time_to_end(
     reconcile(reconciler, parts, minutes=1)
     on_since = parts.clock() - 12 * 3600
     InstanceRecord("i-1").update([InstanceRecord.on_since.set(on_since)])
-    accept_jobs(parts)
-    job_id = accept_jobs(parts)[0]
-    acquire_slot(job_id, "i-1")
-    parts.dispatcher.repair = lambda: None  # type: ignore[method-assign]  # the slot is in use
+    acquire_slot("01J", "i-1")
     reconcile(reconciler, parts, minutes=2)
     assert "i-1" not in gpus.stopped
     assert not acquire_slot("another", "i-1")
@@ -135,7 +136,7 @@ def test_a_drained_instance_serves_again_after_its_next_start(parts: Parts) -> N
     InstanceRecord("i-1").started(now=parts.clock())
     reconcile(reconciler, parts, minutes=1)
     assert InstanceRecord.read("i-1").state == "ready"
-    assert acquire_slot(accept_jobs(parts)[0], "i-1")
+    assert acquire_slot("01J", "i-1")
 
 
 def test_a_failed_boot_whose_stop_ec2_refuses_counts_once(parts: Parts) -> None:

@@ -1,15 +1,17 @@
 """What the reconciler does with instances that are unhealthy, or about to stop."""
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from chalicelib.models.fleet.instance import InstanceRecord
-from chalicelib.models.jobs.job import Job
 from chalicelib.services.reconciler import Reconciler
+from tests.models.failing_dynamodb import stand_in
 from tests.services.fakes import Parts
 from tests.services.reconcilers import Gpus, reconcile
 from tests.services.workers import SlowComfyUI, accept_jobs, acquire_slot
+from tests.virtual.dynamodb import Answer, ask
 
 
 @pytest.fixture
@@ -60,18 +62,17 @@ def test_an_unhealthy_instance_that_is_kept_or_cannot_be_started_is_not_stopped(
 
 
 def test_an_instance_that_gets_a_job_just_before_its_stop_stays_on(
-    reconciler: Reconciler, gpus: Gpus, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    reconciler: Reconciler, gpus: Gpus, parts: Parts
 ) -> None:
     reconcile(reconciler, parts, minutes=5)
 
-    def take_slot() -> dict[str, int]:  # after the instances were observed
-        known = {"parameters": {}, "lease": "driver", "due_at": parts.clock() + 60}
-        Job.new("01J", now=parts.clock(), **known).save()
+    def take_slot(_: object, operation: str, parameters: dict[str, Any]) -> Answer:
         assert acquire_slot("01J", "i-1")
-        return {"queued": 0}
+        return ask(operation, parameters)
 
-    monkeypatch.setattr("chalicelib.services.gpus.stopper.count_open", take_slot)
-    reconcile(reconciler, parts, minutes=1)
+    # The queue is read after the instances were observed.
+    with stand_in(wanted="'by_queue'", fail=take_slot):
+        reconcile(reconciler, parts, minutes=1)
     assert gpus.stopped == ["i-2"]
 
 

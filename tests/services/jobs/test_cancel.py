@@ -9,10 +9,11 @@ from chalicelib.gateways.comfyui.state import Finished, Waiting
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.listing import newest
 from chalicelib.signals import StoreFailed
 from tests.services.fakes import Parts
 from tests.services.interfering import Crash, check_canceled, once, watch
-from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holders, work_all
+from tests.services.workers import SlowComfyUI, accept_jobs, slot_holders, work_all
 
 SLOTS = config.slots_per_gpu
 
@@ -34,7 +35,7 @@ def test_a_job_that_is_canceled_before_it_is_driven_is_never_submitted(
     assert parts.cancellation.cancel(job_id).status == "canceled"
     parts.work(job_id)
     check_canceled(parts, job_id)
-    assert (gpu.submitted, parts.queue.sent) == ([], [(job_id, 0)])
+    assert (gpu.submitted, parts.queue.sent) == ([], [("i-1", 0)])
 
 
 def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
@@ -42,25 +43,24 @@ def test_a_job_that_is_canceled_in_the_queue_is_never_submitted(
 ) -> None:
     *ids, waiting, next_one = accept_jobs(parts, SLOTS + 2)
     work_all(parts, [*ids, waiting, next_one])
-    parts.queue.take()
     parts.cancellation.cancel(waiting)
-    assert [job.id for job in queue.first(None, 10)] == [next_one]
+    assert [each.id for each in queue.first(10)] == [next_one]
     gpu.end(ids[0])
     parts.work(ids[0])
-    assert parts.queue.take() == [(next_one, 0)]
-    assert work_all(parts, [waiting, next_one]) == ["canceled", "running"]
+    work_all(parts, [waiting, next_one])
+    assert slot_holders() == {*ids[1:], next_one}
     assert attempt_id(waiting, 1) not in gpu.submitted
 
 
 def test_canceling_a_running_job_drops_its_attempt_and_no_other(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
-    ids = accept_jobs(parts, 3)
-    work_all(parts, ids)
-    parts.cancellation.cancel(ids[1])
-    assert gpu.dropped == [attempt_id(ids[1], 1)]
-    assert work_all(parts, ids) == ["running", "canceled", "running"]
-    assert slot_holders() == {ids[0], ids[2]}
+    kept, canceled = accept_jobs(parts, 2)
+    work_all(parts, [kept, canceled])
+    parts.cancellation.cancel(canceled)
+    assert gpu.dropped == [attempt_id(canceled, 1)]
+    assert work_all(parts, [kept, canceled]) == ["running", "canceled"]
+    assert slot_holders() == {kept}
 
 
 def test_the_slot_of_a_canceled_job_goes_to_the_next_job(parts: Parts) -> None:
@@ -69,9 +69,9 @@ def test_the_slot_of_a_canceled_job_goes_to_the_next_job(parts: Parts) -> None:
     parts.clock.advance(1)
     parts.queue.take()
     parts.cancellation.cancel(ids[0])
-    assert parts.queue.take() == [(ids[0], 1), (waiting, 0)]
-    assert Job.find(waiting).due_at == parts.clock()
-    assert parts.work(waiting).status == "running"
+    assert parts.queue.take() == [("i-1 check", 1)]
+    parts.work(waiting)
+    assert slot_holders() == {*ids[1:], waiting}
 
 
 def test_a_driver_that_submits_a_canceled_job_cleans_up_its_attempt(
@@ -104,11 +104,31 @@ def test_an_image_that_is_stored_while_its_job_is_canceled_is_deleted(
     check_canceled(parts, job_id)
 
 
-def test_a_slot_that_is_acquired_for_a_canceled_job_is_freed_at_once(parts: Parts) -> None:
+def test_a_slot_of_a_job_that_is_canceled_as_it_gets_it_is_freed_at_once(parts: Parts) -> None:
     [job_id] = accept_jobs(parts)
-    watch(parts.fleet, "observe_serving", step=once(lambda: parts.cancellation.cancel(job_id)))
+
+    def cancel() -> None:
+        if slot_holders():
+            parts.cancellation.cancel(job_id)
+
+    watch(parts.dispatcher, "take", step=cancel)
     parts.work(job_id)
+    check_canceled(parts, job_id)
     assert slot_holders() == set()
+
+
+def test_a_slot_of_a_job_that_is_canceled_as_its_caller_waits_is_freed_by_a_follower(
+    parts: Parts,
+) -> None:
+    def cancel() -> None:
+        parts.cancellation.cancel(next(newest(1)))
+
+    watch(parts.inventory, "serving", step=once(cancel))
+    [job] = parts.submit(wait_seconds=25)
+    assert (job.status, slot_holders()) == ("canceled", {job.id})
+    parts.queue.take()
+    parts.demand.repair()
+    assert parts.queue.take() == [("i-1", 0)]
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
@@ -155,7 +175,7 @@ def test_canceling_an_unknown_job_raises_not_found(parts: Parts) -> None:
         parts.cancellation.cancel("01J")
 
 
-def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
+def test_a_job_is_canceled_while_its_comfyui_does_not_answer(
     parts: Parts, gpu: SlowComfyUI
 ) -> None:
     [job_id] = accept_jobs(parts)
@@ -165,12 +185,10 @@ def test_an_attempt_on_a_comfyui_that_does_not_answer_is_dropped_later(
         raise ComfyUIUnreachable("ComfyUI did not answer")
 
     watch(gpu, "drop", step=once(time_out))
-    workers = Workers(parts)
     assert parts.cancellation.cancel(job_id).status == "canceled"
     assert isinstance(gpu.known[attempt_id(job_id, 1)], Waiting)
-    assert slot_holders() == set()
-    while workers.work():
-        pass
+    assert slot_holders() == {job_id}  # so that a follower drops the attempt later
+    parts.cancellation.cancel(job_id)
     check_canceled(parts, job_id)
 
 
@@ -200,7 +218,7 @@ def test_cleanup_after_a_cancel_that_crashed_runs_when_the_lease_has_ended(
     parts.queue.take()
     with pytest.raises(Crash):
         parts.cancellation.cancel(job_id)
-    assert parts.queue.take() == [(job_id, 61)]
+    assert parts.queue.take() == [("i-1 check", 61)]
     parts.clock.advance(61)
     parts.work(job_id)
     check_canceled(parts, job_id)

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import JobFinished
 from chalicelib.gateways.comfyui.state import Finished, State
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.listing import found
+from chalicelib.services.jobs.lease import LEASE_SECONDS
 from tests.services.fakes import SAVED, Parts
 from tests.services.interfering import Crash, check_canceled, watch
 from tests.services.workers import SlowComfyUI, Workers, accept_jobs, slot_holders
@@ -31,20 +34,28 @@ class Race:
         self.outcome, self.steps = "", 0
         watch(self.parts.comfyui, "find", "events", "submit", "follow", "image", step=self.step)
         watch(self.parts.images, "put", step=self.step)
-        watch(self.parts.fleet, "observe_server", "observe_serving", step=self.step)
+        watch(self.parts.inventory, "observe_server", "serving", step=self.step)
+        watch(self.parts.dispatcher, "take", "acquire", step=self.step)
 
     def run(self) -> None:
         workers, is_working = Workers(self.parts), True
         while is_working:
             try:
                 is_working = workers.work()
-            except Crash:  # its message is delivered again after the visibility timeout
-                self.parts.queue.sent.append((self.job_id, 540))
+            except Crash:  # the next follower goes on when the lease of the job has ended
+                self.parts.clock.advance(LEASE_SECONDS)
         self.crash_at = None
         self.cancel()
         while workers.work():
             pass
-        self.parts.dispatcher.repair()
+        self.clean_up()
+
+    def clean_up(self) -> None:
+        """Free the slots of ended jobs, as a follower does when its instance is looked at."""
+        for job in found(slot_holders()):
+            assert not job.is_open
+            self.parts.cleanup.ended(job)
+            InstanceRecord("i-1").release_slot(job.id)
 
     def step(self) -> None:
         self.steps += 1

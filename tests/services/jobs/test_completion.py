@@ -84,7 +84,7 @@ def test_provenance_that_is_stored_again_is_the_same(parts: Parts) -> None:
     [job] = parts.submit()
     before = dict(parts.images.provenance)
     parts.clock.advance(100)
-    [server] = parts.fleet.inventory.observe_serving()
+    [server] = parts.inventory.serving()
     end = parts.comfyui.find(attempt_id(job.id, 1))
     parts.storage.store(job, server, end, SAVED["9"])  # type: ignore[arg-type]
     assert parts.images.provenance == before

@@ -5,18 +5,18 @@ from contextlib import suppress
 
 import pytest
 
-from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
+from chalicelib.errors import ComfyUIUnreachable
 from chalicelib.gateways.comfyui.state import State
 from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
 from tests.services.workers import accept_jobs, request_expiring_in
 
 HOUR_SECONDS = 3600
-BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
 
 
 def no_gpu(parts: Parts) -> None:
-    parts.fleet.refusal = BOOTING
+    parts.ec2.turn_off()
 
 
 def no_answer(parts: Parts) -> None:
@@ -37,14 +37,17 @@ def an_internal_error(parts: Parts) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    parts.fleet.observe_serving = fail
+    def find(attempt_id: str, seconds: float = 5) -> State:
+        raise ZeroDivisionError
+
+    parts.comfyui.on_submit, parts.comfyui.find = fail, find  # type: ignore[method-assign]
 
 
 CAUSES = {
-    "the GPU instance is booting": ("expired", no_gpu),
+    "the GPU instance is starting": ("expired", no_gpu),
     "did not answer": ("comfyui_unreachable", no_answer),
     "could not be stored": ("store_failed", no_store),
-    "an internal error": ("expired", an_internal_error),
+    "an internal error": ("internal_error", an_internal_error),
 }
 
 
@@ -60,7 +63,10 @@ def test_a_failure_at_the_deadline_says_what_the_job_waited_for(
         with suppress(ZeroDivisionError):
             parts.work(job_id)
         parts.clock.advance(300)
-    job = parts.work(job_id)
+        parts.queue_snapshots.refresh()
+    parts.clock.advance(12)
+    parts.overdue_jobs.sweep()
+    job = Job.find(job_id)
     assert (job.status, job.error["code"]) == ("failed", code)
     assert reason in job.error["message"]
 
@@ -73,7 +79,8 @@ def test_a_queued_job_that_expires_says_why_no_gpu_started(aws: None) -> None:
     series.put_off(
         "waiting for GPU capacity: EC2 has none", until=parts.clock() + HOUR_SECONDS + 60
     )
-    parts.clock.advance(HOUR_SECONDS + 1)
-    job = parts.work(job_id)
+    parts.clock.advance(HOUR_SECONDS + 11)
+    parts.overdue_jobs.sweep()
+    job = Job.find(job_id)
     assert (job.status, job.error["code"]) == ("failed", "expired")
     assert "EC2 has none" in job.error["message"]

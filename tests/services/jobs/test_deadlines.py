@@ -6,7 +6,6 @@ import pytest
 from msgspec import UNSET
 
 from chalicelib.config import config
-from chalicelib.errors import GpuNotReady
 from chalicelib.gateways.comfyui.state import Waiting
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import attempt_id
@@ -24,7 +23,8 @@ from tests.services.workers import (
 )
 
 EXECUTION_SECONDS, HOUR_SECONDS = config.execution_deadline_seconds, 3600
-BOOTING = GpuNotReady("the GPU instance is booting", retry_seconds=2)
+DESCRIBE_SECONDS = 6  # after which EC2 is asked again
+LATE_SECONDS = 12  # after which a sweep finds a job that was due
 
 
 @pytest.fixture
@@ -35,6 +35,18 @@ def gpu() -> HungComfyUI:
 @pytest.fixture
 def parts(aws: None, gpu: HungComfyUI) -> Parts:
     return Parts(gpu)
+
+
+def turn_on(parts: Parts) -> None:
+    """Turn the instance on again."""
+    parts.ec2.gone.clear()
+    InstanceRecord("i-1").became_ready(now=parts.clock())
+    parts.clock.advance(DESCRIBE_SECONDS)
+
+
+def turn_off(parts: Parts) -> None:
+    parts.ec2.turn_off()
+    parts.clock.advance(DESCRIBE_SECONDS)
 
 
 def work_on(parts: Parts, job_id: str, *, seconds: float) -> Job:
@@ -63,11 +75,11 @@ def test_the_slot_of_a_job_that_ran_too_long_goes_to_the_next_job(parts: Parts) 
     *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, [*ids, waiting])
     work_on(parts, ids[0], seconds=EXECUTION_SECONDS - 60)
-    parts.work(waiting)
-    parts.queue.take()
+    assert parts.work(waiting).status == "queued"
     assert work_on(parts, ids[0], seconds=60).status == "failed"
     assert slot_holders() == {*ids[1:]}
-    assert parts.queue.take()[-1:] == [(waiting, 0)]
+    parts.work(waiting)
+    assert slot_holders() == {*ids[1:], waiting}
 
 
 def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: HungComfyUI) -> None:
@@ -77,17 +89,13 @@ def test_a_driver_follows_no_execution_past_its_deadline(parts: Parts, gpu: Hung
     assert max(gpu.untils) == began + EXECUTION_SECONDS
 
 
-def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: HungComfyUI) -> None:
+def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts) -> None:
     *ids, waiting = accept_jobs(parts, config.slots_per_gpu + 1)
     work_all(parts, ids)
     parts.clock.advance(EXECUTION_SECONDS)
     assert parts.work(waiting).is_open
     for job_id in ids:
-        gpu.end(job_id)
-        parts.clock.advance(1)
-    for job_id in ids:
-        Job.find(job_id).cancel({"code": "canceled"}, now=parts.clock())
-    parts.dispatcher.repair()
+        parts.cancellation.cancel(job_id)
     assert parts.work(waiting).status == "running"
     assert work_on(parts, waiting, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, waiting, seconds=1).status == "failed"
@@ -96,10 +104,9 @@ def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts, gpu: H
 def test_the_execution_deadline_restarts_when_another_gpu_boots(parts: Parts) -> None:
     [job_id] = accept_jobs(parts)
     work_on(parts, job_id, seconds=EXECUTION_SECONDS - 60)
-    parts.fleet.refusal = BOOTING
-    parts.clock.advance(30)
-    assert parts.work(job_id).status == "starting"
-    parts.fleet.refusal = None
+    turn_off(parts)
+    assert parts.work(job_id).is_queued
+    turn_on(parts)
     parts.comfyui.known.clear()
     parts.clock.advance(120)
     assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 1).status == "running"
@@ -109,14 +116,14 @@ def test_the_execution_deadline_restarts_when_another_gpu_boots(parts: Parts) ->
 def test_a_job_whose_gpu_was_missing_for_a_moment_keeps_its_execution(parts: Parts) -> None:
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
-    parts.fleet.refusal = BOOTING
-    assert parts.work(job_id).status == "starting"
-    parts.fleet.refusal = None
-    parts.clock.advance(2)
+    turn_off(parts)
+    assert parts.work(job_id).is_queued
+    turn_on(parts)
     job = parts.work(job_id)
     assert (job.status, job.queue, job.status_reason) == ("running", None, None)
     assert (
-        work_on(parts, job_id, seconds=EXECUTION_SECONDS - 2).error["code"] == "deadline_exceeded"
+        work_on(parts, job_id, seconds=EXECUTION_SECONDS - 2 * DESCRIBE_SECONDS).error["code"]
+        == "deadline_exceeded"
     )
 
 
@@ -124,7 +131,8 @@ def test_the_execution_deadline_restarts_when_a_job_waits_for_another_slot(aws: 
     parts = Parts(SlowComfyUI(), SlowComfyUI())
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
-    parts.fleet.gone.add("i-1")
+    parts.ec2.gone.add("i-1")
+    parts.clock.advance(DESCRIBE_SECONDS)
     others = [f"other {number}" for number in range(config.slots_per_gpu)]
     for other in others:
         known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + HOUR_SECONDS}
@@ -145,7 +153,11 @@ def test_a_job_that_never_gets_a_slot_expires(parts: Parts, gpu: HungComfyUI) ->
         known = {"parameters": {}, "lease": "a driver", "due_at": parts.clock() + 2 * HOUR_SECONDS}
         Job.new(f"other {job_id}", now=parts.clock(), **known).save()
         acquire_slot(f"other {job_id}")
-    job = work_on(parts, ids[-1], seconds=HOUR_SECONDS)
+    parts.queue_snapshots.refresh()
+    work_on(parts, ids[-1], seconds=HOUR_SECONDS)
+    parts.clock.advance(LATE_SECONDS)
+    parts.overdue_jobs.sweep()
+    job = Job.find(ids[-1])
     assert (job.status, job.error["code"]) == ("failed", "expired")
     assert "no GPU within 1 hour;" in job.error["message"]
     assert "waiting for a free slot" in job.error["message"]
@@ -157,12 +169,14 @@ def test_a_job_that_never_gets_a_slot_expires(parts: Parts, gpu: HungComfyUI) ->
 def test_a_job_waits_for_a_slot_for_as_long_as_its_request_says(
     parts: Parts, asked: Any, seconds: int
 ) -> None:
-    parts.fleet.refusal = BOOTING
+    parts.ec2.turn_off()
     [job_id] = accept_jobs(parts, request=GenerateRequest(prompt="a fox", expires_in_seconds=asked))
-    parts.clock.advance(seconds - 1)
-    assert parts.work(job_id).is_open
-    parts.clock.advance(2)
-    assert parts.work(job_id).error["code"] == "expired"
+    parts.clock.advance(seconds)
+    parts.overdue_jobs.sweep()
+    assert Job.find(job_id).is_open
+    parts.clock.advance(LATE_SECONDS)
+    parts.overdue_jobs.sweep()
+    assert Job.find(job_id).error["code"] == "expired"
 
 
 def test_a_job_that_gets_a_slot_in_time_has_only_the_execution_deadline(
@@ -180,9 +194,11 @@ def test_a_job_that_loses_its_slot_late_expires_at_the_execution_deadline(
     [job_id] = accept_jobs(parts, request=request_expiring_in(60))
     parts.work(job_id)
     parts.clock.advance(100)
-    parts.fleet.refusal = BOOTING
-    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 101).status == "starting"
-    assert work_on(parts, job_id, seconds=1).error["code"] == "expired"
+    turn_off(parts)
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 101 - DESCRIBE_SECONDS).is_queued
+    parts.clock.advance(LATE_SECONDS)
+    parts.overdue_jobs.sweep()
+    assert Job.find(job_id).error["code"] == "expired"
 
 
 def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_unhealthy(
@@ -192,3 +208,31 @@ def test_an_execution_that_cannot_be_dropped_at_its_deadline_marks_the_instance_
     [job_id] = accept_jobs(parts)
     assert work_on(parts, job_id, seconds=EXECUTION_SECONDS).status == "failed"
     assert InstanceRecord.read("i-1").unhealthy_attempt == attempt_id(job_id, 1)
+
+
+def test_time_behind_other_jobs_in_comfyuis_queue_does_not_count_as_execution_time(
+    parts: Parts, gpu: HungComfyUI
+) -> None:
+    acquire_slot("another")
+    [job_id] = accept_jobs(parts)
+    gpu.on_submit = lambda: gpu.known.update({attempt_id(job_id, 1): Waiting(1)})
+    job = parts.work(job_id)
+    assert (job.status, job.queue_position, job.running_since) == ("queued", 1, None)
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS + 60).is_open
+    job = Job.find(job_id)
+    job.claim("a driver", now=parts.clock(), until=parts.clock() + 5)
+    job.resume(queue_position=0, now=parts.clock())
+    parts.clock.advance(5)
+    assert work_on(parts, job_id, seconds=EXECUTION_SECONDS - 6).status == "running"
+    assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"
+
+
+def test_a_job_that_never_runs_fails_when_all_before_it_could_have_ended(
+    parts: Parts, gpu: HungComfyUI
+) -> None:
+    acquire_slot("another")
+    [job_id] = accept_jobs(parts)
+    gpu.on_submit = lambda: gpu.known.update({attempt_id(job_id, 1): Waiting(1)})
+    longest = EXECUTION_SECONDS * config.slots_per_gpu
+    assert work_on(parts, job_id, seconds=longest - 1).is_open
+    assert work_on(parts, job_id, seconds=1).error["code"] == "deadline_exceeded"

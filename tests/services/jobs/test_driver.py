@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.config import config
-from chalicelib.errors import ComfyUIUnreachable, GpuNotReady, JobFinished, WorkflowRejected
+from chalicelib.errors import ComfyUIUnreachable, JobFinished, WorkflowRejected
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Waiting
 from chalicelib.models.jobs.acceptance import accept
@@ -14,7 +13,8 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.services.jobs.driver import Driver
 from chalicelib.signals import JobBusy
 from tests.services.bucket import FakeImages
-from tests.services.fakes import SAVED, Clock, FakeComfyUI, FakeFleet, Parts
+from tests.services.fakes import SAVED, Clock, FakeComfyUI, Parts
+from tests.services.workers import acquire_slot
 
 PARAMETERS = {
     "prompt": "a fox",
@@ -34,12 +34,6 @@ INTERRUPTED = Finished({}, Failure("interrupted", "the execution was interrupted
 @pytest.fixture
 def comfyui(parts: Parts) -> FakeComfyUI:
     return parts.comfyui
-
-
-@pytest.fixture
-def fleet(parts: Parts) -> FakeFleet:
-    fleet: FakeFleet = parts.fleet
-    return fleet
 
 
 @pytest.fixture
@@ -118,27 +112,6 @@ def test_a_dead_driver_is_replaced_when_its_lease_ends(
     assert advance().status == "succeeded"
 
 
-def test_a_job_that_waits_for_a_gpu_says_so_in_its_status(
-    advance: Advance, fleet: FakeFleet, clock: Clock
-) -> None:
-    fleet.refusal = GpuNotReady("the GPU instance is booting", retry_seconds=2)
-    job = advance()
-    assert (job.status, job.status_reason) == ("starting", "the GPU instance is booting")
-    assert job.due_at == clock() + 2
-    assert job.lease is None
-
-
-def test_a_job_that_waited_for_a_gpu_succeeds_when_it_is_ready(
-    advance: Advance, fleet: FakeFleet, clock: Clock
-) -> None:
-    fleet.refusal = GpuNotReady("the GPU instance is booting", retry_seconds=2)
-    advance()
-    fleet.refusal = None
-    clock.advance(2)
-    job = advance()
-    assert (job.status, job.status_reason) == ("succeeded", None)
-
-
 def test_an_execution_that_outlasts_its_driver_is_followed_by_the_next_driver(
     advance: Advance, comfyui: FakeComfyUI
 ) -> None:
@@ -168,9 +141,9 @@ def test_an_attempt_that_comfyui_forgot_is_made_again(
 
 
 def test_an_attempt_that_was_never_executed_does_not_count(
-    advance: Advance, comfyui: FakeComfyUI, fleet: FakeFleet
+    advance: Advance, comfyui: FakeComfyUI
 ) -> None:
-    fleet.queue_length = 3
+    acquire_slot("another")  # is before it in ComfyUI's queue
     comfyui.ends = [None] * 6
     job = advance()
     assert (job.status, len(job.attempts)) == ("succeeded", 7)
@@ -285,17 +258,6 @@ def test_a_job_whose_execution_makes_no_image_fails(advance: Advance, comfyui: F
 def test_images_of_other_nodes_are_not_stored(advance: Advance, comfyui: FakeComfyUI) -> None:
     comfyui.ends = [Finished({**SAVED, "77": [ImageFile("other.png", "", "output")]})]
     assert len(advance().images) == 1
-
-
-def test_a_job_fails_when_its_deadline_has_passed(
-    advance: Advance, fleet: FakeFleet, clock: Clock
-) -> None:
-    fleet.refusal = GpuNotReady("the GPU instance is booting", retry_seconds=2)
-    advance()
-    clock.advance(config.job_deadline_seconds + 1)
-    job = advance()
-    assert (job.status, job.error["code"]) == ("failed", "expired")
-    assert "booting" in job.error["message"]
 
 
 def test_a_driver_that_lost_its_lease_changes_nothing(

@@ -26,6 +26,9 @@ class HeldUpComfyUI(FakeComfyUI):
             raise NoProgress("no progress for 300 seconds", attempt_id=DEAD)
         return super().follow(attempt_id, events, until=until, report=report)
 
+    def is_unhealthy(self, attempt_id: str) -> bool:
+        return False  # it is restarted before the next attempt
+
 
 @pytest.fixture
 def comfyui() -> HeldUpComfyUI:

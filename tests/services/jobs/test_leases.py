@@ -7,7 +7,8 @@ import pytest
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from tests.services.fakes import Parts
-from tests.services.workers import HungComfyUI, Workers, accept_jobs
+from tests.services.interfering import once, watch
+from tests.services.workers import HungComfyUI, Workers, accept_jobs, slot_holders
 
 
 @pytest.fixture
@@ -23,15 +24,9 @@ def parts(aws: None, gpu: HungComfyUI) -> Parts:
 def test_a_driver_that_pauses_past_its_lease_writes_no_attempt(
     parts: Parts, gpu: HungComfyUI
 ) -> None:
-    servers = parts.fleet.observe_serving
-
-    def pause() -> Any:
-        parts.fleet.observe_serving = servers
-        parts.clock.advance(100)
-        return servers()
-
-    parts.fleet.observe_serving = pause
     [job_id] = accept_jobs(parts)
+    pause = once(lambda: parts.clock.advance(100))
+    watch(parts.dispatcher, "take", step=lambda: pause() if slot_holders() else None)
     job = parts.work(job_id)
     assert (job.attempts, gpu.submitted, job.is_open) == ([], [], True)
     assert parts.work(job_id).status == "running"

@@ -55,26 +55,26 @@ def test_a_request_over_the_limit_is_refused_after_looking_for_its_job_for_a_sec
 
 def test_a_request_that_another_with_its_key_overtakes_gives_its_images_back(parts: Parts) -> None:
     twin: list[Job] = []
-    check = parts.fleet.check
+    check = parts.inventory.check
 
     def submit_the_twin() -> None:
-        parts.fleet.check = check
+        parts.inventory.check = check
         twin.extend(parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9)))
 
-    parts.fleet.check = submit_the_twin  # after the first request has looked for its key
+    parts.inventory.check = submit_the_twin  # after the first request has looked for its key
     [job] = parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9))
     assert job.id == twin[0].id
     assert (stored(), counted(parts)) == (1, 1)
 
 
 def test_an_idempotency_conflict_gives_the_images_back(parts: Parts) -> None:
-    check = parts.fleet.check
+    check = parts.inventory.check
 
     def use_the_key() -> None:
-        parts.fleet.check = check
+        parts.inventory.check = check
         parts.submit(wait_seconds=0, key="same", allowance=allowance_of("k", 9))
 
-    parts.fleet.check = use_the_key
+    parts.inventory.check = use_the_key
     other = {"key": "same", "fingerprint": "another", "allowance": allowance_of("k", 9)}
     with pytest.raises(IdempotencyConflict):
         parts.submit(wait_seconds=0, **other)

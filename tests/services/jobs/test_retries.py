@@ -11,8 +11,8 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.signals import NoProgress
-from tests.services.fakes import SAVED, FakeComfyUI, FakeFleet, Parts
-from tests.services.workers import Workers, accept_jobs, slot_holders
+from tests.services.fakes import SAVED, FakeComfyUI, Parts
+from tests.services.workers import Workers, accept_jobs, acquire_slot, slot_holders
 
 OUT_OF_MEMORY = Finished({}, Failure("out_of_memory", "the GPU ran out of memory"))
 GPU_FAILED = Finished({}, Failure("gpu_failed", "the GPU reported a fault"))
@@ -97,18 +97,24 @@ def test_memory_that_could_not_be_freed_is_freed_later(parts: Parts) -> None:
 
 
 def test_a_gpu_fault_marks_the_instance_unhealthy_and_the_job_is_retried(parts: Parts) -> None:
-    job = ended(parts, GPU_FAILED)
-    assert unhealthy_attempt() == attempt_id(job.id, 1)
+    parts.comfyui.ends = [GPU_FAILED]
+    [job_id] = accept_jobs(parts)
+    parts.work(job_id)
+    assert unhealthy_attempt() == attempt_id(job_id, 1)
+    parts.clock.advance(2)  # meanwhile ComfyUI is restarted, and healthy
+    job = parts.work(job_id)
+    assert unhealthy_attempt() is None
     assert (job.status, reasons(job)) == ("succeeded", ["first", "gpu_failed"])
 
 
 def test_a_job_is_retried_on_another_instance_after_a_gpu_fault(aws: None) -> None:
-    parts = Parts(FakeComfyUI(GPU_FAILED), FakeComfyUI())
-    fleet: FakeFleet = parts.fleet
+    broken = FakeComfyUI(GPU_FAILED)
+    broken.is_stuck = True
+    parts = Parts(broken, FakeComfyUI())
     [job_id] = accept_jobs(parts)
     parts.work(job_id)
-    fleet.gone.add("i-1")  # as an unhealthy instance is
     parts.clock.advance(2)
+    assert parts.work(job_id).is_queued
     job = parts.work(job_id)
     assert [each.instance_id for each in job.attempts] == ["i-1", "i-2"]
     assert (job.status, slot_holders("i-1"), slot_holders("i-2")) == ("succeeded", set(), set())
@@ -117,7 +123,7 @@ def test_a_job_is_retried_on_another_instance_after_a_gpu_fault(aws: None) -> No
 def test_a_job_fails_after_two_gpu_faults(parts: Parts) -> None:
     job = ended(parts, GPU_FAILED, GPU_FAILED)
     assert (job.status, job.error["code"]) == ("failed", "gpu_failed")
-    assert unhealthy_attempt() == attempt_id(job.id, 2)
+    assert reasons(job) == ["first", "gpu_failed"]
     assert len(parts.comfyui.submitted) == 2
 
 
@@ -142,8 +148,12 @@ def test_an_execution_without_progress_that_cannot_be_dropped_marks_the_instance
     parts: Parts,
 ) -> None:
     parts.comfyui.is_stuck = True
-    job = ended(hanging(parts))
-    assert unhealthy_attempt() == attempt_id(job.id, 1)
+    [job_id] = accept_jobs(hanging(parts))
+    parts.work(job_id)
+    assert unhealthy_attempt() == attempt_id(job_id, 1)
+    parts.comfyui.is_stuck = False  # as ComfyUI is restarted
+    parts.clock.advance(2)
+    job = parts.work(job_id)
     assert (job.status, reasons(job)[1]) == ("succeeded", "no_progress")
 
 
@@ -177,7 +187,7 @@ def test_a_job_fails_after_three_executions_without_progress(parts: Parts) -> No
 
 
 def test_a_job_fails_after_ten_attempts_that_were_never_executed(parts: Parts) -> None:
-    parts.fleet.queue_length = 3
+    acquire_slot("another")  # is before it in ComfyUI's queue
     job = ended(parts, *[None] * 99)
     assert (job.status, job.error["code"]) == ("failed", "attempts_exhausted")
     assert len(parts.comfyui.submitted) == len(job.attempts) == 10

@@ -78,7 +78,7 @@ def test_an_execution_counts_once_when_its_image_is_fetched_again(parts: Parts) 
 
 
 def test_an_execution_without_an_instance_type_has_no_known_cost(parts: Parts) -> None:
-    parts.fleet.type = ""
+    parts.ec2.type = ""
     job = ended(parts, DONE)
     assert (job.gpu_seconds, job.gpu_cost) == (2.5, None)
 

@@ -1,35 +1,58 @@
 """Submission: what is stored and sent before a job is driven, and what remains after an error."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 
-from chalicelib.errors import ComfyUIUnavailable, GpuNotReady, JobFinished
+from chalicelib.config import config
+from chalicelib.errors import ComfyUIUnavailable, JobFinished
+from chalicelib.gateways.comfyui.state import Waiting
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
-from tests.gateways.region import Region, fleet_of
+from tests.gateways.region import ComfyUI, Region
 from tests.services.fakes import Parts
+from tests.services.workers import acquire_slot
+
+SLOTS = config.slots_per_gpu
 
 
-def test_the_message_is_sent_before_any_work_and_delivered_after_the_wait(parts: Parts) -> None:
+def test_a_message_is_sent_before_the_submission_in_case_the_process_dies(parts: Parts) -> None:
+    """Who looks at the instance after the lease has ended goes on with the job."""
     sent_before: list[int] = []
     parts.comfyui.on_submit = lambda: sent_before.append(len(parts.queue.sent))
     [job] = parts.submit(wait_seconds=25)
     assert sent_before == [1]
-    assert parts.queue.sent == [(job.id, 25 + 16)]
+    assert parts.queue.sent == [("i-1 check", 25 + 16)]
+    assert job.status == "succeeded"
 
 
-def test_an_asynchronous_job_is_only_stored_and_its_message_sent(parts: Parts) -> None:
+def test_a_job_that_outlasts_its_callers_wait_is_handed_to_a_follower(parts: Parts) -> None:
+    parts.comfyui.ends = [Waiting(0)]
+    [job] = parts.submit(wait_seconds=25)
+    assert (job.status, job.lease) == ("running", None)
+    assert parts.queue.take()[1:] == [("i-1", 0)]
+    assert parts.work(job.id).status == "succeeded"
+    assert parts.comfyui.submitted == [attempt_id(job.id, 1)]
+
+
+def test_an_asynchronous_job_waits_in_the_queue_and_a_follower_is_called(parts: Parts) -> None:
     [job] = parts.submit(wait_seconds=0)
-    assert parts.queue.sent == [(job.id, 0)]
+    assert parts.queue.sent == [("i-1", 0)]
     assert parts.comfyui.submitted == []
-    assert Job.find(job.id).status == "queued"
+    found = Job.find(job.id)
+    assert (found.status, found.is_queued, found.due_at) == ("queued", True, found.deadline_at)
+
+
+def test_the_jobs_of_a_batch_call_one_follower(parts: Parts) -> None:
+    parts.submit(wait_seconds=0, count=8)
+    parts.submit(wait_seconds=0)
+    assert parts.queue.sent == [("i-1", 0)]
 
 
 def test_a_request_is_not_accepted_without_a_gpu_instance(parts: Parts) -> None:
-    def refuse() -> None:
-        raise ComfyUIUnavailable("there is no GPU instance")
-
-    parts.fleet.check = refuse
+    parts.ec2.comfyuis.clear()
     with pytest.raises(ComfyUIUnavailable):
         parts.submit()
     assert ([*newest(10)], parts.queue.sent) == ([], [])
@@ -37,59 +60,59 @@ def test_a_request_is_not_accepted_without_a_gpu_instance(parts: Parts) -> None:
 
 @pytest.mark.parametrize("wait_seconds", [0, 25])
 def test_a_request_is_accepted_while_ec2_does_not_answer(parts: Parts, wait_seconds: int) -> None:
-    region = Region("stopped")
+    region: Any = Region("stopped")
+    region.connect = partial(ComfyUI, region)
     region.is_down, region.now = True, parts.clock()
-    parts = Parts(clock=parts.clock, fleet=fleet_of(region, clock=parts.clock))
+    parts = Parts(clock=parts.clock, ec2=region)
     [job] = parts.submit(wait_seconds=wait_seconds)
     assert Job.find(job.id).is_open
     region.is_down = False
     parts.clock.advance(60)
-    parts.work(job.id)
+    parts.demand.start()
     assert region.started == ["i-0"]
 
 
-def test_a_job_that_waits_for_a_gpu_to_start_is_retried_by_messages(parts: Parts) -> None:
-    parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
+def test_a_job_that_finds_no_gpu_is_queued_and_its_caller_does_not_wait(parts: Parts) -> None:
+    parts.ec2.turn_off()
     [job] = parts.submit(wait_seconds=25)
-    assert parts.queue.sent == [(job.id, 41), (job.id, 2)]
-    parts.clock.advance(2)
-    parts.worker.work(job.id, remaining_seconds=90)
-    assert parts.queue.sent[2:] == [(job.id, 2)]
+    assert (job.is_queued, job.waits_for) == (True, "gpu_not_ready")
+    assert parts.clock() == job.created_at
+    assert parts.queue.sent == [("start", 0)]
 
 
-def test_a_worker_finishes_a_job_that_the_api_function_did_not(parts: Parts) -> None:
-    parts.fleet.refusal = GpuNotReady("the GPU instance is starting", retry_seconds=2)
-    [job] = parts.submit()
-    parts.fleet.refusal = None
-    parts.clock.advance(2)
-    parts.worker.work(job.id, remaining_seconds=90)
-    assert Job.find(job.id).status == "succeeded"
+def test_a_job_that_finds_no_free_slot_waits_in_the_queue_while_its_caller_waits(
+    parts: Parts,
+) -> None:
+    for number in range(SLOTS):
+        acquire_slot(f"other {number}")
+    [job] = parts.submit(wait_seconds=25)
+    assert (job.is_queued, job.status_reason) == (True, "waiting for a free slot")
+    assert parts.clock() - job.created_at == 25
+    assert parts.queue.sent == [("i-1", 0)]
 
 
-def test_a_message_for_a_finished_job_does_nothing(parts: Parts) -> None:
-    [job] = parts.submit()
-    sent = list(parts.queue.sent)
-    parts.worker.work(job.id, remaining_seconds=90)
-    parts.worker.work(job.id, remaining_seconds=90)
-    assert parts.comfyui.submitted == [attempt_id(job.id, 1)]
-    assert parts.queue.sent == sent
-
-
-def test_a_message_that_comes_before_the_job_is_due_sends_no_other_message(parts: Parts) -> None:
-    parts.fleet.refusal = GpuNotReady("no capacity", retry_seconds=30)
-    [job] = parts.submit()
-    sent = list(parts.queue.sent)
-    parts.worker.work(job.id, remaining_seconds=90)
-    assert parts.queue.sent == sent
+@pytest.mark.parametrize(("waiting", "is_queued"), [(0, False), (SLOTS - 1, False), (SLOTS, True)])
+def test_a_job_whose_caller_waits_takes_no_slot_that_a_job_in_the_queue_needs(
+    parts: Parts, waiting: int, *, is_queued: bool
+) -> None:
+    for _ in range(waiting):
+        parts.submit(wait_seconds=0, owner="another")
+    [job] = parts.submit(wait_seconds=5)
+    assert job.is_queued is is_queued
+    assert len(parts.comfyui.submitted) == (0 if is_queued else 1)
 
 
 def test_a_job_is_accepted_when_sqs_is_down(parts: Parts) -> None:
     parts.queue.is_broken = True
     [job] = parts.submit(wait_seconds=0)
-    assert Job.find(job.id).is_open
+    assert Job.find(job.id).is_queued
+    parts.queue.is_broken = False
+    parts.clock.advance(60)
+    parts.demand.repair()
+    assert parts.queue.take() == [("i-1", 0)]
 
 
-def test_a_job_is_retried_within_the_wait_after_an_unexpected_error(
+def test_a_job_is_retried_by_a_follower_after_an_unexpected_error(
     parts: Parts,
 ) -> None:
     def fail() -> None:
@@ -97,24 +120,28 @@ def test_a_job_is_retried_within_the_wait_after_an_unexpected_error(
 
     parts.comfyui.on_submit = fail
     [job] = parts.submit()
-    assert parts.queue.take() == [(job.id, 41), (job.id, 5)]
-    assert (job.status, parts.clock() - job.created_at) == ("succeeded", 5)
+    assert (job.is_open, job.waits_for) == (True, "internal_error")
+    assert parts.queue.take() == [("i-1 check", 41), ("i-1", 5)]
+    parts.clock.advance(5)
+    assert parts.work(job.id).status == "succeeded"
     assert parts.comfyui.submitted == [attempt_id(job.id, 1)]
 
 
 def test_a_repeated_idempotency_key_returns_the_same_job(parts: Parts) -> None:
     [first] = parts.submit(wait_seconds=0, key="k")
-    [again] = parts.submit(wait_seconds=25, key="k")
+    [again] = parts.submit(wait_seconds=5, key="k")
+    assert (again.id, again.status) == (first.id, "queued")
+    parts.work(first.id)
     [once_more] = parts.submit(wait_seconds=0, key="k")
-    assert first.id == again.id == once_more.id
+    assert once_more.id == first.id
     assert once_more.status == "succeeded"
     assert len([*newest(10)]) == 1
 
 
 def test_a_repeated_request_waits_for_the_driver_of_its_job(parts: Parts) -> None:
     [job] = parts.submit(wait_seconds=0, key="k")
-    other = Job.find(job.id)
-    other.claim("another driver", now=parts.clock(), until=parts.clock() + 60)
+    other = Job(job.id)
+    assert other.claim_from_queue("a driver", now=parts.clock(), until=parts.clock() + 60)
 
     def pass_time(seconds: float) -> None:
         parts.clock.advance(seconds)
@@ -128,18 +155,16 @@ def test_a_repeated_request_waits_for_the_driver_of_its_job(parts: Parts) -> Non
 
 def test_a_repeated_request_waits_no_longer_than_it_asks(parts: Parts) -> None:
     [job] = parts.submit(wait_seconds=0, key="k")
-    Job.find(job.id).claim("another driver", now=parts.clock(), until=parts.clock() + 60)
+    Job(job.id).claim_from_queue("a driver", now=parts.clock(), until=parts.clock() + 60)
     [again] = parts.submit(wait_seconds=10, key="k")
     assert (again.is_open, parts.clock() - job.created_at) == (True, 10)
 
 
 def test_all_jobs_of_a_batch_have_different_seeds(parts: Parts) -> None:
-    jobs = parts.submit(count=8, post_id="p")
+    jobs = parts.submit(count=8, post_id="p", wait_seconds=0)
     assert len({job.parameters["seed"] for job in jobs}) == 8
     for job in jobs:
-        if job.is_open:  # all jobs share one clock: the wait may be over for the last ones
-            parts.clock.advance(60)  # until their leases end
-            parts.work(job.id)
+        parts.work(job.id)
     assert {Job.find(job.id).status for job in jobs} == {"succeeded"}
 
 

@@ -1,7 +1,7 @@
 """DynamoDB in memory, by its documented rules: quick also with 100,000 items in an index."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import RLock
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ from tests.virtual.memory.refusals import Refused, invalid
 from tests.virtual.memory.schemas import Schema
 from tests.virtual.memory.tables import Clock, Lag, Snapshot, Table, Tables
 from tests.virtual.memory.transactions import Transactions, batch_write
-from tests.virtual.memory.values import copied
+from tests.virtual.memory.values import Item, copied
 from tests.virtual.memory.writes import delete, put, update
 
-__all__ = ["Memory", "Refused"]
+__all__ = ["Memory", "Refused", "Saved"]
 
 _PLACEHOLDERS = {"ExpressionAttributeNames", "ExpressionAttributeValues"}
 _READ = {*_PLACEHOLDERS, "TableName", "ReturnConsumedCapacity", "ConsistentRead"} | {
@@ -87,6 +87,11 @@ class Memory:
         with self._one_at_a_time:
             answer: Answer = copied(self._answer(operation, parameters))
         return answer
+
+    def fill(self, table: str, items: Collection[Item]) -> None:
+        """Put very many new items into a table, in a tenth of the time of as many calls."""
+        with self._one_at_a_time:
+            self._tables.table(table).fill(items)
 
     def copy(self) -> Saved:
         """Return a snapshot of everything; it is cheap."""

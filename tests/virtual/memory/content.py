@@ -1,6 +1,6 @@
 """The items of a table and of its indexes, in order; a snapshot shares them until a write."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -58,6 +58,18 @@ class Content:
             return self
         indexes = {name: index.copy() for name, index in self.indexes.items()}
         return Content(self.items.copy(), indexes, [*self.later])
+
+    def fill(self, schema: Schema, items: Iterable[Item]) -> None:
+        """Store very many new items, which the indexes show at once."""
+        stored = {schema.key_of(each, exactly=False): Stored(each) for each in items}
+        self.items.update(stored)
+        for name, index in schema.indexes.items():
+            entries = {
+                index.key.position(entry) + position: Stored(entry)
+                for position, each in stored.items()
+                if (entry := index.entry(each.item)) is not None
+            }
+            self.indexes[name].update(entries)
 
     def put(self, position: Position, item: Item | None) -> None:
         """Store an item, or delete it if it is None."""

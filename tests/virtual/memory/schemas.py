@@ -57,7 +57,7 @@ class Index:
             return None
         if self.kept is None:
             return item
-        return {name: value for name, value in item.items() if name in self.kept}
+        return {name: item[name] for name in self.kept if name in item}
 
 
 class Schema:

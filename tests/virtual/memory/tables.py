@@ -1,6 +1,6 @@
 """The tables: what each contains, when its indexes show it, and snapshots of all of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -60,6 +60,11 @@ class Table:
                 self.content.show(write)
             else:
                 self.content.later.append((at, write))
+
+    def fill(self, items: Collection[Item]) -> None:
+        """Store very many new items, which are not checked; the indexes show them at once."""
+        self.content = self.content.writable()
+        self.content.fill(self.schema, items)
 
     def _shown_at(self, position: Position) -> float | None:
         """Return when indexes show a write: at once, or after the earlier ones of its item."""

@@ -1,0 +1,3 @@
+"""The priorities of jobs: which of one owner's jobs come first."""
+
+INTERACTIVE, BATCH = "interactive", "batch"
