@@ -51,12 +51,22 @@ class Stack(NamedTuple):
 
     def waiting(self) -> list[str]:
         """Return the URLs of the jobs without an attempt, in the order of the queue."""
+        queued: list[dict[str, Any]] = []
+
+        def are_in_snapshot() -> bool:
+            queued[:] = self._queued()
+            positions = [job["queue_position"] for job in queued]
+            return len(set(positions)) == len(positions)
+
+        # Positions are as of up to two seconds ago: jobs that came since then share one.
+        wait_until(are_in_snapshot, "a snapshot of the queue", seconds=20)
+        queued.sort(key=lambda job: int(job["queue_position"]))
+        return [f"{self.api.url}/api/images/jobs/{job['id']}" for job in queued]
+
+    def _queued(self) -> list[dict[str, Any]]:
         jobs = self.call("GET", "/api/images/jobs?status=queued&limit=100").json()
         # A job that was just given a slot has no place in the queue.
-        queued = [job for job in jobs if not job["attempts"] and job["queue_position"] is not None]
-        # Two jobs have one position if the queue moves on while it is read.
-        queued.sort(key=lambda job: (job["queue_position"], job["id"]))
-        return [f"{self.api.url}/api/images/jobs/{job['id']}" for job in queued]
+        return [job for job in jobs if not job["attempts"] and job["queue_position"] is not None]
 
     def finished(self, job_url: str) -> dict[str, Any]:
         """Poll a job until it has ended, as a caller does, and return it."""
