@@ -17,10 +17,6 @@ class NoFreeSlot(Signal):
     """The job waits in the queue for a slot on a GPU."""
 
 
-class OutOfBudget(NoFreeSlot):
-    """The job waits in the queue until the next day, as the daily budget is used up."""
-
-
 class NoProgress(Signal):
     """An execution makes no progress: its ComfyUI answers and does not work.
 

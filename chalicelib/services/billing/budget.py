@@ -91,10 +91,6 @@ class Budget:
             self._exhaust(forecast)
         return 0
 
-    def is_noted(self, now: float) -> bool:
-        """Return whether the budget is recorded as used up for the rest of the day."""
-        return self.dollars is not None and _is_exhausted(DayUsage.on(date_of(now)), self.dollars)
-
     def write_end_to_instances(self, views: list[InstanceView]) -> Forecast:
         """Write when the budget is used up into the records of the instances that are on."""
         forecast = self.forecast(views)
