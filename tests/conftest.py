@@ -4,7 +4,6 @@ import moto  # before anything that could make a client  # isort: skip
 
 import gc
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,55 +15,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-REGION = "us-east-1"
-QUEUE, UNDELIVERED = "jobs", "undelivered-runs"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-COMFYUI_PORT = _free_port()
-CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
-
-# Only the contract tests use a real ComfyUI. The workers of pytest-xdist inherit the environment
-# of the process that starts them, so it keeps the caller's values under names of its own.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    for name in ("COMFYUI_URL", "CHECKPOINT"):
-        os.environ[f"REAL_{name}"] = os.environ.get(name, "")
-REAL_COMFYUI_URL = os.environ["REAL_COMFYUI_URL"].rstrip("/")
-REAL_CHECKPOINT = os.environ["REAL_CHECKPOINT"]
-
-os.environ |= {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": REGION,
-    "CATALOG_TABLE": "catalog",
-    "JOBS_TABLE": "jobs",
-    "FLEET_TABLE": "fleet",
-    "KEYS_TABLE": "keys",
-    "SCHEDULES_TABLE": "schedules",
-    "RUNS_TABLE": "runs",
-    "SCHEDULE_GROUP": "schedules",
-    "SCHEDULER_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
-    "RUNS_QUEUE_ARN": f"arn:aws:sqs:{REGION}:123456789012:runs",
-    "UNDELIVERED_RUNS_QUEUE_ARN": f"arn:aws:sqs:{REGION}:123456789012:{UNDELIVERED}",
-    "UNDELIVERED_RUNS_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/{UNDELIVERED}",
-    "IMAGES_BUCKET": "images",
-    "JOBS_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/123456789012/{QUEUE}",
-    "COMFYUI_URL": f"http://127.0.0.1:{COMFYUI_PORT}",
-    "CHECKPOINT": CHECKPOINT,
-    "LOG_LEVEL": "ERROR",
-    "GPU_TYPES": "",  # instances keep their types
-}
-for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
-    os.environ.pop(name, None)
-
-from tests import quick_aws  # noqa: E402
-from tests.virtual import endpoint  # noqa: E402
-from tests.virtual.memory import Memory  # noqa: E402
+from tests import quick_aws
+from tests.environment import (  # it sets what the configuration is read from
+    CHECKPOINT,
+    COMFYUI_PORT,
+    QUEUE,
+    REAL_COMFYUI_URL,
+    UNDELIVERED,
+    create_tables,
+)
+from tests.virtual import endpoint
+from tests.virtual.memory import Memory
 
 quick_aws.patch()
 endpoint.listen()
@@ -74,7 +35,6 @@ from chalice.test import Client, TestHTTPClient  # noqa: E402
 
 import app  # noqa: E402
 from chalicelib import bootstrap  # noqa: E402
-from infra.template import declared  # noqa: E402
 from local.comfyui.background import serve  # noqa: E402
 from tests.api.keyed import keyed  # noqa: E402
 
@@ -90,26 +50,13 @@ settings.load_profile("darkroom")
 # A client for each test would take half of the suite's time.
 _client = cache(boto3.Session().client)
 
-RESOURCES = declared()
-
-
-TABLES = {
-    "CatalogTable": "catalog",
-    "JobsTable": "jobs",
-    "FleetTable": "fleet",
-    "KeysTable": "keys",
-    "SchedulesTable": "schedules",
-    "RunsTable": "runs",
-}
-
 
 @contextmanager
 def empty_aws(memory: Memory | None = None) -> Iterator[None]:
     """Empty tables, as the template declares them, bucket, queues and schedule group."""
     with moto.mock_aws(), endpoint.answering(memory or Memory()):
         forget_services()
-        for resource, table in TABLES.items():
-            _create_table(table, RESOURCES["Resources"][resource]["Properties"])
+        create_tables()
         _client("s3").create_bucket(Bucket="images")
         for queue in (QUEUE, UNDELIVERED):
             _client("sqs").create_queue(QueueName=queue)
@@ -122,12 +69,6 @@ def aws() -> Iterator[None]:
     """Empty tables, as the template declares them, bucket, queues and schedule group."""
     with empty_aws():
         yield
-
-
-def _create_table(name: str, properties: dict[str, Any]) -> None:
-    keys = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    declared = {key: properties[key] for key in keys if key in properties}
-    endpoint.tables().ask("CreateTable", {"TableName": name, **declared})
 
 
 class Schedule(LoadScopeScheduling):

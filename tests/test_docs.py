@@ -15,7 +15,7 @@ from chalicelib.schemas.boots import BootReport
 from chalicelib.services.billing.price_list import ON_DEMAND
 from chalicelib.version import VERSION
 from infra.deploy.choices import IMAGE
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -18,8 +18,8 @@ from chalicelib.models.jobs.listing import newest
 from local.comfyui.background import serve
 from tests.api.calls import JOBS, generate, generate_later, put_setting, send
 from tests.api.contract import check_cors, check_error
-from tests.conftest import CHECKPOINT, COMFYUI_PORT
 from tests.contracts.protocol import ComfyUI
+from tests.environment import CHECKPOINT, COMFYUI_PORT
 
 BODY = {"prompt": "a pier", "width": 64, "height": 64, "steps": 150}
 CANCELED = ("canceled", "canceled")

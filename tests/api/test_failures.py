@@ -4,7 +4,8 @@ from chalice.test import TestHTTPClient
 
 from tests.api.calls import JOBS, generate, generate_later, path_of, put_setting, send
 from tests.api.contract import check_error
-from tests.conftest import CHECKPOINT, Messages
+from tests.conftest import Messages
+from tests.environment import CHECKPOINT
 
 
 def test_without_comfyui_generate_returns_503_and_stores_no_job(

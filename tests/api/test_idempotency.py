@@ -9,7 +9,8 @@ from chalice.test import HTTPResponse, TestHTTPClient
 from local.comfyui.background import serve
 from tests.api.calls import JOBS, send
 from tests.api.contract import check_error
-from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
+from tests.conftest import Messages
+from tests.environment import CHECKPOINT, COMFYUI_PORT
 
 BODY: dict[str, Any] = {"prompt": "a pier", "width": 64, "height": 64}
 GENERATE = "/api/images/generate"

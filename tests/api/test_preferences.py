@@ -11,7 +11,8 @@ from chalicelib.bootstrap import services
 from local.comfyui.background import serve
 from tests.api.calls import generate_later, path_of, send, without_wait
 from tests.api.contract import check_cors
-from tests.conftest import CHECKPOINT, COMFYUI_PORT, Messages
+from tests.conftest import Messages
+from tests.environment import CHECKPOINT, COMFYUI_PORT
 
 JOB_KEYS = {
     "id",

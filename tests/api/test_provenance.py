@@ -14,8 +14,8 @@ from local.comfyui.background import serve
 from tests.api.calls import generate, generate_later, graph_of, put_setting
 from tests.api.contract import check_cors, check_error
 from tests.api.test_files import FILES, job_with_image
-from tests.conftest import CHECKPOINT, COMFYUI_PORT
 from tests.contracts.protocol import ComfyUI
+from tests.environment import CHECKPOINT, COMFYUI_PORT
 
 
 def fetch(http: TestHTTPClient, image_id: str) -> requests.Response:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from local.comfyui.background import serve
-from tests.conftest import REAL_CHECKPOINT, REAL_COMFYUI_URL
 from tests.contracts.graphs import picture
 from tests.contracts.protocol import ComfyUI, Listener
+from tests.environment import REAL_CHECKPOINT, REAL_COMFYUI_URL
 
 SERVERS = ["stand-in", *(["real"] if REAL_COMFYUI_URL else [])]
 MANY_STEPS = 2000

@@ -13,7 +13,7 @@ from local.stack.deploy import STACK, deploy
 from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
 from local.stack.processes import wait_until
-from tests.conftest import CHECKPOINT
+from tests.environment import CHECKPOINT
 
 JOB_SECONDS = 60
 BOOT_SECONDS = 1.0

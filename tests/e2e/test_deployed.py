@@ -12,9 +12,9 @@ from PIL import Image
 from chalicelib.models.jobs.attempt import attempt_id
 from local.stack.api import Api
 from local.stack.processes import wait_until
-from tests.conftest import CHECKPOINT
 from tests.contracts.protocol import ComfyUI
 from tests.e2e.conftest import Stack
+from tests.environment import CHECKPOINT
 
 GENERATE = "/api/images/generate"
 FOX = {"prompt": "a red fox", "width": 128, "height": 64, "steps": 2}

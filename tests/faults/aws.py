@@ -7,11 +7,11 @@ from typing import BinaryIO
 
 from botocore.exceptions import ClientError
 
-from chalicelib.errors import FleetUnreachable, NoCapacity
+from chalicelib.errors import FleetUnreachable, NoCapacity, StartUnknown
 from chalicelib.gateways.ec2 import Instance
 from chalicelib.signals import QueueUnavailable, StoreFailed
 from tests.faults.comfyui import BOOT_SECONDS, ComfyUI
-from tests.faults.scheduler import Scheduler
+from tests.faults.scheduler import Call, Scheduler
 
 _EC2_SECONDS = 20.0  # to start, and to stop
 _AWS_PATIENCE_SECONDS = 48  # of the clients in bootstrap.py: 12 s, four times
@@ -27,6 +27,7 @@ class Host:
     id: str
     comfyui: ComfyUI
     state: str = "stopped"
+    type: str = ""
     changes_at: float = inf
     starts: list[float] = field(default_factory=list)
 
@@ -76,6 +77,7 @@ class Ec2:
             lambda: FleetUnreachable("EC2 does not answer", retry_seconds=10),
             patience=_AWS_PATIENCE_SECONDS,
             stale=self._describe_stale if self._described else None,
+            about=Call(is_read=True),
         )
 
     def start(self, instance_id: str, *, instance_type: str | None = None) -> bool:
@@ -83,6 +85,7 @@ class Ec2:
             f"ec2 start {instance_id}",
             lambda: self._start(self._host(instance_id)),
             lambda: NoCapacity("EC2 has no capacity right now"),
+            unanswered=lambda: StartUnknown("EC2 did not answer"),
             patience=_AWS_PATIENCE_SECONDS,
         )
 
@@ -110,7 +113,7 @@ class Ec2:
 
     def _describe(self) -> list[Instance]:
         self._described = [
-            Instance(each.id, each.state, f"http://{each.id}") for each in self.hosts
+            Instance(each.id, each.state, f"http://{each.id}", each.type) for each in self.hosts
         ]
         return self._described
 
@@ -138,11 +141,15 @@ class Queue:
         self.dead: list[Message] = []
 
     def send(self, body: str, *, delay_seconds: int = 0) -> None:
+        def send() -> None:
+            self._put(body, min(delay_seconds, 900))
+
         self._scheduler.call(
             f"sqs send {body} in {delay_seconds} s",
-            lambda: self._put(body, min(delay_seconds, 900)),
+            send,
             lambda: QueueUnavailable("SQS did not accept the message"),
             patience=_AWS_PATIENCE_SECONDS,
+            repeated=send,
         )
 
     def visible(self) -> list[Message]:

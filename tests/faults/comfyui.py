@@ -41,6 +41,7 @@ class ComfyUI:
     """One server; `files` and `runs` survive a restart."""
 
     now: float = 0
+    run_seconds: float = RUN_SECONDS
     is_up: bool = False
     is_stuck: bool = False  # it answers, and executes nothing
     is_broken: bool = False  # every execution fails from now on
@@ -104,7 +105,7 @@ class ComfyUI:
         return min(self.running.ends_at, self.now + _EVENT_SECONDS)
 
     def _begin(self, attempt_id: str, prefix: str, now: float) -> None:
-        self.running = Run(attempt_id, prefix, now, now + RUN_SECONDS)
+        self.running = Run(attempt_id, prefix, now, now + self.run_seconds)
         self.runs.append(self.running)
         self._send(attempt_id, "execution_start", {})
 

@@ -10,7 +10,7 @@ import requests
 from chalicelib.gateways.comfyui.client import ComfyUI as Gateway
 from chalicelib.workflows import TEXT_TO_IMAGE, load
 from tests.faults.comfyui import ComfyUI, Message
-from tests.faults.scheduler import Outcome, Scheduler
+from tests.faults.scheduler import Call, Outcome, Scheduler
 
 _PATIENCE_SECONDS = 6
 
@@ -22,6 +22,9 @@ class Answer:
         self.status_code = status_code
         self.raw = BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         self.headers = {"Content-Length": str(len(self.raw.getvalue()))}
+
+    def __repr__(self) -> str:
+        return f"{self.status_code} {self.raw.getvalue()!r}"
 
     def iter_content(self, chunk_size: int) -> Iterator[bytes]:
         return iter(lambda: self.raw.read(chunk_size), b"")
@@ -53,7 +56,11 @@ class Http:
         detail = what.get("prompt_id") or what.get("filename") or what.get("delete") or ""
         at = f"{method} {url} {detail}".rstrip()
         return self._scheduler.call(
-            at, effect, requests.ConnectionError, patience=_PATIENCE_SECONDS
+            at,
+            effect,
+            requests.ConnectionError,
+            patience=_PATIENCE_SECONDS,
+            about=Call(is_read=method == "GET"),
         )
 
 
@@ -120,11 +127,15 @@ class Events:
             self._connect()
         until = self._server.next_message_at() if self.is_connected else None
         at = f"listen {self._attempt_id}"
-        outcome = self._scheduler.pause(timeout_seconds, at=at, until=until)
+        breaks = Call((Outcome.FAILED, Outcome.CRASHED))
+        outcome = self._scheduler.pause(timeout_seconds, at=at, until=until, call=breaks)
         if outcome is not Outcome.DONE:
             self._server.mailboxes.pop(self._attempt_id, None)
         mailbox = self._server.mailboxes.get(self._attempt_id)
-        return mailbox.pop(0) if mailbox else None
+        message = mailbox.pop(0) if mailbox else None
+        if process := self._scheduler.running:
+            process.learn(message)
+        return message
 
     def _connect(self) -> None:
         if self._server.is_up:

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.models.table import _shared
-from tests.faults.scheduler import Scheduler
+from tests.faults.scheduler import Call, Scheduler
 from tests.virtual.dynamodb import READS, Answer, ask, conflict, error, key_names, written
 
 _PATIENCE_SECONDS = 28  # of the client in models/table.py: 7 s, four times
@@ -51,7 +51,8 @@ class Wire:
         if operation != "TransactWriteItems":
             return self._call(operation, parameters, repeats=repeats)
         with self._transaction(written(operation, parameters)) as begin:
-            self._scheduler.call(f"{operation} begins", begin, _failure(operation))
+            about = self._about(operation, parameters)
+            self._scheduler.call(f"{operation} begins", begin, _failure(operation), about=about)
             return self._call(operation, parameters, repeats=repeats)
 
     @contextmanager
@@ -91,8 +92,19 @@ class Wire:
             patience=_PATIENCE_SECONDS,
             stale=(lambda: old or {}) if is_lagging else None,
             repeated=lose_answer if repeats and operation not in READS else None,
+            lagged=self._lagged(parameters, answer) if operation not in READS else None,
+            about=self._about(operation, parameters),
         )
         return called
+
+    def _about(self, operation: str, parameters: dict[str, Any]) -> Call:
+        return Call(is_read=operation in READS)
+
+    def _lagged(
+        self, parameters: dict[str, Any], answer: Callable[[], Answer]
+    ) -> Callable[[], Answer] | None:
+        """Return how a write is made that indexes show late, if that is possible."""
+        return None
 
     def _answer(self, operation: str, parameters: dict[str, Any], key: str) -> Answer:
         if operation not in READS:

@@ -32,6 +32,7 @@ class Entry:
     fields: Fields
     created_at: float
     next_at: float = inf
+    written_at: float = 0
 
     @property
     def is_enabled(self) -> bool:
@@ -121,7 +122,7 @@ class Eventbridge:
             raise _error("ValidationException", "the StartDate is too early")
         known = self.entries.get(name)
         entry = Entry(fields, known.created_at if known else now)
-        entry.next_at = entry.after(now)
+        entry.next_at, entry.written_at = entry.after(now), now
         self.entries[name] = entry
 
     def _known(self, name: str, operation: str) -> None:

@@ -20,6 +20,7 @@ from tests.faults.scheduler import Died, Process
 from tests.faults.stored import check_stored
 from tests.faults.world import World
 from tests.models.allowances import counted as counted_of
+from tests.virtual.dynamodb import ask
 
 _INJECTED = (
     ClientError
@@ -39,6 +40,7 @@ _IDLE_SECONDS = config.idle_stop_seconds + 3 * 60 + 30
 _STALE_SECONDS = 60  # for which a stale answer of EC2 may still have an effect
 
 Item = dict[str, dict[str, Any]]
+_NONE: Item = {}
 
 
 class Invariants:
@@ -50,6 +52,7 @@ class Invariants:
         self._ended: dict[str, Item] = {}
         self._open_before: dict[str, set[str]] = {}
         self._slots_before: dict[str, set[tuple[str, str]]] = {}
+        self._last: dict[str, Item] = {}  # the items when they were checked last
         self._deadlines: dict[str, float] = {}
         self._done_at: float | None = None
         world.on_start, world.on_clean_end = self._note_open, self._check_clean
@@ -57,15 +60,16 @@ class Invariants:
 
     def check_always(self) -> None:
         """Raise AssertionError if something is wrong that must never happen."""
-        for item in self._items():
+        before, self._last = self._last, {each["id"]["S"]: each for each in self._items()}
+        changed = {key: each for key, each in self._last.items() if before.get(key, _NONE) != each}
+        for item in changed.values():
             self._check_item(item)
-        for record in InstanceRecord.scan():
+        for holders in _slots_of_instances():
             # While images are stored, as many more jobs have a slot.
-            assert len(record.slot_holders) <= 2 * config.slots_per_gpu + 1, (
-                f"too many slots: {record.slot_holders}"
-            )
-        self._check_keys()
-        self._check_limits()
+            assert len(holders) <= 2 * config.slots_per_gpu + 1, f"too many slots: {holders}"
+        if changed.keys() - before.keys() or any("images" in each for each in changed.values()):
+            self._check_keys()
+            self._check_limits()
         self._check_errors()
 
     def job_ids(self) -> list[str]:
@@ -77,6 +81,10 @@ class Invariants:
     def check_at_rest(self) -> None:
         """Raise AssertionError if a job was lost, left unfinished or executed twice."""
         self.check_always()
+        self.check_ended()
+
+    def check_ended(self) -> None:
+        """Raise AssertionError if a job that has ended was lost, late or executed twice."""
         jobs = {job.id: job for job in self.jobs()}
         for _, answered in self._world.answers:
             assert set(answered) <= set(jobs), f"the answer has unknown jobs: {answered}"
@@ -180,9 +188,7 @@ class Invariants:
         assert not left, f"{process.name} left {left}: {holders}, {in_queue}, {at_work}"
 
     def _items(self) -> list[Item]:
-        items: list[Item] = self._wire._make_api_call("Scan", {"TableName": config.jobs_table})[
-            "Items"
-        ]
+        items: list[Item] = ask("Scan", {"TableName": config.jobs_table})["Items"]
         return items
 
     def _check_item(self, item: Item) -> None:
@@ -250,6 +256,11 @@ class Invariants:
         unexplained = Counter(run.job_id for run in runs if not run.excuse)
         for job_id, count in unexplained.items():
             assert count == 1, f"{job_id} ran {count} times: {_named(runs, job_id)}"
+
+
+def _slots_of_instances() -> list[list[str]]:
+    items = ask("Scan", {"TableName": config.fleet_table})["Items"]
+    return [item["jobs"]["SS"] for item in items if "jobs" in item]
 
 
 def _slots() -> set[tuple[str, str]]:

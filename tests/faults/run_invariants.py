@@ -17,6 +17,7 @@ from chalicelib.models.schedules.state import ENABLED
 from chalicelib.services.schedules.timetables import expression_in_aws, next_run
 from chalicelib.signals import QueueUnavailable, SchedulerUnavailable
 from tests.faults.dynamodb import Wire
+from tests.faults.eventbridge import Entry
 from tests.faults.expectations import Expectations
 from tests.faults.history import History
 from tests.faults.invariants import Invariants
@@ -96,10 +97,11 @@ class RunInvariants(Invariants):
             has = tuple(entry.fields[f"ScheduleExpression{part}"] for part in ("", "Timezone"))
             assert has == expression_in_aws(schedule), f"{schedule_id}: {entry}"
             if entry.is_enabled:
-                self._check_next(schedule, entry.next_at)
+                self._check_next(schedule, entry)
 
-    def _check_next(self, schedule: Schedule, next_at: float) -> None:
-        wanted = next_run(schedule, self._schedules.eventbridge.stops_at)
+    def _check_next(self, schedule: Schedule, entry: Entry) -> None:
+        since = max(self._schedules.eventbridge.stops_at, entry.written_at)
+        wanted, next_at = next_run(schedule, since), entry.next_at
         assert next_at == wanted, f"AWS starts {schedule.id} at {key_of(next_at)}, not at {wanted}"
 
     def _counted(self) -> int:

@@ -71,8 +71,8 @@ class ScheduleWorld(World):
 
     services = Services
 
-    def __init__(self) -> None:
-        super().__init__(hosts=1)
+    def __init__(self, hosts: int = 1) -> None:
+        super().__init__(hosts)
         self.runs = RunQueue(self.scheduler)
         self.undelivered = UndeliveredQueue(self.scheduler)
         self.eventbridge = Eventbridge(self.scheduler, self.runs.take)

@@ -1,10 +1,11 @@
 """Processes that run one at a time: each stops before every external call and gets its outcome."""
 
-import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from greenlet import GreenletExit, getcurrent, greenlet
 
 T = TypeVar("T")
 
@@ -24,10 +25,27 @@ class Outcome(Enum):
     UNANSWERED = "unanswered"  # the call has its effect, and raises an error
     REPEATED = "repeated"  # the call has its effect, and the client library repeats it
     STALE = "stale"  # the answer is from before the last write
+    LAGGED = "lagged"  # the call has its effect, which indexes show some seconds later
+
+
+class Call(NamedTuple):
+    """A call that is about to be made, and how else than well it may end.
+
+    Its machine may stand still before it for `stands_seconds`. `site` names the function that
+    makes it, if it is a write with a condition.
+    """
+
+    faults: tuple[Outcome, ...] = ()
+    stands_seconds: float = 0
+    is_read: bool = False
+    site: str = ""
+
+
+NO_CALL = Call()
 
 
 class Process:
-    """One invocation of a function, in a thread that runs only between `resume` and `park`."""
+    """One invocation of a function, in a greenlet that runs only between `resume` and `park`."""
 
     def __init__(
         self,
@@ -44,8 +62,12 @@ class Process:
         self.skew = skew  # of its machine's clock
         self.at = "start"  # the call before which it is stopped
         self.wakes_at: float | None = None  # when its sleep ends, if it sleeps
+        self.stands_until = _START  # when it may go on, as its machine stands still
+        self.call = NO_CALL  # the one before which it is stopped
+        self.history = 0  # a hash of all that it was told: equal ones mean equal local states
         self.answer: object = None
         self.error: BaseException | None = None
+        self.has_just_read = False  # its last call was a read
         self.had_fault = False  # one of its calls failed
         self.was_alone = True  # no other process was live meanwhile
         self.is_live = True
@@ -53,42 +75,50 @@ class Process:
         self.group = Group(self)  # the threads of its invocation
         self._work = work
         self._outcome = Outcome.DONE
-        self._resumed, self._parked = threading.Lock(), threading.Lock()
-        self._resumed.acquire()
-        self._parked.acquire()
-        threading.Thread(target=self._live, daemon=True).start()
+        self._greenlet = _Greenlet(self._live)
+        self._greenlet.process = self
 
     def resume(self, outcome: Outcome) -> None:
         """Run it to its next call, or to its end."""
         self._outcome = outcome
-        self._resumed.release()
-        self._parked.acquire()
+        self._greenlet.parent = getcurrent()
+        self._greenlet.switch()
 
-    def park(self, at: str, wakes_at: float | None = None) -> Outcome:
+    def park(self, at: str, wakes_at: float | None = None, call: Call = NO_CALL) -> Outcome:
         """Wait until the process is resumed; raise Died if it was killed, or is killed now."""
         if self._outcome is not Outcome.CRASHED:
-            self.at, self.wakes_at = at, wakes_at
-            self._parked.release()
-            self._resumed.acquire()
+            self.at, self.wakes_at, self.call = at, wakes_at, call
+            self._leave()
         if self._outcome is Outcome.CRASHED:
             raise Died
+        self.learn(self._outcome, self.scheduler.now)
         return self._outcome
 
+    def learn(self, *told: object) -> None:
+        """Note what the process is told: answers, errors, messages, and the time."""
+        if self.scheduler.keeps_history:
+            self.history = hash((self.history, self.at, repr(told)))
+
+    def _leave(self) -> None:
+        """Go back to who has resumed it; a process that nobody can resume any more dies."""
+        try:
+            self._greenlet.parent.switch()
+        except GreenletExit:
+            self._outcome = Outcome.CRASHED
+
     def _live(self) -> None:
-        self._resumed.acquire()
-        _here.process = self
         try:
             if self._outcome is Outcome.CRASHED:
                 raise Died
             self.answer = self._work()
-            self.park("return")
+            self.park("return", call=Call((Outcome.CRASHED,)))
         except BaseException as error:  # noqa: BLE001 - the invariants check it
             self.error = error
         self.is_live = False
-        self._parked.release()
 
 
-_here = threading.local()
+class _Greenlet(greenlet):
+    process: "Process | None" = None
 
 
 class Group:
@@ -117,6 +147,7 @@ class Scheduler:
         self.processes: list[Process] = []
         self.on_tick: list[Callable[[float], None]] = []
         self.journal: list[str] = []
+        self.keeps_history = False
 
     def clock(self) -> float:
         """Return the time by the clock of the running process, which may be skewed."""
@@ -202,31 +233,52 @@ class Scheduler:
         failure: Callable[[], Exception],
         *,
         patience: float = 30,
+        unanswered: Callable[[], Exception] | None = None,
         stale: Callable[[], T] | None = None,
         repeated: Callable[[], object] | None = None,
+        lagged: Callable[[], T] | None = None,
+        about: Call = NO_CALL,
     ) -> T:
         """Make an external call, which ends as its outcome says.
 
         `patience` is the time after which the client gives up; the call then has no effect.
-        `repeated` makes the call whose answer is lost before the client repeats it.
+        It then raises the error of `failure`; `unanswered` is that of a call that had its effect.
+        `repeated` makes the call whose answer is lost before the client repeats it, `stale` and
+        `lagged` make it in other ways.
         """
         process = _current()
         if process is None:
             return effect()
         started_at = self.now
-        outcome = process.park(at)
+        others = {Outcome.REPEATED: repeated, Outcome.LAGGED: lagged, Outcome.STALE: stale}
+        lost = () if about.is_read else (Outcome.UNANSWERED,)
+        known = tuple(outcome for outcome, way in others.items() if way)
+        call = about._replace(
+            faults=(Outcome.FAILED, Outcome.CRASHED, *lost, *known),
+            stands_seconds=about.stands_seconds or patience - 1,
+        )
+        outcome = process.park(at, call=call)
         while outcome is Outcome.REPEATED and repeated:
             repeated()
             started_at = self.now
-            outcome = process.park(f"{at} again")
+            outcome = process.park(f"{at} again", call=call._replace(faults=()))
+        started_at = max(started_at, process.stands_until)
         if outcome is Outcome.FAILED or self.now - started_at > patience:
             process.had_fault = True
             raise failure()
-        if outcome is Outcome.STALE and stale:
-            return stale()
-        answer = effect()
+        process.has_just_read = about.is_read
+        answer = self._answered(process, others.get(outcome) or effect)
         if outcome is Outcome.UNANSWERED:
-            raise failure()
+            raise (unanswered or failure)()
+        return answer
+
+    def _answered(self, process: Process, effect: Callable[[], T]) -> T:
+        try:
+            answer = effect()
+        except Exception as error:
+            process.learn(error)
+            raise
+        process.learn(answer)
         return answer
 
     def note_fault(self) -> None:
@@ -234,19 +286,20 @@ class Scheduler:
         if process := _current():
             process.had_fault = True
 
-    def pause(self, seconds: float, *, at: str = "pause", until: float | None = None) -> Outcome:
+    def pause(
+        self, seconds: float, *, at: str = "pause", until: float | None = None, call: Call = NO_CALL
+    ) -> Outcome:
         """Let the process sleep; its next `resume` lets that time pass."""
         process = _current()
         wakes_at = self.now + max(seconds, 0)
         if process is None:
             self.advance_to(wakes_at)
             return Outcome.DONE
-        return process.park(at, wakes_at if until is None else min(wakes_at, until))
+        return process.park(at, wakes_at if until is None else min(wakes_at, until), call)
 
 
 def _current() -> Process | None:
-    process: Any = getattr(_here, "process", None)
-    return process
+    return getattr(getcurrent(), "process", None)
 
 
 def sleep(seconds: float) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from chalicelib.bootstrap import Services
 from chalicelib.config import config
 from chalicelib.models.jobs.job import Job
+from chalicelib.models.jobs.priority import INTERACTIVE
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.jobs.submit import Order
@@ -77,7 +78,7 @@ class World:
         self.fleet_max = 1
         self.dollars: float | None = None
         self.skew = 0  # of the next process's clock, in seconds
-        self._names = 0
+        self._names = Counter[str]()
 
     def gateways(self) -> Any:
         """Return the gateways of a function instance."""
@@ -89,12 +90,18 @@ class World:
         """Return an owner's daily limit of images; callers without a key may exceed theirs."""
         return 4 if owner.startswith("key") else 2
 
+    def others(self) -> object:
+        """Return what else there is in this world, as a value that is shown."""
+        return ()
+
     def connect(self, url: str) -> WiredComfyUI:
         servers = {host.id: host.comfyui for host in self.hosts}
         server = servers[url.removeprefix("http://")]
         return WiredComfyUI(url, Http(self.scheduler, servers), self.scheduler, server)
 
-    def request(self, *, caller: str, key: str | None, wait: int) -> Process:
+    def request(
+        self, *, caller: str, key: str | None, wait: int, priority: str = INTERACTIVE
+    ) -> Process:
         """Request an image, or asynchronously as many as the key's last digit says."""
         count = int(key[-1]) if key else 1
         wait = wait if count == 1 else 0
@@ -108,6 +115,7 @@ class World:
             owner=owner,
             allowance=allowance_of(owner, self.limit_of(owner)),
             key=key,
+            priority=priority,
             count=count,
         )
 
@@ -160,11 +168,11 @@ class World:
         seconds: float,
         on_end: Callable[[Process], None] = lambda process: None,
     ) -> Process:
-        self._names += 1
+        self._names[name] += 1
         loaded = services_of(self)
         process = Process(
             self.scheduler,
-            f"{self._names} {name}",
+            f"{self._names[name]} {name}",
             partial(work, loaded),
             killed_at=self.scheduler.now + seconds,
             skew=self.skew,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 BUCKET = RESOURCES["Resources"]["ImagesBucket"]["Properties"]
 RULES: list[Any] = BUCKET["LifecycleConfiguration"]["Rules"]

@@ -1,6 +1,6 @@
 """The alarm of the daily budget watches the reconciler's metric."""
 
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 
 def test_the_alarm_goes_off_at_80_percent_of_the_budget() -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import fields
 
 from chalicelib.config import Config
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 VARIABLES: dict[str, Any] = RESOURCES["Globals"]["Function"]["Environment"]["Variables"]
 OF_PARAMETERS = {

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from infra.deploy.deployment import Clients, chosen, pairs, upload
 from infra.deploy.stack import DeploymentFailed
 from infra.deploy.store import Store
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 from tests.infra.cloud import IMAGE_ID, Ec2, Ssm
 
 ACCOUNT = "123456789012"

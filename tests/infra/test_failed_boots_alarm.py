@@ -1,6 +1,6 @@
 """The alarm of failed boots watches the metric that each of them emits."""
 
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 
 def test_the_alarm_goes_off_at_the_first_failed_boot() -> None:

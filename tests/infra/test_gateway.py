@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.config import Config
 from infra.keys import create
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 API = RESOURCES["Resources"]["RestAPI"]["Properties"]
 PARAMETERS = RESOURCES["Parameters"]

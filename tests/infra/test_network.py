@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 TEMPLATE = RESOURCES["Resources"]
 

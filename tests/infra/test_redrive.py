@@ -9,7 +9,7 @@ import moto
 import pytest
 
 from infra.redrive import redrive
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 BODIES = [f"job-{number}" for number in range(23)]
 

@@ -7,7 +7,7 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from infra.deploy.losses import PRECIOUS
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 TEMPLATE = RESOURCES["Resources"]
 NAMES = sorted(name for name, each in TEMPLATE.items() if each.get("Type") in PRECIOUS)

@@ -1,6 +1,6 @@
 """The alarm of instances that hang watches the metric that the reconciler emits."""
 
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 
 def test_the_alarm_goes_off_when_an_instance_hangs() -> None:

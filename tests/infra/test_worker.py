@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from infra.deploy.workers import workers
-from tests.conftest import RESOURCES
+from tests.environment import RESOURCES
 
 DECLARED = RESOURCES["Resources"]
 CHALICE = json.loads((Path(__file__).parents[2] / ".chalice" / "config.json").read_text())

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import NamedTuple
@@ -69,7 +70,8 @@ def follow(parts: Parts, message: Message, *, until: float) -> None:
             record.release_slot(job_id)
         return
     if followers.claim(record, lease, now=now, until=now + _LEASE_SECONDS):
-        Follower(parts, record, lease, until=until, is_check=message.is_check).run()
+        with suppress(LeaseLost):  # another follower has come
+            Follower(parts, record, lease, until=until, is_check=message.is_check).run()
 
 
 class Follower:

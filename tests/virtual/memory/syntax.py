@@ -7,16 +7,27 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path as File
 from typing import TypeVar
-
-from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 from tests.virtual.memory.refusals import invalid
 
 T = TypeVar("T")
 
 _TOKEN = re.compile(r"\s*(#\w+|:\w+|[A-Za-z_]\w*|\d+|<>|<=|>=|[=<>()\[\],.+-])")
-_RESERVED = frozenset(word.upper() for word in ReservedKeywords.get_reserved_keywords())
+
+
+def _reserved() -> frozenset[str]:
+    """Return DynamoDB's reserved words from moto's list, without importing moto, which is large."""
+    spec = find_spec("moto")
+    words = (
+        File(str(spec and spec.origin)).with_name("dynamodb") / "parsing" / "reserved_keywords.txt"
+    )
+    return frozenset(words.read_text().upper().split())
+
+
+_RESERVED = _reserved()
 _COMPARED = ("=", "<>", "<", "<=", ">", ">=")
 
 
