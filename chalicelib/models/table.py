@@ -13,7 +13,6 @@ from uuid import uuid4
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import (
-    DeleteError,
     PutError,
     PynamoDBConnectionError,
     PynamoDBException,
@@ -174,19 +173,6 @@ class Table(Model):
         try:
             self.update([*actions], condition=condition)
         except UpdateError as error:
-            if not was_refused(error):
-                raise
-            return False
-        return True
-
-    def delete_if(self, condition: Condition) -> bool:
-        """Delete if a condition holds; return whether it did.
-
-        A deletion whose response is lost and that is repeated returns False.
-        """
-        try:
-            self.delete(condition=condition)
-        except DeleteError as error:
             if not was_refused(error):
                 raise
             return False

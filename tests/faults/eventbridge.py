@@ -61,6 +61,7 @@ class Eventbridge:
         self.entries: dict[str, Entry] = {}
         self._tokens: dict[str, str] = {}
         self.stops_at = inf
+        self.refused = ""  # an expression that is not accepted
         self.exceptions = SimpleNamespace(ResourceNotFoundException=NotThere)
 
     def tick(self, now: float) -> None:
@@ -117,6 +118,8 @@ class Eventbridge:
         yield {"Schedules": listed}
 
     def _put(self, name: str, fields: Fields) -> None:
+        if fields["ScheduleExpression"] == self.refused:
+            raise _error("ValidationException", "the ScheduleExpression is wrong")
         now, start_at = self._scheduler.now, _seconds(fields.get("StartDate"))
         if start_at is not None and start_at < now - _OLDEST_START_SECONDS:
             raise _error("ValidationException", "the StartDate is too early")

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.config import config
+from chalicelib.models.schedules.comparison import COMPARISON
 from chalicelib.models.schedules.run import MADE, MISSED, Run
 from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.models.schedules.state import COMPLETED, DELETING, ENABLED
@@ -30,6 +31,7 @@ class History:
         self.schedules: dict[str, Schedule] = {}
         self.runs: dict[Key, Run] = {}
         self.wrong: list[str] = []
+        self._writers: dict[str, str] = {}  # names of functions, by revision
 
     def after_write(self, operation: str, parameters: dict[str, Any]) -> None:
         """Compare the tables with what they were before a write."""
@@ -45,6 +47,10 @@ class History:
                 self._check_change(run, before, schedules.get(key[0]))
         for schedule in self.schedules.values():
             self._check_number(schedule)
+            self._check_write(schedules.get(schedule.id, schedule), schedule)
+        stored = {each.id for each in _scanned(Schedule, "id")}
+        parts = {each for each in stored - self.schedules.keys() if ":" not in each}
+        self._check(parts <= {COMPARISON}, f"parts of schedules are stored: {parts}")
 
     def made(self, schedule_id: str) -> list[Run]:
         """Return the runs of a schedule that were made."""
@@ -68,12 +74,34 @@ class History:
         if not run.is_manual:
             self._check_planned(run, before, schedule, name)
 
+    def _check_write(self, old: Schedule, new: Schedule) -> None:
+        """Check that one function at a time changes a schedule, and that runs only advance it."""
+        is_deleted = old.state == DELETING and new.state != DELETING
+        self._check(not is_deleted, f"{new.id} was deleted, and is {new.state}")
+        running = self._world.scheduler.running
+        function = running.group.main.name if running else ""
+        writer = self._writers.setdefault(new.revision, function)
+        if new.revision == old.revision:
+            self._check_advanced(old, new)
+        elif self._writers.get(old.revision) != writer:
+            until, now = old.changed_until, self._world.scheduler.clock()
+            self._check(until is None or until <= now, f"{new.id} has two writers at once")
+
+    def _check_advanced(self, old: Schedule, new: Schedule) -> None:
+        known, next_at = old.next_run_at, new.next_run_at
+        goes_on = next_at is None or (known is not None and known <= next_at)
+        self._check(goes_on, f"{new.id} expected {known}, and expects {next_at}")
+        is_completed = (old.state, new.state) == (ENABLED, COMPLETED)
+        self._check(is_completed or old.state == new.state, f"{new.id} is {new.state} again")
+
     def _check_planned(self, run: Run, before: Run | None, schedule: Schedule, name: str) -> None:
         process = self._world.scheduler.running
         message = self._world.handles.get(process.name) if process else None
         if message is None:
             self._check(before is not None, f"{name} was made up and was not missed")
             return
+        is_free = before is None or before.may_still_come
+        self._check(is_free, f"{name} was made though it had a record")
         self._check(message.at == time_of(run), f"{name} was made by the message of {message.at}")
         self._check(
             schedule.state in (ENABLED, COMPLETED), f"{name} was made while {schedule.state}"

@@ -10,10 +10,12 @@ from chalicelib.errors import (
     Overloaded,
     TooManyRequests,
 )
+from chalicelib.models.schedules import count
 from chalicelib.models.schedules.count import OwnerCount
 from chalicelib.models.schedules.run import MADE, key_of
 from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.models.schedules.state import ENABLED
+from chalicelib.services.schedules.publisher import REFUSED
 from chalicelib.services.schedules.timetables import expression_in_aws, next_run
 from chalicelib.signals import QueueUnavailable, SchedulerUnavailable
 from tests.faults.dynamodb import Wire
@@ -41,6 +43,9 @@ class RunInvariants(Invariants):
         assert not self.history.wrong, self.history.wrong
         self._check_jobs_of_runs()
         assert self._counted() >= len(self.history.schedules), "a schedule is not counted"
+        assert self._counted() <= count.MOST, "an owner has too many schedules"
+        for key, ids in self._schedules.created.items():
+            assert len(ids) == 1, f"{key} created {ids}"
 
     def unsettled(self) -> str | None:
         """Return what the writers of schedules, the reconciler or the runs have left to do."""
@@ -57,6 +62,7 @@ class RunInvariants(Invariants):
     def check_schedules_at_rest(self) -> None:
         """Raise AssertionError unless each time has its record, and AWS has what is stored."""
         self.check_always()
+        self._check_keys()
         self._check_aws()
         Expectations(self._schedules, self.history).check()
         if self._schedules.is_count_exact:
@@ -85,7 +91,11 @@ class RunInvariants(Invariants):
 
     def _check_aws(self) -> None:
         entries = self._schedules.eventbridge.entries
-        wanted = {each.id: each for each in self.history.schedules.values() if each.is_in_aws}
+        wanted = {
+            each.id: each
+            for each in self.history.schedules.values()
+            if each.is_in_aws and each.pause_note != REFUSED
+        }
         found = f"AWS has {set(entries)}, stored are {set(wanted)}"
         assert entries.keys() <= wanted.keys(), found
         # AWS need not have a paused schedule whose times are over.

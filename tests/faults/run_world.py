@@ -8,9 +8,11 @@ from typing import Any
 from msgspec import Raw
 
 from chalicelib.bootstrap import Services
+from chalicelib.errors import DarkroomError
 from chalicelib.gateways.scheduler import Route, Scheduler
 from chalicelib.models.keys.api_key import GENERATE, ApiKey
 from chalicelib.models.schedules.run import key_of
+from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.schemas.schedules import ScheduleRequest
 from chalicelib.services.schedules.making import Repeat
 from chalicelib.services.schedules.schedules import Author
@@ -80,6 +82,7 @@ class ScheduleWorld(World):
         self.handles: dict[str, RunMessage] = {}  # by the name of the process
         self.most_images = 4
         self.is_count_exact = True
+        self.created: dict[str, set[str]] = {}  # ids, by Idempotency-Key
 
     def gateways(self) -> Any:
         known = super().gateways()
@@ -139,9 +142,15 @@ class ScheduleWorld(World):
 
     def create(self, plan: Plan, key: str | None = None) -> Process:
         body, repeat = plan.body(self.scheduler.now), Repeat(key, f"{plan}")
+
+        def note(schedule: Schedule) -> None:
+            if key:
+                self.created.setdefault(f"{key} {plan}", set()).add(schedule.id)
+
         return self._api(
             f"create {plan.expression}",
             lambda each: each.schedules.create(body, self.author, repeat),
+            note,
         )
 
     def replace(self, schedule_id: str, plan: Plan) -> Process:
@@ -188,7 +197,8 @@ class ScheduleWorld(World):
         self, name: str, change: Change, note: Callable[[Any], object] = lambda answer: None
     ) -> Process:
         def answered(process: Process) -> None:
-            self.is_count_exact &= not process.had_fault and process.error is None
+            is_answered = isinstance(process.error, DarkroomError | None)
+            self.is_count_exact &= not process.had_fault and is_answered
             if process.error is None:
                 note(process.answer)
 

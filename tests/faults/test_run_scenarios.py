@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.errors import Overloaded
+from chalicelib.models.schedules import count
+from chalicelib.models.schedules.count import OwnerCount
 from chalicelib.models.schedules.run import MADE, MISSED
 from chalicelib.models.schedules.schedule import Schedule
 from tests.faults.dynamodb import Wire
@@ -211,15 +214,72 @@ def test_a_write_waits_for_a_slow_one_to_tell_aws(scenario: Scenario) -> None:
     scenario.rest()
 
 
-@pytest.mark.parametrize("to", ["eventbridge delete", "DeleteItem", "UpdateItem schedules count"])
+@pytest.mark.parametrize("to", ["eventbridge delete", _TRANSACTION, "return"])
 def test_a_deletion_that_is_killed_is_completed_by_the_reconciler(
     scenario: Scenario, to: str
 ) -> None:
     schedule_id = scenario.create(Plan("rate(1 minute)"))
-    scenario.next(scenario.run(scenario.world.delete(schedule_id), to=to), Outcome.CRASHED)
+    deletion = scenario.run(scenario.world.delete(schedule_id), to="eventbridge delete")
+    scenario.next(scenario.run(deletion, to=to), Outcome.CRASHED)
     scenario.wait(1)
     scenario.look()
     assert (scenario.world.eventbridge.entries, scenario.checks.history.schedules) == ({}, {})
+    scenario.rest()
+
+
+@pytest.fixture
+def most_schedules(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(count, "MOST", 2)
+    return 2
+
+
+def count_wrongly(scenario: Scenario, schedules: int) -> None:
+    """Have a count that was not changed for long, as after a response that was lost."""
+    [counted] = OwnerCount.scan(OwnerCount.schedules.exists())
+    counted.update([OwnerCount.schedules.set(schedules)])
+    scenario.wait(2)
+
+
+def test_two_who_correct_a_count_at_once_do_not_create_too_many_schedules(
+    scenario: Scenario, most_schedules: int
+) -> None:
+    scenario.create(Plan("rate(5 minutes)"))
+    count_wrongly(scenario, most_schedules)
+    slow, fast = (scenario.world.create(Plan("rate(5 minutes)")) for _ in range(2))
+    scenario.run(slow, to="Query by_owner")
+    scenario.next(slow, Outcome.DONE)
+    scenario.run(fast)
+    scenario.run(slow)
+    assert len(scenario.checks.history.schedules) == most_schedules
+    scenario.rest()
+
+
+def test_a_deletion_while_a_count_is_corrected_is_not_counted_twice(
+    scenario: Scenario, most_schedules: int
+) -> None:
+    schedule_id = scenario.create(Plan("rate(5 minutes)"))
+    scenario.run(scenario.world.create(Plan("rate(5 minutes)")))
+    count_wrongly(scenario, most_schedules)
+    deletion = scenario.world.delete(schedule_id)
+    while schedule_id in scenario.checks.history.schedules:
+        scenario.next(deletion, Outcome.DONE)
+    scenario.run(scenario.world.create(Plan("rate(5 minutes)")))
+    scenario.run(deletion)
+    scenario.rest()
+
+
+def test_others_wait_for_the_writer_of_a_schedule_that_is_completed_meanwhile(
+    scenario: Scenario,
+) -> None:
+    schedule_id = scenario.create(Plan("at 1"))
+    scenario.wait(0.75)
+    slow = scenario.run(scenario.world.replace(schedule_id, Plan("at 1")), to="eventbridge")
+    scenario.wait(0.25)
+    scenario.run(scenario.world.deliver_run(scenario.message()))
+    fast = scenario.run(scenario.world.replace(schedule_id, Plan("rate(5 minutes)")))
+    assert isinstance(fast.error, Overloaded)
+    scenario.run(slow)
+    assert scenario.stored(schedule_id).expression.startswith("at")
     scenario.rest()
 
 

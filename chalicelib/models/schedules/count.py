@@ -4,6 +4,7 @@ from contextlib import suppress
 from hashlib import sha256
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.transactions import TransactWrite
 
 from chalicelib.config import config
 from chalicelib.errors import Conflict, Overloaded, Unanswered
@@ -19,8 +20,8 @@ _QUIET_SECONDS = 60
 class OwnerCount(Table):
     """The number of an owner's schedules, in the schedules table.
 
-    Each write is sent once. The count may be too high by one for each response that was lost; it
-    is corrected when the owner reaches the limit.
+    It is never too low. Writes outside of transactions are sent once: the count may be too high by
+    one for each response that was lost. It is corrected when the owner reaches the limit.
     """
 
     class Meta:
@@ -45,9 +46,14 @@ class OwnerCount(Table):
 
     @classmethod
     def subtract(cls, owner: str) -> None:
-        """Count one less; it stays counted if DynamoDB does not answer."""
+        """Count one less that was just added; it stays counted if DynamoDB does not answer."""
         with suppress(Unanswered, Overloaded), sent_once():
-            cls._of(owner).update_if(cls.schedules > 0, cls.schedules.add(-1))
+            cls._of(owner).update([cls.schedules.add(-1)])
+
+    @classmethod
+    def subtract_in(cls, writes: TransactWrite, owner: str) -> None:
+        """Add to the transaction that deletes a schedule that there is one less."""
+        writes.update(cls._of(owner), actions=[cls.schedules.add(-1)])
 
     @classmethod
     def _correct(cls, owner: str, now: float) -> None:
@@ -55,7 +61,7 @@ class OwnerCount(Table):
         known = cls.get(cls._of(owner).id, consistent_read=True)
         if known.added_at < now - _QUIET_SECONDS:
             there = Schedule.by_owner.count(owner, limit=MOST)
-            known.update_if(cls.schedules == known.schedules, cls.schedules.set(there))
+            known.update_if(cls.added_at == known.added_at, cls.schedules.set(there))
 
     @classmethod
     def _of(cls, owner: str) -> "OwnerCount":

@@ -15,7 +15,7 @@ from chalicelib.models.table import Table, unavailable, was_refused
 
 MADE, SKIPPED, MISSED, REFUSED = "made", "skipped", "missed", "refused"
 
-# Why a run is missed: AWS delivered it too late, or not at all.
+# Why a run is missed, and no other: AWS delivered it too late, or not at all.
 LATE, NOT_DELIVERED = "late", "not_delivered"
 
 
@@ -118,7 +118,7 @@ class Run(Table):
 
 
 def _undelivered() -> Condition:
-    undelivered: Condition = (Run.status == MISSED) & (Run.reason_code == NOT_DELIVERED)
+    undelivered: Condition = Run.reason_code == NOT_DELIVERED
     return undelivered
 
 

@@ -1,6 +1,6 @@
 """A schedule: when images are made, for whom, and how AWS and the reconciler stand to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -136,7 +136,7 @@ class Schedule(Table):
         self.shard = shard_of(self.id)
         self._note_due()
         with _written_together() as writes:
-            writes.save(self, condition=Schedule.id.does_not_exist())
+            writes.save(self)
             writes.save(content)
             if claim:
                 writes.save(claim, condition=claim.is_unused(self.created_at))
@@ -175,18 +175,14 @@ class Schedule(Table):
     def mark_synced(self, *, now: float) -> None:
         """Note that AWS knows the last change, and when it is due next.
 
-        Do nothing if it has been completed meanwhile: AWS has to know that, too.
+        Do nothing if it has been changed or completed meanwhile: AWS has to know that, too.
         """
-        until = Schedule.changed_until
-        if self.changed_until is None:
-            as_read = until.does_not_exist()
-        else:
-            as_read, self.synced_at = until == self.changed_until, now
-        self.changed_until = None
+        is_same = self._unchanged() & (Schedule.state == self.state)
+        self.changed_until, self.synced_at = None, now
         self._note_due()
         with suppress(UpdateError):  # AWS is told again
             names = ("changed_until", "synced_at", "due_shard", "due_at")
-            self.update_if(self._unchanged() & as_read, *self._set(names))
+            self.update_if(is_same, *self._set(names))
 
     def postpone(self, *, now: float, until: float) -> None:
         """Let the reconciler tell AWS of the last change at a time; others may write now."""
@@ -228,19 +224,19 @@ class Schedule(Table):
             actions += self._advanced(to, now)
         writes.update(Schedule(self.id), actions=actions, condition=unchanged)
 
-    def forget(self) -> bool:
-        """Delete a schedule that AWS has forgotten; return whether this call has done it."""
-        Content(content_id(self.id)).delete()
-        return self.delete_if(Schedule.state == DELETING)
+    def forget(self, uncount: Callable[[TransactWrite], None]) -> None:
+        """Delete a schedule that AWS has forgotten, and count one less, once."""
+        with suppress(ScheduleChanged), _written_together() as writes:
+            writes.delete(self, condition=Schedule.state == DELETING)
+            writes.delete(Content(content_id(self.id)))
+            uncount(writes)
 
-    def withdraw(self) -> bool:
-        """Delete a new schedule that AWS refuses; return whether this call has done it."""
-        if not self.delete_if(self._unchanged()):
-            return False
+    def withdraw(self) -> None:
+        """Delete a new schedule that AWS refuses, which nobody else may change yet."""
+        self.delete()
         Content(content_id(self.id)).delete()
         if self._claim:
             self._claim.delete()
-        return True
 
     def _unchanged(self) -> Condition:
         unchanged: Condition = Schedule.revision == self.revision
@@ -251,7 +247,8 @@ class Schedule(Table):
         self.next_run_at = to
         names = ["next_run_at", "due_shard", "due_at"]
         if to is None:
-            self.state, self.changed_until = COMPLETED, now
+            # A writer that has begun to tell AWS keeps its time.
+            self.state, self.changed_until = COMPLETED, max(now, self.changed_until or 0)
             names += ["state", "changed_until"]
         self._note_due()
         return self._set(names)

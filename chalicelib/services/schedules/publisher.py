@@ -56,8 +56,8 @@ class Publisher:
             self._scheduler.delete(schedule.id)
         if schedule.state != DELETING:
             schedule.mark_synced(now=self._clock())
-        elif schedule.forget():
-            OwnerCount.subtract(schedule.owner)
+        else:
+            schedule.forget(lambda writes: OwnerCount.subtract_in(writes, schedule.owner))
 
     def _put(self, schedule: Schedule, *, is_new: bool) -> None:
         expression, timezone = expression_in_aws(schedule)

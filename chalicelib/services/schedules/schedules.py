@@ -152,8 +152,8 @@ class Schedules:
 
     def _undo(self, schedule: Schedule, before: Before | None) -> None:
         if before is None:
-            if schedule.withdraw():
-                OwnerCount.subtract(schedule.owner)
+            schedule.withdraw()
+            OwnerCount.subtract(schedule.owner)
             return
         fields, content = before
         with suppress(ScheduleChanged, ScheduleRefused):  # the reconciler does what is left

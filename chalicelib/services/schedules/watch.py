@@ -66,10 +66,6 @@ class ScheduleWatch:
                 record(schedule, at, _missed(_NEVER_CAME), now=self._clock())
             if not advance(schedule, at, now=self._clock()):
                 return
-        if schedule.changed_until is not None:
-            return  # it is completed now, or AWS did not answer: AWS is told in the next round
-        if schedule.is_due(self._clock()) and not schedule.is_overdue(self._clock()):
-            schedule.mark_synced(now=self._clock())  # which sets when it is due next
 
     def _publish(self, schedule: Schedule) -> None:
         """Tell AWS of a change whose writer did not."""

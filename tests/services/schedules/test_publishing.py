@@ -233,6 +233,7 @@ def test_a_schedule_that_is_completed_while_aws_is_told_of_a_change_is_removed_f
     scheduling.schedules.pause(schedule.id, None, owner=None)
     scheduling.aws.put = put  # type: ignore[method-assign]
     scheduling.schedules.resume(schedule.id, owner=None)
+    scheduling.clock.advance(CHANGE_SECONDS)
     scheduling.look()
     assert read(schedule).state == "completed"
     assert scheduling.aws.entries == {}
