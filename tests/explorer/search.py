@@ -80,7 +80,10 @@ class Search:
             left = bounds if run.allows_choices else none
             is_new, is_entered = self._seen.enter(run.state(), left)
             self._count(_STATES, is_new)
-            if not is_entered or self._is_over:
+            if not is_entered:
+                break
+            if self._is_over:
+                self._count(_LEFT_OUT, 1)
                 break
             if bounds.choices:
                 self._branch(bounds)

@@ -35,6 +35,9 @@ class Explored(World):
     count: ClassVar[int] = 1  # of its hosts
     window: ClassVar[tuple[float, float]] = (0, 10)
     run_seconds: ClassVar[float] = 2
+    limit_seconds: ClassVar[float] = 7200  # in which all has to end
+    limit_steps: ClassVar[int] = 20_000  # in which all has to end
+    ends_once_seen: ClassVar[bool] = True  # when all jobs have ended, and the rest has been seen
 
     def __init__(self) -> None:
         super().__init__(self.count)
