@@ -20,7 +20,7 @@ STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
 KEYS = $(BIN)/python -m infra.keys $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test machine comfyui check-deep freeze lint types scan package docs faults deploy \
+.PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package docs faults deploy \
 	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
@@ -44,7 +44,13 @@ machine: $(VENV)/dev ## boot an instance in QEMU, and test its set-up, power cut
 comfyui: $(VENV)/dev $(PYTORCH)/bin/python ## install and start the real ComfyUI as an instance does, on the CPU, and run the contract tests on it; PYTORCH= REPOSITORY= COMMIT=
 	@$(BIN)/python -m local.real_comfyui $(PYTORCH)/bin/python $(COMFYUI)
 
-check-deep: machine comfyui ## run all checks that take long, which `make test` and the gate do not
+explore: $(VENV)/dev ## try every order of calls in small worlds, for an hour; WORLD= MINUTES= ORDER=
+	@$(BIN)/python -m tests.explorer $(WORLD) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ORDER),--order "$(ORDER)")
+
+explore-slice: $(VENV)/dev ## try a few orders of each world, the same ones every time, and find all planted defects
+	@$(BIN)/python -m pytest tests/explorer
+
+check-deep: machine comfyui explore ## run all checks that take long, which `make test` and the gate do not
 
 lint: $(VENV)/dev ## check style, annotations and security with ruff, and scripts with shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .

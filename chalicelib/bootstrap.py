@@ -17,7 +17,6 @@ from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
 from chalicelib.gateways.s3 import BootReportStore, ImageStore
 from chalicelib.gateways.scheduler import Route, Scheduler
 from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
-from chalicelib.services.billing.booking import Booking
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
 from chalicelib.services.gpus.boot_reports import BootReports
@@ -264,7 +263,6 @@ class Services:
     def stopper(self) -> Stopper:
         return Stopper(
             self.fleet,
-            Booking(self.clock),
             self.budget,
             idle_stop_seconds=self.config.idle_stop_seconds,
             boot_timeout_seconds=self.config.boot_timeout_seconds,

@@ -12,7 +12,7 @@ from chalicelib.bootstrap import services
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import Attempt
 from chalicelib.models.jobs.job import Job
-from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.booking import account
 from chalicelib.services.billing.prices import cost_of
 from chalicelib.services.seeding import seed_once
 from tests.api.calls import JOBS, generate, next_path, put_setting, send
@@ -78,7 +78,7 @@ def book_instance(
             InstanceRecord("i-1").acquire_slot("job", now=0)
             InstanceRecord.read("i-1").release_slot("job", spent_seconds=busy)
         record = InstanceRecord.read("i-1")
-        Booking(lambda at=now: at).account(instance, record, is_ready=is_ready)  # type: ignore[misc]
+        account(instance, record, until=now, is_ready=is_ready)
 
 
 def price(seconds: float) -> float:

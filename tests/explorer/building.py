@@ -18,11 +18,13 @@ from tests.explorer.world import Explored
 from tests.faults.scheduler import sleep
 from tests.virtual import endpoint
 
+_LIMITS = {"slots_per_gpu": 1, "idle_stop_seconds": 60}
+
 
 @contextmanager
 def run_of(kind: type[Explored]) -> Iterator[Run]:
     """Return a run of a world at its beginning."""
-    for name, value in {"slots_per_gpu": 1, "idle_stop_seconds": 60}.items():
+    for name, value in {**_LIMITS, **kind.limits}.items():
         force_setattr(config, name, value)
     follower._TICK_SECONDS = 5.0  # fewer steps
     comfyui.sleep = table.sleep = sleep  # type: ignore[attr-defined]

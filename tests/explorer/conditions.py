@@ -64,7 +64,8 @@ def _without(write: Parameters, clause: Clause) -> Parameters:
         return write
     names = write.get("ExpressionAttributeNames", {})
     tree = syntax.condition(write["ConditionExpression"])
-    return {**write, "ConditionExpression": _text(tree, names, clause.text)}
+    removed = [each for each in _clauses(tree) if _shown(each, names) == clause.text]
+    return {**write, "ConditionExpression": _text(tree, removed)}
 
 
 def _clauses(tree: Tree) -> Iterator[Tree]:
@@ -107,14 +108,14 @@ def _shown(tree: Tree, names: dict[str, str]) -> str:
     return _joined(tree, [_shown(each, names) for each in tree.operands])
 
 
-def _text(tree: Tree, names: dict[str, str], removed: str) -> str:
-    """Return a tree as DynamoDB reads it, in which a clause always holds."""
+def _text(tree: Tree, removed: list[Tree]) -> str:
+    """Return a tree as DynamoDB reads it, in which some parts always hold."""
     if isinstance(tree, Value):
         return tree.name
     if isinstance(tree, Path):
         return ".".join(map(str, tree.parts))
-    text = _joined(tree, [_text(each, names, removed) for each in tree.operands])
-    return f"({text} OR {_ALWAYS})" if _shown(tree, names) == removed else text
+    text = _joined(tree, [_text(each, removed) for each in tree.operands])
+    return f"({text} OR {_ALWAYS})" if tree in removed else text
 
 
 def _joined(tree: Node, operands: list[str]) -> str:

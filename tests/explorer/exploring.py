@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable
 from typing import NamedTuple
-from zlib import crc32
 
 from tests.explorer.building import run_of
-from tests.explorer.choices import Bounds, Choice, Order, text_of
+from tests.explorer.choices import Bounds, Order
 from tests.explorer.run import Run
 from tests.explorer.search import Found, Limits, Search, Violation
 from tests.explorer.seen import Seen
@@ -62,17 +61,6 @@ def explore(world: str, seconds: float) -> Explored:
             if explored.violation or levels[-1].left_out or explored.is_exhausted:
                 break
     return Explored(world, levels)
-
-
-def explore_slice(world: str, *, share: int, seed: int = 1) -> Explored:
-    """Try one in `share` of the orders with one choice, by a seed: the same ones every time."""
-
-    def is_wanted(choice: Choice, order: Order) -> bool:
-        return crc32(f"{seed} {text_of(order)} {choice}".encode()) % share == 0
-
-    with run_of(WORLDS[world]) as run:
-        search = Search(run, Seen(), Limits(is_wanted=is_wanted))
-        return Explored(world, [search.within(Bounds(1))])
 
 
 def replay(world: str, order: Order, plant: Callable[[Run], None] = lambda run: None) -> list[str]:

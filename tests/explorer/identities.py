@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 from zlib import crc32
@@ -21,10 +22,10 @@ class Identities:
         self._taken = Counter[str]()
 
     def install(self) -> None:
-        for name, module in list(sys.modules.items()):
-            if name.startswith("chalicelib."):
-                _replace(module, uuid4, self.uuid4)
-                _replace(module, ULID, self.ulid)
+        for module, name in _places(uuid4):
+            setattr(module, name, self.uuid4)
+        for module, name in _places(ULID):
+            setattr(module, name, self.ulid)
 
     def uuid4(self) -> UUID:
         return uuid5(_SPACE, " ".join(map(str, self._next())))
@@ -41,7 +42,13 @@ class Identities:
         return name, self._taken[name]
 
 
-def _replace(module: Any, original: Any, replacement: Any) -> None:
-    for name, value in list(vars(module).items()):
-        if value is original:
-            setattr(module, name, replacement)
+@cache
+def _places(original: Any) -> list[tuple[Any, str]]:
+    """Return where the modules of the product have a function, as they were at first."""
+    modules = [each for name, each in sys.modules.items() if name.startswith("chalicelib.")]
+    return [
+        (module, name)
+        for module in modules
+        for name, value in vars(module).items()
+        if value is original
+    ]

@@ -1,5 +1,7 @@
 """Planted defects of schedules and runs: world, choices, function, table, clause."""
 
+from typing import Any
+
 _ACCEPT = "acceptance.accept"
 _ADD = "count.OwnerCount.add"
 _SUBTRACT = "count.OwnerCount.subtract"
@@ -11,11 +13,11 @@ _FREE = "(attribute_not_exists (changed_until) OR (changed_until <= ?))"
 _FITS = "(attribute_not_exists (schedules) OR (schedules < ?))"
 _UNCHANGED = "(revision = ?)"
 
-RUNS: list[tuple[str, int, str, str, str] | tuple[str, int, str]] = [
+RUNS: list[tuple[Any, ...]] = [
     ("one-key-for-two", 1, _ACCEPT, "jobs", _UNUSED),
     ("late-run-twice", 1, _ACCEPT, "runs", _UNRECORDED),
     ("make-up-refused", 1, _ACCEPT, "runs", "(status = ?)"),
-    ("slow-run", 1, _ACCEPT, "schedules", "(next_run_at = ?)"),
+    ("slow-run", 2, _ACCEPT, "schedules", "(next_run_at = ?)", "start"),
     ("two-runs", 1, _ACCEPT, "schedules", "(number = ?)"),
     ("run-now-deletion", 0, _ACCEPT, "schedules", _UNCHANGED),
     ("wrong-count", 1, _ADD, "schedules", "(added_at = ?)"),
@@ -24,10 +26,10 @@ RUNS: list[tuple[str, int, str, str, str] | tuple[str, int, str]] = [
     ("refused-creation", 0, _SUBTRACT),
     ("late-copy", 1, _RECORD, "runs", _UNRECORDED),
     ("last-run", 1, _RECORD, "runs", "attribute_not_exists (schedule_id)"),
-    ("two-reconcilers", 0, _RECORD),
-    ("two-reconcilers", 1, f"{_SCHEDULE}.advance", "schedules", "(next_run_at = ?)"),
+    ("two-watches", 0, _RECORD),
+    ("two-watches", 1, f"{_SCHEDULE}.advance", "schedules", "(next_run_at = ?)"),
     ("refused-change", 1, f"{_SCHEDULE}.advance", "schedules", _UNCHANGED),
-    ("two-reconcilers", 0, f"{_SCHEDULE}.advance"),
+    ("two-watches", 0, f"{_SCHEDULE}.advance"),
     ("create-twice", 1, f"{_SCHEDULE}.begin", "schedules", _UNUSED),
     ("slow-writer", 0, f"{_SCHEDULE}.change", "schedules", _FREE),
     ("two-writers", 1, f"{_SCHEDULE}.change", "schedules", _UNCHANGED),

@@ -1,5 +1,7 @@
 """The worlds that are explored: schedules and their runs. No GPU is on, so that jobs wait."""
 
+from math import inf
+
 from chalicelib.models.schedules import count
 from chalicelib.models.schedules.count import OwnerCount
 from chalicelib.models.schedules.schedule import Schedule
@@ -28,6 +30,9 @@ class Schedules(Explored, ScheduleWorld):
     """A world with one schedule; AWS sends only the messages of its first minutes."""
 
     window = (60, 64)
+    ends_within = inf
+    slice_share = 4
+    script_is_first = True  # it says what becomes of messages
     limit_seconds = 1200
     limit_steps = 1000
     ends_once_seen = False
@@ -488,7 +493,7 @@ RUN_WORLDS: dict[str, type[Explored]] = {
     "late-run-twice": LateRunTwice,
     "late-copy": LateCopy,
     "slow-run": SlowRun,
-    "two-reconcilers": TwoReconcilers,
+    "two-watches": TwoReconcilers,
     "run-now-deletion": RunNowAgainstDeletion,
     "one-key-for-two": OneKeyForTwo,
     "create-twice": CreateTwice,

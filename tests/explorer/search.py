@@ -47,7 +47,7 @@ class Limits(NamedTuple):
     """When a search ends, by `time.monotonic`, and which choices it tries."""
 
     until: float = float("inf")
-    is_wanted: Callable[[Choice, Order], bool] = lambda choice, order: True
+    is_wanted: Callable[[Choice, Run], bool] = lambda choice, run: True
 
 
 class Search:
@@ -92,7 +92,7 @@ class Search:
 
     def _branch(self, bounds: Bounds) -> None:
         for choice in self._run.choices(bounds):
-            if self._is_over or not self._limits.is_wanted(choice, self._run.order):
+            if self._is_over or not self._limits.is_wanted(choice, self._run):
                 self._count(_LEFT_OUT, 1)
             else:
                 self._in_copy(partial(self._take, choice, bounds))

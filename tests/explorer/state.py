@@ -11,14 +11,17 @@ from tests.virtual.dynamodb import ask
 _FIRST_TIME = 1_700_000_000  # numbers from here on are times
 
 
-def state_of(world: World, tables: str, last: Process | None) -> int:
-    """Return a hash of the tables, of all services, and of what each process was told."""
+def state_of(world: World, tables: str, known: object) -> int:
+    """Return a hash of the tables, of all services, and of what each process was told.
+
+    `known` is what else matters.
+    """
     scheduler = world.scheduler
     return hash(
         (
             tables,
             scheduler.now,
-            last.name if last else "",
+            known,
             tuple(map(_process, scheduler.processes)),
             tuple(map(_host, world.hosts)),
             repr(world.queue.messages),
@@ -38,6 +41,7 @@ def _process(process: Process) -> Any:
         process.at,
         process.wakes_at,
         process.stands_until,
+        process.turn,
         process.history,
         process.had_fault,
         process.was_alone,

@@ -1,15 +1,21 @@
 """The connection to DynamoDB, on which indexes show a write late if an order says so."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from math import inf
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from tests.explorer.conditions import site, writes
 from tests.faults.dynamodb import Answer, Wire
-from tests.faults.scheduler import Call, Scheduler
+from tests.faults.scheduler import Call, Process, Scheduler
 from tests.virtual.dynamodb import READS, ask, key_names
 from tests.virtual.memory import Memory
 
+LATE_COPY = "a late copy of "  # begins the name of the process that makes one
 LAG_SECONDS = 3.0
+_LATE_SECONDS = 6.0  # until the copy of a write that was sent again comes
 _STANDS_SECONDS = 35.0  # longer than all leases
 _WITHOUT_INDEXES = ("fleet", "keys", "runs", "catalog")
 
@@ -58,6 +64,25 @@ class ExploredWire(Wire):
             stands_seconds=_STANDS_SECONDS,
             site=site() if has_condition else "",
         )
+
+    def _late(
+        self, parameters: dict[str, Any], answer: Callable[[], Answer]
+    ) -> Callable[[], Answer] | None:
+        if "TransactItems" in parameters:  # its token lets it happen once
+            return None
+
+        def copy() -> None:
+            self._scheduler.pause(_LATE_SECONDS)
+            with suppress(ClientError):
+                answer()
+
+        def write() -> Answer:
+            running = self._scheduler.running
+            name = f"{LATE_COPY}{running.group.main.name if running else ''}"
+            self._scheduler.spawn(Process(self._scheduler, name, copy, killed_at=inf))
+            return answer()
+
+        return write
 
     def _lagged(
         self, parameters: dict[str, Any], answer: Callable[[], Answer]

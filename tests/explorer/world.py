@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.job import Job
@@ -13,6 +13,7 @@ from tests.faults.scheduler import Outcome, Process
 from tests.faults.world import World
 
 _PERIOD_SECONDS = 60  # of the reconciler
+_FIRST_SECONDS = 240  # until the reconciler is called, so that it does not replace messages
 _BOOT_SECONDS = 60
 
 
@@ -34,6 +35,10 @@ class Explored(World):
 
     count: ClassVar[int] = 1  # of its hosts
     window: ClassVar[tuple[float, float]] = (0, 10)
+    ends_within: ClassVar[float] = 200  # seconds, in which all jobs end if no call fails
+    slice_share: ClassVar[int] = 20  # one in so many choices is tried in the gate
+    script_is_first: ClassVar[bool] = False  # before messages of the same time
+    limits: ClassVar[dict[str, Any]] = {}  # of the configuration, where they differ
     run_seconds: ClassVar[float] = 2
     limit_seconds: ClassVar[float] = 7200  # in which all has to end
     limit_steps: ClassVar[int] = 20_000  # in which all has to end
@@ -62,13 +67,19 @@ class Explored(World):
             record = InstanceRecord(host.id)
             record.started(now=self.scheduler.now - _BOOT_SECONDS)
             record.became_ready(now=self.scheduler.now)
-        self.reconciler_at = self.scheduler.now + _PERIOD_SECONDS
+        self.reconciler_at = self.scheduler.now + _FIRST_SECONDS
 
     def finish(self, *processes: Process) -> None:
         """Let processes run to their ends."""
         for process in processes:
             while process.is_live:
                 self.scheduler.resume(self.scheduler.thread_of(process), Outcome.DONE)
+
+    def run_until(self, process: Process, call: str) -> Process:
+        """Let a process run until it is about to make a call."""
+        while not process.at.startswith(call):
+            self.scheduler.resume(process, Outcome.DONE)
+        return process
 
     def kill(self, name: str) -> None:
         """Kill the live processes whose names contain this."""
@@ -81,21 +92,33 @@ class Explored(World):
         jobs = sorted(Job.scan(Job.status.exists()), key=lambda job: (job.created_at, job.id))
         return str(jobs[number].id)
 
+    def hold(self, body: str, seconds: float) -> None:
+        """Let messages arrive only some seconds from now."""
+        for each in self.queue.messages:
+            if each.body == body:
+                each.visible_at = self.scheduler.now + seconds
+
     def at(self, seconds: float, act: Callable[[], object]) -> None:
         """Have something begin some seconds from now."""
         self._script.append((self.scheduler.now + seconds, act))
 
     def begin_what_is_due(self) -> None:
-        """Begin what the script says, deliver messages, and call the reconciler each minute."""
+        """Call the reconciler each minute, deliver messages, and begin what the script says."""
+        now = self.scheduler.now
+        if now >= self.reconciler_at:
+            self.reconciler_at = now + _PERIOD_SECONDS
+            self.do_each_minute()
+        if self.script_is_first:
+            self._go_on_with_script()
+        self.deliver_all()
+        self._go_on_with_script()
+
+    def _go_on_with_script(self) -> None:
         now = self.scheduler.now
         due = [act for at, act in self._script if at <= now]
         self._script = [each for each in self._script if each[0] > now]
         for act in due:
             act()
-        self.deliver_all()
-        if now >= self.reconciler_at:
-            self.reconciler_at = now + _PERIOD_SECONDS
-            self.do_each_minute()
 
     def do_each_minute(self) -> None:
         self.reconcile()

@@ -28,7 +28,9 @@ class Host:
     comfyui: ComfyUI
     state: str = "stopped"
     type: str = ""
+    is_scarce: bool = False  # EC2 has no capacity for it
     changes_at: float = inf
+    past_seconds: float = 0  # for which it was on, before its last start
     starts: list[float] = field(default_factory=list)
 
     def tick(self, now: float) -> None:
@@ -51,8 +53,14 @@ class Host:
 
     def stop(self, now: float) -> None:
         if self.state in ("pending", "running"):
+            self.past_seconds = self.on_seconds(now)
             self.comfyui.stop()
             self.state, self.changes_at = "stopping", now + _EC2_SECONDS
+
+    def on_seconds(self, now: float) -> float:
+        """Return for how long it was on, until it was asked to stop."""
+        began = self.starts[-1] if self.state in ("pending", "running") else now
+        return self.past_seconds + now - began
 
     def restart_comfyui(self, now: float) -> None:
         self.comfyui.stop()
@@ -66,7 +74,7 @@ class Ec2:
         self._scheduler = scheduler
         self.hosts = hosts
         self._described: list[Instance] = []
-        self.stale_at = -inf
+        self.stale_at = self.scarce_until = -inf
         self.on_start: Callable[[Host], None] = lambda host: None
         self.on_stop: Callable[[Host], None] = lambda host: None
 
@@ -98,6 +106,8 @@ class Ec2:
         )
 
     def _start(self, host: Host) -> bool:
+        if self._scheduler.now < self.scarce_until or host.is_scarce:
+            raise NoCapacity("EC2 has no capacity right now")
         has_started = host.start(self._scheduler.now)
         if has_started:
             self.on_start(host)

@@ -93,9 +93,16 @@ class Wire:
             stale=(lambda: old or {}) if is_lagging else None,
             repeated=lose_answer if repeats and operation not in READS else None,
             lagged=self._lagged(parameters, answer) if operation not in READS else None,
+            late=self._late(parameters, answer) if repeats and operation not in READS else None,
             about=self._about(operation, parameters),
         )
         return called
+
+    def _late(
+        self, parameters: dict[str, Any], answer: Callable[[], Answer]
+    ) -> Callable[[], Answer] | None:
+        """Return how a write is made of which a copy comes late, if that is possible."""
+        return None
 
     def _about(self, operation: str, parameters: dict[str, Any]) -> Call:
         return Call(is_read=operation in READS)

@@ -82,6 +82,7 @@ class Invariants:
         """Raise AssertionError if a job was lost, left unfinished or executed twice."""
         self.check_always()
         self.check_ended()
+        self._check_counted()
 
     def check_ended(self) -> None:
         """Raise AssertionError if a job that has ended was lost, late or executed twice."""
@@ -231,6 +232,14 @@ class Invariants:
             assert count <= counted <= self._world.limit_of(owner), (
                 f"{owner}: {count} made, {counted} counted"
             )
+
+    def _check_counted(self) -> None:
+        """Check that an owner is counted for its images alone, if none of its calls has failed."""
+        made = Counter(item["owner"]["S"] for item in self._items() if "owner" in item)
+        for owner, count in made.items():
+            if self._world.has_asked(owner) and not self._world.had_trouble(owner):
+                counted = counted_of(owner, self._world.scheduler.now)
+                assert counted == count, f"{owner}: {count} made, {counted} counted"
 
     def _check_errors(self) -> None:
         for name, error, had_fault in self._world.errors:

@@ -26,6 +26,7 @@ class Outcome(Enum):
     REPEATED = "repeated"  # the call has its effect, and the client library repeats it
     STALE = "stale"  # the answer is from before the last write
     LAGGED = "lagged"  # the call has its effect, which indexes show some seconds later
+    LATE = "late"  # the call has its effect, and once more some seconds later
 
 
 class Call(NamedTuple):
@@ -63,6 +64,9 @@ class Process:
         self.at = "start"  # the call before which it is stopped
         self.wakes_at: float | None = None  # when its sleep ends, if it sleeps
         self.stands_until = _START  # when it may go on, as its machine stands still
+        self.has_stood = False
+        self.asked_at = scheduler.now  # when it was about to make its call
+        self.turn = 0  # it goes on after all with lower ones, once it was preempted
         self.call = NO_CALL  # the one before which it is stopped
         self.history = 0  # a hash of all that it was told: equal ones mean equal local states
         self.answer: object = None
@@ -71,6 +75,7 @@ class Process:
         self.had_fault = False  # one of its calls failed
         self.was_alone = True  # no other process was live meanwhile
         self.is_live = True
+        self.number = scheduler.count()  # of the processes that began before
         self.on_end: Callable[[Process], None] = lambda process: None
         self.group = Group(self)  # the threads of its invocation
         self._work = work
@@ -88,6 +93,7 @@ class Process:
         """Wait until the process is resumed; raise Died if it was killed, or is killed now."""
         if self._outcome is not Outcome.CRASHED:
             self.at, self.wakes_at, self.call = at, wakes_at, call
+            self.asked_at = self.scheduler.now
             self._leave()
         if self._outcome is Outcome.CRASHED:
             raise Died
@@ -147,7 +153,13 @@ class Scheduler:
         self.processes: list[Process] = []
         self.on_tick: list[Callable[[float], None]] = []
         self.journal: list[str] = []
+        self._begun = 0
         self.keeps_history = False
+
+    def count(self) -> int:
+        """Return how many processes have begun before, and count one more."""
+        self._begun += 1
+        return self._begun - 1
 
     def clock(self) -> float:
         """Return the time by the clock of the running process, which may be skewed."""
@@ -237,20 +249,26 @@ class Scheduler:
         stale: Callable[[], T] | None = None,
         repeated: Callable[[], object] | None = None,
         lagged: Callable[[], T] | None = None,
+        late: Callable[[], T] | None = None,
         about: Call = NO_CALL,
     ) -> T:
         """Make an external call, which ends as its outcome says.
 
         `patience` is the time after which the client gives up; the call then has no effect.
         It then raises the error of `failure`; `unanswered` is that of a call that had its effect.
-        `repeated` makes the call whose answer is lost before the client repeats it, `stale` and
-        `lagged` make it in other ways.
+        `repeated` makes the call whose answer is lost before the client repeats it; `stale`,
+        `lagged` and `late` make it in other ways.
         """
         process = _current()
         if process is None:
             return effect()
         started_at = self.now
-        others = {Outcome.REPEATED: repeated, Outcome.LAGGED: lagged, Outcome.STALE: stale}
+        others = {
+            Outcome.REPEATED: repeated,
+            Outcome.LAGGED: lagged,
+            Outcome.LATE: late,
+            Outcome.STALE: stale,
+        }
         lost = () if about.is_read else (Outcome.UNANSWERED,)
         known = tuple(outcome for outcome, way in others.items() if way)
         call = about._replace(

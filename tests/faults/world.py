@@ -1,6 +1,6 @@
 """Darkroom's functions and callers, each invocation a process, and the services around them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cached_property, partial
 from math import inf
@@ -21,13 +21,14 @@ from tests.faults.aws import Bucket, Ec2, Host, Message, Queue
 from tests.faults.comfyui import ERRORS, ComfyUI, Run
 from tests.faults.comfyui_wire import Http, WiredComfyUI
 from tests.faults.scheduler import Process, Scheduler
-from tests.models.allowances import allowance_of
+from tests.models.allowances import PLENTY, allowance_of
 from tests.services.fakes import submit
 
 TROUBLES = (*ERRORS, "interrupted", "stuck", "restarted", "file lost", "done", "stopped")
 
 # Lambda's timeouts: .chalice/config.json.
 API_SECONDS, WORKER_SECONDS, RECONCILER_SECONDS = 29, 90, 60
+IMAGE_STEPS = 5.3  # megapixel-steps
 
 
 class WithoutSchedules(Services):
@@ -72,6 +73,8 @@ class World:
         self.answers: list[tuple[str | None, list[str]]] = []
         self.errors: list[tuple[str, BaseException, bool]] = []
         self._asked: Counter[str] = Counter()  # images, by owner
+        self._keys: set[str] = set()
+        self._requests: dict[str, list[Process]] = defaultdict(list)  # by owner
         self.too_many: set[str] = set()  # requests that may be refused
         self.on_start: Callable[[Process], None] = lambda process: None
         self.on_clean_end: Callable[[Process], None] = lambda process: None
@@ -89,6 +92,25 @@ class World:
     def limit_of(self, owner: str) -> int:
         """Return an owner's daily limit of images; callers without a key may exceed theirs."""
         return 4 if owner.startswith("key") else 2
+
+    def has_asked(self, owner: str) -> bool:
+        """Return whether all images of an owner are of its requests; runs are of schedules."""
+        return owner in self._requests
+
+    def had_trouble(self, owner: str) -> bool:
+        """Return whether a call of a request of an owner has failed, or was held up."""
+        return any(each.had_fault or each.has_stood for each in self._requests[owner])
+
+    def _asks_too_much(self, owner: str) -> bool:
+        """Return whether an owner asked for more than its limits, or more may be counted."""
+        if self.had_trouble(owner):
+            return True
+        images = self._asked[owner]
+        return images > self.limit_of(owner) or images * IMAGE_STEPS > self.steps_of(owner)
+
+    def steps_of(self, owner: str) -> float:
+        """Return an owner's daily limit of megapixel-steps."""
+        return PLENTY
 
     def others(self) -> object:
         """Return what else there is in this world, as a value that is shown."""
@@ -113,22 +135,26 @@ class World:
             wait_until,
             f"{key}",
             owner=owner,
-            allowance=allowance_of(owner, self.limit_of(owner)),
+            allowance=allowance_of(owner, self.limit_of(owner), self.steps_of(owner)),
             key=key,
             priority=priority,
             count=count,
         )
 
-        self._asked[owner] += count
+        if key is None or key not in self._keys:
+            self._asked[owner] += count
+            self._keys.add(key)
 
         def answered(process: Process) -> None:
-            if self._asked[owner] > self.limit_of(owner):
+            if self._asks_too_much(owner):
                 self.too_many.add(process.name)
             if process.error is None:
                 self.answers.append((key, [job.id for job in process.answer]))  # type: ignore[attr-defined]
 
         name = f"api {key or ''} wait {wait} count {count}"
-        return self._spawn(name, lambda each: submit(each, order), API_SECONDS, answered)
+        process = self._spawn(name, lambda each: submit(each, order), API_SECONDS, answered)
+        self._requests[owner].append(process)
+        return process
 
     def deliver(self, message: Message) -> Process:
         self.queue.receive(message)
@@ -181,7 +207,7 @@ class World:
         def ended(process: Process) -> None:
             if process.error is not None:
                 self.errors.append((process.name, process.error, process.had_fault))
-            elif process.was_alone and not process.had_fault:
+            elif process.was_alone and not process.had_fault and not process.has_stood:
                 self.on_clean_end(process)
             on_end(process)
 

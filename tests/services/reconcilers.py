@@ -3,7 +3,6 @@
 from typing import Any
 
 from chalicelib.models.fleet.instance import InstanceRecord
-from chalicelib.services.billing.booking import Booking
 from chalicelib.services.gpus.boot_reports import BootReports
 from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
@@ -72,7 +71,7 @@ def reconciler_of(gpus: Gpus, parts: Parts, **how: Any) -> Reconciler:
         "max_on_seconds": 43_200,
         "execution_deadline_seconds": 900,
     }
-    stopper = Stopper(fleet, Booking(clock), budget, clock=clock, **limits)
+    stopper = Stopper(fleet, budget, clock=clock, **limits)
     reports: Any = gpus.reports
     return Reconciler(
         stopper,

@@ -44,10 +44,6 @@ from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 from chalicelib.signals import JobBusy, LeaseLost
 
-# A driver may claim a job this many seconds before it is due. A message that arrives even earlier
-# is outdated: a later one was sent.
-_EARLY_SECONDS = 1
-
 
 class Job(Table):
     """A request for one image, from the moment it was accepted; terminal statuses are final.
@@ -257,9 +253,7 @@ class Job(Table):
 
     def claim(self, lease: str, *, now: float, until: float) -> None:
         """Take the lease until `until`; raise JobBusy or JobFinished."""
-        free = Job.lease.does_not_exist() & (Job.due_at <= now + _EARLY_SECONDS)
-        expired = Job.lease.exists() & (Job.due_at <= now)
-        claimable = Job.status.is_in(*OPEN) & (free | expired | (Job.lease == lease))
+        claimable = Job.status.is_in(*OPEN) & ((Job.due_at <= now) | (Job.lease == lease))
         try:
             self.update([Job.lease.set(lease), Job.due_at.set(until)], condition=claimable)
         except UpdateError as error:
@@ -274,11 +268,12 @@ class Job(Table):
     def claim_from_queue(self, lease: str, *, now: float, until: float) -> bool:
         """Take the lease of a job that waits in the queue; return False if it no longer does.
 
-        The job is read by this write.
+        The job is read by this write. A job that has ended is not in the queue.
         """
         free = Job.lease.does_not_exist() | (Job.due_at <= now) | (Job.lease == lease)
-        claimable = Job.queue.exists() & Job.status.is_in(*OPEN) & free
-        if not self.update_if(claimable, Job.lease.set(lease), Job.due_at.set(until)):
+        if not self.update_if(
+            Job.queue.exists() & free, Job.lease.set(lease), Job.due_at.set(until)
+        ):
             return False
         self._held = lease
         return True
@@ -332,7 +327,7 @@ class Job(Table):
         waits = Job.queue.exists() & Job.slot_at.does_not_exist() & (Job.waits_until <= now)
         undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
         ended = [*self._ended(FAILED, now, Job.error.set(error)), Job.lease.remove()]
-        return self.update_if(waits & undriven & Job.status.is_in(*OPEN), *ended)
+        return self.update_if(waits & undriven, *ended)
 
     def become_unreachable(self, reason: str, *, now: float, due_at: float) -> None:
         """Put back a job whose ComfyUI does not answer, and note since when."""
@@ -404,8 +399,7 @@ class Job(Table):
 
     def book(self) -> None:
         """Store executions that were noted after the job's end; harmless if they are stored."""
-        is_new = Job.finished_at.exists() & (Job.gpu_seconds < self.gpu_seconds)
-        self.update_if(is_new, *self._runs())
+        self.update_if(Job.gpu_seconds < self.gpu_seconds, *self._runs())
 
     def cancel(self, error: dict[str, Any], *, now: float) -> None:
         """End the job, whatever driver it has: that driver can then change nothing more.
@@ -414,7 +408,7 @@ class Job(Table):
         Raise JobFinished when it has already ended.
         """
         try:
-            self._write(self._ended(CANCELED, now, Job.error.set(error)), Job.id.exists())
+            self._write(self._ended(CANCELED, now, Job.error.set(error)))
         except LeaseLost as lost:
             self.refresh(consistent_read=True)
             raise JobFinished(f"job {self.id} has already ended: {self.status}") from lost
@@ -495,9 +489,10 @@ class Job(Table):
         held = Job.lease == self._held
         self._write(actions, held if condition is None else held & condition)
 
-    def _write(self, actions: list[Action], condition: Condition) -> None:
+    def _write(self, actions: list[Action], condition: Condition | None = None) -> None:
+        is_open = Job.status.is_in(*OPEN)
         try:
-            self.update(actions, condition=condition & Job.status.is_in(*OPEN))
+            self.update(actions, condition=is_open if condition is None else condition & is_open)
         except UpdateError as error:
             if not was_refused(error):
                 raise

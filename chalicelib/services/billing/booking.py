@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib import metrics
@@ -15,60 +14,55 @@ if TYPE_CHECKING:
     from chalicelib.gateways.ec2 import Instance
 
 
-class Booking:
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+def account(instance: Instance, record: InstanceRecord, *, until: float, is_ready: bool) -> None:
+    """Book the seconds since the last booking; safe to repeat.
 
-    def account(self, instance: Instance, record: InstanceRecord, *, is_ready: bool) -> None:
-        """Book the seconds since the last booking; safe to repeat.
-
-        Call it each minute while the instance is on.
-        """
-        now = round(self._clock(), 3)
-        since, starts = _unbooked_since(instance, record, now)
-        if since == now and not starts:
+    Call it each minute while the instance is on, with the time when it was observed: it may be off
+    since then.
+    """
+    now = round(max(until, float(record.on_since or 0)), 3)
+    since, starts = _unbooked_since(instance, record, now)
+    if since == now and not starts:
+        return
+    while True:
+        end = min(now, day_end(since))
+        is_booked = _book(instance, record, since, end, is_ready=is_ready, starts=starts)
+        if end >= now or not is_booked:
             return
-        while True:
-            until = min(now, day_end(since))
-            is_booked = self._book(instance, record, since, until, is_ready=is_ready, starts=starts)
-            if until >= now or not is_booked:
-                return
-            since, starts = until, 0
+        since, starts = end, 0
 
-    def _book(
-        self,
-        instance: Instance,
-        record: InstanceRecord,
-        since: float,
-        now: float,
-        *,
-        is_ready: bool,
-        starts: int,
-    ) -> bool:
-        """Book seconds of one day; return False if another process booked them first."""
-        elapsed = max(now - since, 0)
-        boots_until = float(record.ready_at or since) if is_ready else now
-        booting = min(max(boots_until - since, 0), elapsed)
-        accounted = float(record.accounted_execution_seconds or 0)
-        # The seconds of an execution are known at its end: those that do not fit into this booking
-        # are booked as busy in the next minutes.
-        unbooked = float(record.execution_total_seconds or 0) - accounted
-        busy = min(max(unbooked, 0), elapsed - booting)
-        spent = {BOOTING: booting, BUSY: busy, IDLE: elapsed - booting - busy}
-        amounts = _amounts(instance.type, {kind: each for kind, each in spent.items() if each})
-        if starts:
-            amounts["starts"] = starts
-            busy = max(unbooked, busy)  # executions from before the start are over
-        if amounts:
-            execution_seconds = round(accounted + busy, 3)
-            if not book(
-                record, date_of(since), amounts, now=now, execution_seconds=execution_seconds
-            ):
-                return False
-            figures = _figures(spent, amounts)
-            figures["OnSeconds"] = round(now - float(record.on_since or now), 3)
-            metrics.emit("GPU time booked", figures, instance_id=instance.id)
-        return True
+
+def _book(
+    instance: Instance,
+    record: InstanceRecord,
+    since: float,
+    now: float,
+    *,
+    is_ready: bool,
+    starts: int,
+) -> bool:
+    """Book seconds of one day; return False if another process booked them first."""
+    elapsed = max(now - since, 0)
+    boots_until = float(record.ready_at or since) if is_ready else now
+    booting = min(max(boots_until - since, 0), elapsed)
+    accounted = float(record.accounted_execution_seconds or 0)
+    # The seconds of an execution are known at its end: those that do not fit into this booking
+    # are booked as busy in the next minutes.
+    unbooked = float(record.execution_total_seconds or 0) - accounted
+    busy = min(max(unbooked, 0), elapsed - booting)
+    spent = {BOOTING: booting, BUSY: busy, IDLE: elapsed - booting - busy}
+    amounts = _amounts(instance.type, {kind: each for kind, each in spent.items() if each})
+    if starts:
+        amounts["starts"] = starts
+        busy = max(unbooked, busy)  # executions from before the start are over
+    if amounts:
+        execution_seconds = round(accounted + busy, 3)
+        if not book(record, date_of(since), amounts, now=now, execution_seconds=execution_seconds):
+            return False
+        figures = _figures(spent, amounts)
+        figures["OnSeconds"] = round(now - float(record.on_since or now), 3)
+        metrics.emit("GPU time booked", figures, instance_id=instance.id)
+    return True
 
 
 def _unbooked_since(instance: Instance, record: InstanceRecord, now: float) -> tuple[float, int]:

@@ -169,7 +169,7 @@ class Follower:
         undriven = []
         for job_id in others:
             job = jobs.get(job_id)
-            if job and job.attempt and not job.is_open:
+            if job and not job.is_open and self._is_here(job):
                 self._parts.cleanup.ended(job)  # the process that ended it may have died
             elif job is None or not self._uses_slot(job):
                 self._record.release_slot(job_id)
@@ -178,10 +178,13 @@ class Follower:
         self._undriven = undriven
 
     def _uses_slot(self, job: Job) -> bool:
-        is_here = bool(job.attempt) and job.attempts[-1].instance_id == self._record.id
         # The driver that has the lease may be about to write the attempt.
         is_driven = bool(job.lease) and job.due_at > self._clock()
-        return job.is_open and ((is_here and not job.queue) or is_driven)
+        return job.is_open and ((self._is_here(job) and not job.queue) or is_driven)
+
+    def _is_here(self, job: Job) -> bool:
+        """Return whether the job's last attempt is on this instance."""
+        return bool(job.attempt) and job.attempts[-1].instance_id == self._record.id
 
     def _is_idle(self) -> bool:
         """Return whether nothing is left to do."""

@@ -53,6 +53,8 @@ class StartRound:
 
         Raise StartFailed if EC2 refuses all, and ClaimLost if another function starts instances.
         """
+        if candidates and count:
+            self._hold_claim()  # the candidates may be on by now
         for view in candidates if count else ():
             note_off(view.instance, view.record, now=self._clock())
             log_failed_boot(view.record)  # its next start hides this one from the reconciler

@@ -7,7 +7,7 @@ from chalicelib import metrics
 from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs import queue
-from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.booking import account
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.inventory import InstanceView
@@ -36,7 +36,6 @@ class Stopper:
     def __init__(
         self,
         fleet: Fleet,
-        booking: Booking,
         budget: Budget,
         *,
         idle_stop_seconds: int,
@@ -46,7 +45,6 @@ class Stopper:
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
-        self._booking = booking
         self._budget = budget
         self._idle_seconds = idle_stop_seconds
         self._boot_seconds = boot_timeout_seconds
@@ -59,13 +57,14 @@ class Stopper:
 
         If one fails, the others are still handled; raise the last error at the end.
         """
-        views = self._fleet.inventory.observe()
+        seen_at, views = self._clock(), self._fleet.inventory.observe()
         open_jobs = _open_jobs(views)
         on = sum(each.state in COMING for each in views)
         is_paid, failed = self._publish_budget(views)
         for each in views:
             try:
-                on -= self._update_and_stop(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
+                self._note(each, seen_at)
+                on -= self._stop_unneeded(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
             except Exception as error:
                 log.exception(
                     "a GPU instance could not be checked", extra={"instance_id": each.instance.id}
@@ -92,10 +91,8 @@ class Stopper:
             return True, error
         return not forecast.is_exhausted, None
 
-    def _update_and_stop(
-        self, view: InstanceView, *, on: int, open_jobs: int, is_paid: bool
-    ) -> bool:
-        """Record an instance's state; return whether it was in a `COMING` state and is stopped."""
+    def _note(self, view: InstanceView, seen_at: float) -> None:
+        """Record an instance's state, and book what it did until it was observed."""
         record, now = view.record, self._clock()
         # An instance that is silent for a moment does not count as used.
         is_silent = record.unreachable_since is not None
@@ -103,11 +100,13 @@ class Stopper:
         launched_at = view.instance.launched_at
         if not view.is_on:
             note_off(view.instance, record, now=now)
-        since = record.note(
-            view.state, now=now, is_on=view.is_on, is_idle=is_idle, launched_at=launched_at
-        )
+        record.note(view.state, now=now, is_on=view.is_on, is_idle=is_idle, launched_at=launched_at)
         if view.is_on:
-            self._account(view)
+            self._account(view, seen_at)
+
+    def _stop_unneeded(self, view: InstanceView, *, on: int, open_jobs: int, is_paid: bool) -> bool:
+        """Stop an instance that is not needed; return whether it was in a `COMING` state."""
+        record, now = view.record, self._clock()
         if view.instance.state != "running" or not view.instance.can_be_started:
             return False
         if view.instance.is_kept:
@@ -117,14 +116,14 @@ class Stopper:
             return view.state in COMING
         if view.state == READY:
             return self._stop_idle(view, on=on, open_jobs=open_jobs)
-        return self._stop_useless(view, since) or self._stop_old(view)
+        return self._stop_useless(view) or self._stop_old(view)
 
-    def _account(self, view: InstanceView) -> None:
+    def _account(self, view: InstanceView, seen_at: float) -> None:
         if not view.instance.can_be_started:
             return  # this deployment does not pay for it
         try:
             is_ready = view.record.ready_at is not None
-            self._booking.account(view.instance, view.record, is_ready=is_ready)
+            account(view.instance, view.record, until=seen_at, is_ready=is_ready)
         except Exception:
             log.exception(
                 "the time of a GPU instance could not be booked",
@@ -145,9 +144,10 @@ class Stopper:
         self._stop(view, f"it was idle for {idle_seconds:.0f} s")
         return True
 
-    def _stop_useless(self, view: InstanceView, since: float) -> bool:
+    def _stop_useless(self, view: InstanceView) -> bool:
         """Stop an instance that does not become ready, or is unhealthy."""
         record, now = view.record, self._clock()
+        since = float(record.since)
         if record.unhealthy_attempt and view.state == UNHEALTHY:
             since, limit = float(record.unhealthy_since or since), _UNHEALTHY_SECONDS
         elif record.ready_at and is_lost(record, now):

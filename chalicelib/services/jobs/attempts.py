@@ -60,9 +60,10 @@ def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> 
 
 def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
     """Submit the attempt that was written last."""
+    workflow = workflow_of(job)  # reads the parameters, which may take as long as the lease
     _check_lease(job, clock)
     try:
-        comfyui.submit(job.attempts[-1].id, workflow_of(job), [load(job.workflow).output])
+        comfyui.submit(job.attempts[-1].id, workflow, [load(job.workflow).output])
     except WorkflowRejected as refusal:
         raise rejected(refusal, load(job.workflow)) from refusal
 

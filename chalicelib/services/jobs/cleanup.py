@@ -49,8 +49,7 @@ class Cleanup:
         if job.status == SUCCEEDED:
             self._try(job, partial(self._release, job))
         else:
-            delete = partial(self._images.delete, job.id)
-            self._try(job, partial(self._drop_and_release, job), job.book, delete)
+            self._try(job, partial(self._clean_up, job))
 
     def _try(self, job: Job, *steps: Callable[[], object]) -> None:
         for step in steps:
@@ -62,10 +61,21 @@ class Cleanup:
     def _release(self, job: Job) -> None:
         self._dispatcher.release(job, job.attempts[-1].instance_id)
 
-    def _drop_and_release(self, job: Job) -> None:
-        """Free the slot once no attempt is left in ComfyUI; until then a follower repeats this."""
-        if self._drop(job, len(job.attempts)):
+    def _clean_up(self, job: Job) -> None:
+        """Free the slot once nothing is left to clean up; until then a follower repeats this."""
+        is_dropped = self._drop(job, len(job.attempts))
+        self._try(job, job.book, partial(self._images.delete, job.id))
+        if is_dropped and not self._may_be_stored(job):
             self._release(job)
+
+    def _may_be_stored(self, job: Job) -> bool:
+        """Return whether a driver that does not know of the end may still store the image."""
+        if job.lease in (None, job.held_lease) or job.due_at <= self._clock():
+            return False
+        attempt = job.attempts[-1]
+        server = self._inventory.observe_server(attempt.instance_id)
+        state = server.comfyui.find(attempt.id) if server else None
+        return state is not None and state.is_finished and state.failure is None
 
     def _drop(self, job: Job, count: int) -> bool:
         """Drop the first `count` attempts of a job, and note their executions.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.usage import DayUsage
-from chalicelib.services.billing.booking import Booking
+from chalicelib.services.billing.booking import account
 from tests.services.fakes import Clock
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -29,7 +29,9 @@ class Books:
     def __init__(self, instance_id: str = "i-1", instance_type: str = "g5.xlarge") -> None:
         self.clock = Clock(START)
         self.instance: Any = SimpleNamespace(id=instance_id, type=instance_type, launched_at=None)
-        self.booking = Booking(self.clock)
+
+    def book(self, record: InstanceRecord, *, is_ready: bool = True) -> None:
+        account(self.instance, record, until=self.clock(), is_ready=is_ready)
 
     @property
     def record(self) -> InstanceRecord:
@@ -40,7 +42,7 @@ class Books:
         if ran is not None:
             self.record.acquire_slot("job", now=0)
             self.record.release_slot("job", spent_seconds=ran)
-        self.booking.account(self.instance, self.record, is_ready=is_ready)
+        self.book(self.record, is_ready=is_ready)
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_a_second_reconciler_books_nothing_twice(books: Books) -> None:
     books.clock.advance(60)
     stale = [books.record, books.record]
     for record in stale:
-        books.booking.account(books.instance, record, is_ready=True)
+        books.book(record, is_ready=True)
     books.after(0)
     assert booked() == {"booting": 0, "busy": 0, "idle": 60}
 
@@ -113,7 +115,7 @@ def test_a_second_reconciler_books_nothing_twice(books: Books) -> None:
 def test_a_second_reconciler_counts_no_second_start() -> None:
     books = Books()
     for record in [books.record, books.record]:
-        books.booking.account(books.instance, record, is_ready=False)
+        books.book(record, is_ready=False)
     assert usage().starts == 1
 
 
@@ -166,7 +168,7 @@ def test_the_booked_time_is_the_time_that_the_instance_was_on(
         stale = books.record
         books.after(seconds, ran=ran, is_ready=is_ready)
         if is_repeated:
-            books.booking.account(books.instance, stale, is_ready=is_ready)
+            books.book(stale, is_ready=is_ready)
     added = {kind: after - before[kind] for kind, after in booked().items()}
     on_seconds = sum(seconds for seconds, *_ in rounds if seconds <= GAP_SECONDS)
     assert sum(added.values()) == pytest.approx(on_seconds, abs=0.01)
