@@ -27,7 +27,7 @@ FOUND = {
         ("free-gpu", 1, "UpdateItem jobs 01")
     ),
     "a driver that stores the image of a canceled job and dies leaves no image": (
-        ("cancel-success", 2, "listen", "s3 put", "UpdateItem jobs 01")
+        ("cancel-success", 2, "listen", "s3 ", "UpdateItem jobs 01")
     ),
 }
 

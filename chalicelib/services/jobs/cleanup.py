@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("darkroom.cleanup")
 
+_REPEAT_SECONDS = 300  # for which images that cannot be deleted are tried again
+
 
 class Cleanup:
     """Frees what ended jobs hold; safe to repeat. Errors are logged and never raised."""
@@ -51,21 +53,29 @@ class Cleanup:
         else:
             self._try(job, partial(self._clean_up, job))
 
-    def _try(self, job: Job, *steps: Callable[[], object]) -> None:
+    def _try(self, job: Job, *steps: Callable[[], object]) -> bool:
+        """Do all steps; return whether none has failed."""
+        failed = 0
         for step in steps:
             try:
                 step()
             except Exception:
                 log.exception("the cleanup of a job failed", extra={"job_id": job.id})
+                failed += 1
+        return not failed
 
     def _release(self, job: Job) -> None:
         self._dispatcher.release(job, job.attempts[-1].instance_id)
 
     def _clean_up(self, job: Job) -> None:
-        """Free the slot once nothing is left to clean up; until then a follower repeats this."""
+        """Free the slot once nothing is left to clean up; until then a follower repeats this.
+
+        A job whose images cannot be deleted keeps its slot for five minutes: the GPU has to stop.
+        """
         is_dropped = self._drop(job, len(job.attempts))
-        self._try(job, job.book, partial(self._images.delete, job.id))
-        if is_dropped and not self._may_be_stored(job):
+        is_clean = self._try(job, job.book, partial(self._images.delete, job.id))
+        is_over = self._clock() >= float(job.finished_at or 0) + _REPEAT_SECONDS
+        if is_dropped and (is_clean or is_over) and not self._may_be_stored(job):
             self._release(job)
 
     def _may_be_stored(self, job: Job) -> bool:
