@@ -6,7 +6,7 @@ import sys
 from functools import partial
 
 from tests.explorer.choices import order_of, text_of
-from tests.explorer.exploring import Explored, explore, replay
+from tests.explorer.exploring import Result, explore, replay
 from tests.explorer.side_by_side import each_in_a_copy
 from tests.explorer.worlds import WORLDS
 
@@ -30,20 +30,20 @@ def main() -> int:
 def _explore_all(worlds: list[str], seconds: float) -> int:
     share = seconds * min(_WORKERS, len(worlds)) / len(worlds)
     violated = 0
-    for explored in each_in_a_copy(partial(explore, seconds=share), worlds, _WORKERS):
-        print(explored, flush=True)
-        violated += bool(explored.violation)
-        _show(explored)
+    for result in each_in_a_copy(partial(explore, seconds=share), worlds, _WORKERS):
+        print(result, flush=True)
+        violated += bool(result.violation)
+        _show(result)
     return violated
 
 
-def _show(explored: Explored) -> None:
+def _show(result: Result) -> None:
     """Print the violation, its shortest order, and how to replay that."""
-    if explored.violation is None:
+    if result.violation is None:
         return
-    order = explored.violation.order
-    print(*replay(explored.world, order), sep="\n")
-    print(f'\nReplay it: make explore WORLD={explored.world} ORDER="{text_of(order)}"')
+    order = result.violation.order
+    print(*replay(result.world, order), sep="\n")
+    print(f'\nReplay it: make explore WORLD={result.world} ORDER="{text_of(order)}"')
 
 
 if __name__ == "__main__":

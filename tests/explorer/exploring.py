@@ -14,7 +14,7 @@ from tests.explorer.worlds import WORLDS
 _MOST_CHOICES = 12
 
 
-class Explored(NamedTuple):
+class Result(NamedTuple):
     """What was tried in a world, level by level; the last level may be incomplete."""
 
     world: str
@@ -50,17 +50,17 @@ class Explored(NamedTuple):
         return len(states) > 2 and not self.levels[-1].left_out and states[-1] == states[-2]
 
 
-def explore(world: str, seconds: float) -> Explored:
+def explore(world: str, seconds: float) -> Result:
     """Try orders of a world with more and more choices, for this long."""
     until, levels = time.monotonic() + seconds, list[Found]()
     with run_of(WORLDS[world]) as run:
         search = Search(run, Seen(), Limits(until))
         for choices in range(_MOST_CHOICES):
             levels.append(search.within(Bounds(choices)))
-            explored = Explored(world, levels)
-            if explored.violation or levels[-1].left_out or explored.is_exhausted:
+            result = Result(world, levels)
+            if result.violation or levels[-1].left_out or result.is_exhausted:
                 break
-    return Explored(world, levels)
+    return Result(world, levels)
 
 
 def replay(world: str, order: Order, plant: Callable[[Run], None] = lambda run: None) -> list[str]:

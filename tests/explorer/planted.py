@@ -75,7 +75,8 @@ def spoil(queue: Queue, body: str, how: str) -> None:
 UNNOTICED = {**planted_jobs.UNNOTICED, **planted_runs.UNNOTICED}
 PLANTED = [Planted(*each) for each in (*planted_jobs.JOBS, *planted_runs.RUNS)]
 
-# Functions that write on a condition and are not planted: other tests try them with two callers.
+# Functions that write on a condition, of which no clause is planted: what each is for, and where
+# its tests are.
 ELSEWHERE = {
     "api_key.ApiKey.admit": "the requests of a minute: tests/models",
     "api_key.ApiKey.revoke": "a key that is revoked twice: tests/models",

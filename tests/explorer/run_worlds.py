@@ -243,7 +243,7 @@ class SlowRun(Schedules):
         self.new_message().visible_at += 300
 
 
-class TwoReconcilers(Schedules):
+class TwoWatches(Schedules):
     """Two reconcilers count two runs as missed."""
 
     window = (360, 364)
@@ -493,7 +493,7 @@ RUN_WORLDS: dict[str, type[Explored]] = {
     "late-run-twice": LateRunTwice,
     "late-copy": LateCopy,
     "slow-run": SlowRun,
-    "two-watches": TwoReconcilers,
+    "two-watches": TwoWatches,
     "run-now-deletion": RunNowAgainstDeletion,
     "one-key-for-two": OneKeyForTwo,
     "create-twice": CreateTwice,

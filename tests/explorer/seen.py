@@ -7,19 +7,18 @@ from tests.explorer.choices import Bounds
 
 _ENTRY = Struct("<q6B2x")  # the hash of a state, and the most choices left by other bounds
 _BITS = 21
-_MOST_PREEMPTIONS, _MOST_FAULTS = 2, 1
+_MOST_FAULTS = 1
 
 
 class Seen:
     """A hash table of states with the bounds under which they were entered.
 
-    Once it is full, states that are not in it count as new.
+    A state for which there is no place counts as new.
     """
 
     def __init__(self) -> None:
         self._slots = 1 << _BITS
         self._memory = mmap(-1, self._slots * _ENTRY.size)
-        self._most = self._slots * 9 // 10
 
     def clear(self) -> None:
         self._memory.close()

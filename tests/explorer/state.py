@@ -29,6 +29,7 @@ def state_of(world: World, tables: str, known: object) -> int:
             tuple(sorted((key, hash(body)) for key, body in world.bucket.objects.items())),
             repr(world.answers),
             len(world.errors),
+            world.troubled,
         )
     )
 

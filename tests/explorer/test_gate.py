@@ -60,9 +60,9 @@ def test_an_order_that_ends_in_a_violation_can_be_replayed() -> None:
 
 
 def test_a_world_is_explored_with_more_and_more_choices() -> None:
-    explored = explore("create-twice", 4)
-    assert [each.bounds.choices for each in explored.levels][:2] == [0, 1]
-    assert explored.violation is None
+    result = explore("create-twice", 4)
+    assert [each.bounds.choices for each in result.levels][:2] == [0, 1]
+    assert result.violation is None
 
 
 def _conditional() -> Iterator[str]:

@@ -101,6 +101,11 @@ class World:
         """Return whether a call of a request of an owner has failed, or was held up."""
         return any(each.had_fault or each.has_stood for each in self._requests[owner])
 
+    @property
+    def troubled(self) -> frozenset[str]:
+        """The owners of which a call has failed, or was held up."""
+        return frozenset(filter(self.had_trouble, self._requests))
+
     def _asks_too_much(self, owner: str) -> bool:
         """Return whether an owner asked for more than its limits, or more may be counted."""
         if self.had_trouble(owner):
