@@ -70,7 +70,8 @@ class Cleanup:
     def _clean_up(self, job: Job) -> None:
         """Free the slot once nothing is left to clean up; until then a follower repeats this.
 
-        A job whose images cannot be deleted keeps its slot for five minutes: the GPU has to stop.
+        If the images cannot be deleted for five minutes, the slot is freed all the same, so that
+        the GPU can stop.
         """
         is_dropped = self._drop(job, len(job.attempts))
         is_clean = self._try(job, job.book, partial(self._images.delete, job.id))
