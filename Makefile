@@ -4,6 +4,9 @@ VENV := .venv
 EMULATOR := .venv-emulator
 SCAN := .venv-scan
 DOCS := .venv-docs
+AUDIT := .venv-audit
+# The newest Python on this machine that Lambda runs.
+NEWEST := .venv-newest
 # A venv of Python 3.12 that holds PyTorch, as the AMI of the instances does.
 PYTORCH ?= .venv-pytorch
 COMFYUI = $(or $(REPOSITORY),https://github.com/Comfy-Org/ComfyUI.git) \
@@ -15,12 +18,16 @@ SCRIPTS := infra/instance/user-data.sh $(filter-out %.service %.timer,$(wildcard
 # Processes that run tests side by side: one more than cores, as some tests wait.
 WORKERS ?= 3
 PIP_OPTIONS := --quiet --disable-pip-version-check
+# What ships, with the hashes of its lock; what other requirements share with it stays at these versions.
+LOCKED := --require-hashes --no-deps -r requirements.lock
+UV := $(AUDIT)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 # Without STAGE or STACK, commands use the demo's stack.
 STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
 KEYS = $(BIN)/python -m infra.keys $(STACK)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package docs faults deploy \
+.PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package package-newest lock audit docs faults deploy \
 	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
@@ -65,6 +72,19 @@ scan: $(VENV)/local $(SCAN)/installed ## scan the packaged template for security
 
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package
+
+package-newest: $(VENV)/dev $(NEWEST)/installed ## package with the newest Python that this machine and Lambda have, and test the zip with it
+	@$(NEWEST)/bin/python --version
+	@PACKAGING_PYTHON=$(CURDIR)/$(NEWEST)/bin/python $(BIN)/python -m pytest tests/e2e/test_package.py
+
+lock: $(AUDIT)/installed ## write requirements.lock: the newest versions and hashes of what requirements.txt needs
+	@echo '# What ships, written by `make lock`. Chalice is here without its dependencies: they do not ship.' > requirements.lock.new
+	@$(UV) requirements.txt >> requirements.lock.new
+	@grep '^chalice==' requirements-package.txt | $(UV) --no-deps - >> requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+audit: $(AUDIT)/installed ## ask whether what ships has known vulnerabilities
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 docs: $(DOCS)/installed ## build the documentation as a site, build/docs/index.html
 	@$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --write-all -d build/doctrees docs build/docs
@@ -113,19 +133,26 @@ simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove everything that other targets made, including the demo's data
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) .venv-pytorch .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(NEWEST) .venv-pytorch .local build
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m infra.runtime
 	@echo "Setting up $(VENV) ..." && $(PYTHON) -m venv $(VENV)
 
-$(VENV)/local: requirements.txt requirements-local.txt | $(VENV)/bin/python
+$(VENV)/local: requirements.lock requirements.txt requirements-package.txt requirements-local.txt | $(VENV)/bin/python
 	@echo "Installing requirements-local.txt ..."
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) $(LOCKED)
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements-local.txt && touch $@
 
-$(VENV)/dev: requirements.txt requirements-local.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/dev: $(VENV)/local requirements-dev.txt
 	@echo "Installing requirements-dev.txt ..."
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements-dev.txt && touch $@ $(VENV)/local
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements-dev.txt && touch $@
+
+$(NEWEST)/installed: requirements.lock requirements-package.txt | $(VENV)/bin/python
+	@echo "Installing requirements-package.txt for the newest Python ..."
+	@"$$($(BIN)/python -m infra.newest_python)" -m venv --clear $(NEWEST)
+	@$(NEWEST)/bin/python -m pip install $(PIP_OPTIONS) $(LOCKED)
+	@$(NEWEST)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-package.txt && touch $@
 
 $(EMULATOR)/installed: requirements-emulator.txt
 	@echo "Installing requirements-emulator.txt ..."
@@ -146,3 +173,8 @@ $(DOCS)/installed: requirements-docs.txt
 	@echo "Installing requirements-docs.txt ..."
 	@$(PYTHON) -m venv $(DOCS)
 	@$(DOCS)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-docs.txt && touch $@
+
+$(AUDIT)/installed: requirements-audit.txt
+	@echo "Installing requirements-audit.txt ..."
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-audit.txt && touch $@

@@ -5,53 +5,90 @@ python -m infra.package DIRECTORY
 
 import json
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile  # noqa: A004
 
+from infra import runtime, steps
+from infra.libraries import libraries
+from infra.preflights import allow_origin
 from infra.template import declared
 
 ROOT = Path(__file__).parent.parent
 
-# Chalice packages the models of all 400 AWS services, 15 MB of the zip; Darkroom calls these.
+# botocore has the models of all 400 AWS services, 15 MB of the zip; Darkroom calls these.
 SERVICES = {"dynamodb", "ec2", "s3", "scheduler", "sqs"}
 
 OURS = ("app.py", "chalicelib")
+
+# What Chalice needs at run time; the rest of it packages.
+_CHALICE = {"chalice", "chalice/__init__.py", "chalice/app.py"}
+
+# pip's records of the installation differ from machine to machine.
+_RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file
 
 
 def package(directory: Path) -> None:
-    """Write `deployment.zip` and `template.json`."""
+    """Write `deployment.zip` and `template.json`.
+
+    SystemExit says which step failed and why, or that Lambda has no runtime of this Python.
+    """
+    if refused := runtime.refusal(runtime.version()):
+        raise SystemExit(refused)
+    if warning := runtime.warning(runtime.version()):
+        print(warning, file=sys.stderr)
     with tempfile.TemporaryDirectory() as made:
         _chalice_package(Path(made))
-        directory.mkdir(parents=True, exist_ok=True)
         code = Path(made, "code")
-        with zipfile.ZipFile(Path(made, "deployment.zip")) as archive:
-            archive.extractall(code, members=filter(_is_needed, archive.namelist()))
+        _collect(Path(made, "deployment.zip"), code)
         _compile(code)
+        directory.mkdir(parents=True, exist_ok=True)
         _zip(code, directory / "deployment.zip")
         template = json.loads(Path(made, "sam.json").read_text())
+    allow_origin(template)
     (directory / "template.json").write_text(json.dumps(template, separators=(",", ":")))
 
 
 def _chalice_package(directory: Path) -> None:
+    """Package the application alone: Chalice would install libraries without checking hashes."""
+    project = directory / "project"
+    (project / ".chalice").mkdir(parents=True)
+    for name in (*OURS, ".chalice/config.json"):
+        (project / name).symlink_to(ROOT / name)
     # JSON, because Chalice would write YAML with anchors, which CloudFormation does not support.
     ours = directory / "ours.json"
     ours.write_text(json.dumps(declared()))
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
-    command = [Path(sys.executable).with_name("chalice"), "package"]
-    options = ["--merge-template", ours, directory]
-    subprocess.run([*command, *options], cwd=ROOT, env=environment, check=True, capture_output=True)
+    command = [Path(sys.executable).with_name("chalice"), "package", "--merge-template", ours]
+    steps.run("chalice package", [*command, directory], cwd=project, env=environment)
 
 
-def _is_needed(name: str) -> bool:
-    parts = Path(name).parts
-    if "__pycache__" in parts:
+def _collect(chalice_zip: Path, code: Path) -> None:
+    """Copy what ships: the libraries, and our own code as Chalice packages it."""
+    installed = libraries(runtime.version())
+
+    def not_needed(folder: str, names: list[str]) -> list[str]:
+        at = Path(folder).relative_to(installed)
+        return [name for name in names if not _is_needed(at / name)]
+
+    shutil.copytree(installed, code, ignore=not_needed)
+    with zipfile.ZipFile(chalice_zip) as archive:
+        names = [Path(name) for name in archive.namelist()]
+        ours = [name for name in names if name.parts[0] in OURS and "__pycache__" not in name.parts]
+        archive.extractall(code, members=map(str, ours))
+
+
+def _is_needed(name: Path) -> bool:
+    parts = name.parts
+    if "__pycache__" in parts or parts[0] == "bin" or name.name in _RECORDS:
         return False
+    if parts[0].startswith("chalice"):
+        return str(name) in _CHALICE
     is_model = parts[:2] == ("botocore", "data") and len(parts) > 3
     return not is_model or parts[2] in SERVICES
 

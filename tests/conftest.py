@@ -77,6 +77,7 @@ class Schedule(LoadScopeScheduling):
     _TOGETHER = (
         "tests/e2e/",
         "tests/bench/",
+        "tests/infra/test_translated.py",
         "tests/virtual/test_full_queue.py",
         "tests/local/test_scheduler.py",
         "tests/services/billing/test_budget_crossed.py",

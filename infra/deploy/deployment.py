@@ -13,6 +13,7 @@ from infra.deploy.concurrency import concurrency
 from infra.deploy.stack import DeploymentFailed, Stack
 from infra.deploy.store import Store
 from infra.package import ROOT
+from infra.preflights import redeploy_if_changed
 from infra.prices import check_prices
 
 PACKAGE = ROOT / "build" / "package"
@@ -52,6 +53,7 @@ def deploy(
     archive, checksum = bundle()
     store.put(f"instance/{checksum}.tar.gz", archive)
     parameters |= {"BundleBucket": store.bucket, "BundleSha256": checksum}
+    redeploy_if_changed(template, parameters)
     url = upload(template, (packed / "deployment.zip").read_bytes(), store)
     changed = stack.apply(url, parameters, accept=accept)
     stack.protect()

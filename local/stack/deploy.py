@@ -11,6 +11,7 @@ from infra.deploy.deployment import Template, upload
 from infra.deploy.stack import Stack
 from infra.deploy.store import Store
 from infra.deploy.workers import workers
+from infra.preflights import ORIGIN, allowed_origin, preflights, redeploy_if_changed
 from local.stack.emulator import ACCESS_KEY, REGION, Emulator
 from local.stack.processes import LOOPBACK
 
@@ -28,6 +29,7 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
     """Create or update the stack; return its outputs, with `ApiUrl` on this machine."""
     template = json.loads((package / "template.json").read_text())
     adapt(template)
+    redeploy_if_changed(template, parameters)
     store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
     store.make()
     url = upload(template, (package / "deployment.zip").read_bytes(), store)
@@ -37,7 +39,9 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
     stack.apply(url, {**known, "ApiUrl": api_url})
     outputs = stack.outputs()
     _publish(emulator, outputs["RestAPIId"])
-    _complete(emulator, outputs["RestAPIId"], template)
+    gateway, origin = emulator.client("apigateway"), allowed_origin(template, parameters)
+    _answer_preflights(gateway, outputs["RestAPIId"], template, origin)
+    _expire_items(emulator.client("dynamodb"))
     return {**outputs, "ApiUrl": api_url}
 
 
@@ -87,20 +91,27 @@ def _publish(emulator: Emulator, api_id: str) -> None:
     gateway.create_base_path_mapping(**domain, basePath=STAGE, restApiId=api_id, stage=STAGE)
 
 
-def _complete(emulator: Emulator, api_id: str, template: Template) -> None:
-    """Set what the emulator ignores in the template: CORS preflights and the expiry of items."""
-    gateway = emulator.client("apigateway")
-    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+def _answer_preflights(gateway: Any, api_id: str, template: Template, origin: str) -> None:
+    """Set the answers to preflights, which the emulator does not read from the template."""
+    declared = preflights(template)
     for resource in gateway.get_resources(restApiId=api_id, limit=500)["items"]:
-        options = paths.get(resource["path"], {}).get("options")
-        if options:
-            at = {"restApiId": api_id, "resourceId": resource["id"], "httpMethod": "OPTIONS"}
+        if options := declared.get(resource["path"]):
             integration = options["x-amazon-apigateway-integration"]
-            answer = integration["responses"]["default"]
+            headers = integration["responses"]["default"]["responseParameters"]
             gateway.put_integration_response(
-                **at, statusCode="200", responseParameters=answer["responseParameters"]
+                restApiId=api_id,
+                resourceId=resource["id"],
+                httpMethod="OPTIONS",
+                statusCode="200",
+                responseParameters={
+                    name: f"'{origin}'" if value == ORIGIN else value
+                    for name, value in headers.items()
+                },
             )
-    tables = emulator.client("dynamodb")
+
+
+def _expire_items(tables: Any) -> None:
+    """Let items expire, which the emulator does not read from the template."""
     for name in tables.list_tables()["TableNames"]:
         if any(table in name for table in _EXPIRING):
             tables.update_time_to_live(

@@ -1,5 +1,8 @@
 """The package as it is deployed to AWS, on a new emulator with its GPU off."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,13 +10,15 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
-from infra.package import package
 from local.stack.api import Api, keys, new_key
 from local.stack.deploy import STACK, deploy
 from local.stack.emulator import Emulator
 from local.stack.gpu import Gpu
-from local.stack.processes import wait_until
+from local.stack.processes import ROOT, wait_until
 from tests.environment import CHECKPOINT
+
+# The interpreter that packages, and that runs what it packaged.
+PACKAGING_PYTHON = os.environ.get("PACKAGING_PYTHON", sys.executable)
 
 JOB_SECONDS = 60
 BOOT_SECONDS = 1.0
@@ -83,7 +88,8 @@ class Stack(NamedTuple):
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("package")
-    package(directory)
+    command = [PACKAGING_PYTHON, "-m", "infra.package", directory]
+    subprocess.run(command, cwd=ROOT, check=True)
     return directory
 
 
