@@ -22,9 +22,10 @@ PIP_OPTIONS := --quiet --disable-pip-version-check
 LOCKED := --require-hashes --no-deps -r requirements.lock
 UV := $(AUDIT)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
-# Without STAGE or STACK, commands use the demo's stack.
-STACK ?= $(if $(STAGE),darkroom-$(STAGE),darkroom)
-KEYS = $(BIN)/python -m infra.keys $(STACK)
+STACK ?= $(if $(STAGE),darkroom-$(STAGE))
+# Without STAGE or STACK, these commands act on the demo that runs in this checkout.
+KEYS = $(BIN)/python -m $(if $(STACK),infra.keys $(STACK),local.on_demo infra.keys)
+REDRIVE = $(BIN)/python -m $(if $(STACK),infra.redrive $(STACK),local.on_demo infra.redrive)
 
 .DEFAULT_GOAL := help
 .PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package package-newest lock audit docs faults deploy \
@@ -99,23 +100,23 @@ destroy: staged $(VENV)/local ## delete a deployment; DATA=delete also deletes i
 staged:
 	@$(if $(STAGE),,$(error STAGE is missing: name the stage, as in `make $(MAKECMDGOALS) STAGE=prod`))
 
-redrive: $(VENV)/local ## move the messages of the dead-letter queues back to their queues; STAGE= or STACK=
-	@$(BIN)/python -m infra.redrive $(STACK)
+redrive: $(VENV)/local ## move the messages of the dead-letter queues back to their queues; STAGE=, else in the demo
+	@$(REDRIVE)
 
-key: $(VENV)/local ## create an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= MEGAPIXEL_STEPS_PER_DAY= STAGE=
+key: $(VENV)/local ## create an API key; NAME= OWNER= SCOPES= DAYS= REQUESTS_PER_MINUTE= IMAGES_PER_DAY= MEGAPIXEL_STEPS_PER_DAY= STAGE=, else in the demo
 	@$(KEYS) create "$(NAME)" $(if $(OWNER),--owner "$(OWNER)") $(if $(SCOPES),--scopes "$(SCOPES)") \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(IMAGES_PER_DAY),--images-per-day "$(IMAGES_PER_DAY)") \
 		$(if $(MEGAPIXEL_STEPS_PER_DAY),--megapixel-steps-per-day "$(MEGAPIXEL_STEPS_PER_DAY)") \
 		$(if $(REQUESTS_PER_MINUTE),--requests-per-minute "$(REQUESTS_PER_MINUTE)")
 
-keys: $(VENV)/local ## list the API keys; STAGE=
+keys: $(VENV)/local ## list the API keys; STAGE=, else those of the demo
 	@$(KEYS) list
 
-revoke: $(VENV)/local ## revoke an API key; KEY=, STAGE=
+revoke: $(VENV)/local ## revoke an API key; KEY= STAGE=, else in the demo
 	@$(KEYS) revoke "$(KEY)"
 
-prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print GpuPrices=…; REGION=
-	@$(BIN)/python -m infra.prices $(or $(REGION),us-east-1)
+prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print GpuPrices=…; REGION=, else the region of the AWS settings
+	@$(BIN)/python -m infra.prices $(REGION)
 
 bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print the figures of docs/benchmarks.md
 	@$(BIN)/python -m bench

@@ -9,17 +9,14 @@ import argparse
 import re
 import secrets
 import string
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException
-
 from chalicelib.models.keys.api_key import SCOPES, ApiKey, hash_of, token_of
+from infra.aws import connect, run
+from infra.deployed import deployed
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}")
@@ -37,11 +34,9 @@ _DEFAULTS = {
 
 def use(stack: str, cloudformation: Any) -> dict[str, int]:
     """Make this process use the table of keys of a stack; return the default limits of a key."""
-    [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
-    ApiKey.Meta.table_name = outputs["KeysTableName"]
-    values = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
-    return {name: int(values[parameter]) for name, parameter in _DEFAULTS.items()}
+    found = deployed(stack, cloudformation)
+    ApiKey.Meta.table_name = found.output("KeysTableName")
+    return {name: int(found.parameters[parameter]) for name, parameter in _DEFAULTS.items()}
 
 
 def create(
@@ -144,7 +139,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     asked = vars(_arguments())
     command = asked.pop("command")
-    defaults = use(asked.pop("stack"), boto3.client("cloudformation"))
+    defaults = use(asked.pop("stack"), connect().client("cloudformation"))
     if command == "create":
         if asked["owner"] is None and (said := sharing(asked["name"])):
             raise SystemExit(said)
@@ -159,7 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (BotoCoreError, ClientError, PynamoDBException) as failure:
-        sys.exit(f"{str(failure).rstrip('.')}. Check STAGE, and the AWS account and region")
+    run(main)

@@ -1,6 +1,6 @@
-"""Ask AWS for today's prices of GPU instances, and print them as a GPU_PRICES line.
+"""Ask AWS for today's prices of GPU instances, and print them as the parameter GpuPrices.
 
-python -m infra.prices REGION
+python -m infra.prices [REGION]
 """
 
 import json
@@ -8,11 +8,10 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib.services.billing.price_list import ON_DEMAND, read_prices
+from infra.aws import connect, run
 from infra.deploy.stack import DeploymentFailed
+from infra.failures import CommandFailed
 
 # A type has many prices; this selects that of a plain Linux instance on demand.
 _PLAIN = {
@@ -61,10 +60,15 @@ def _hourly(product: dict[str, Any]) -> Iterable[float]:
                 yield float(dimension["pricePerUnit"].get("USD", 0))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    account = connect("".join(sys.argv[1:2]))
     # The Pricing API is in a few regions only, and has the prices of all regions.
-    client = boto3.client("pricing", region_name="us-east-1")
-    try:
-        print(f"GpuPrices={gpu_prices(ON_DEMAND, sys.argv[1], client)}")
-    except (BotoCoreError, ClientError) as failure:
-        sys.exit(f"{failure}. The credentials need pricing:GetProducts")
+    pricing = account.client("pricing", region_name="us-east-1")
+    found = gpu_prices(ON_DEMAND, account.region, pricing)
+    if not found:
+        raise CommandFailed(f"AWS has no price of a GPU instance in {account.region}: check REGION")
+    print(f"GpuPrices={found}")
+
+
+if __name__ == "__main__":
+    run(main)

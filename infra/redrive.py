@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from infra.aws import connect, run
+from infra.deployed import deployed
 
 _BATCH = 10  # the maximum of SQS ReceiveMessage
 
@@ -18,9 +18,8 @@ _QUEUES = {"DeadLetterQueueUrl": "JobsQueueUrl", "RunsDeadLetterQueueUrl": "Runs
 
 def redrive(stack: str, cloudformation: Any, sqs: Any) -> int:
     """Move all messages and return how many; an interruption loses none."""
-    [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    urls = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
-    return sum(_move(sqs, urls[dead], urls[alive]) for dead, alive in _QUEUES.items())
+    url = deployed(stack, cloudformation).output
+    return sum(_move(sqs, url(dead), url(alive)) for dead, alive in _QUEUES.items())
 
 
 def _move(sqs: Any, dead: str, alive: str) -> int:
@@ -52,9 +51,11 @@ def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
         yield from received
 
 
-if __name__ == "__main__":
-    try:
-        count = redrive(sys.argv[1], boto3.client("cloudformation"), boto3.client("sqs"))
-    except (BotoCoreError, ClientError) as failure:
-        sys.exit(f"{str(failure).rstrip('.')}. Check STAGE, and the AWS account and region")
+def main() -> None:
+    account = connect()
+    count = redrive(sys.argv[1], account.client("cloudformation"), account.client("sqs"))
     print(f"{count} messages moved back to their queues")
+
+
+if __name__ == "__main__":
+    run(main)

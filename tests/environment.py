@@ -50,7 +50,7 @@ os.environ |= {
     "LOG_LEVEL": "ERROR",
     "GPU_TYPES": "",  # instances keep their types
 }
-for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "API_URL", "IMAGE_BASE_URL"):
+for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "API_URL", "IMAGE_BASE_URL"):
     os.environ.pop(name, None)
 
 RESOURCES = declared()

@@ -4,15 +4,13 @@ python -m infra.deploy STACK [--parameters "NAME=VALUE …"] [--accept NAME,…]
 """
 
 import argparse
-import sys
+from functools import partial
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
+from infra.aws import connect, run
 from infra.deploy.comparison import compare_again
 from infra.deploy.concurrency import notice
 from infra.deploy.deployment import PACKAGE, Clients, deploy, pairs
-from infra.deploy.stack import DeploymentFailed, Stack
+from infra.deploy.stack import Stack
 from infra.deploy.store import Store
 from infra.package import package
 
@@ -24,18 +22,15 @@ def main() -> None:
     options.add_argument("--accept", default="")
     asked = options.parse_args()
     given = pairs(asked.parameters)
-    session = boto3.Session()
-    account = session.client("sts").get_caller_identity()["Account"]
-    stack = Stack(session.client("cloudformation"), asked.stack)
-    store = Store(session.client("s3"), account=account, region=str(session.region_name))
-    clients = Clients(session.client("ec2"), session.client("ssm"), session.client("lambda"))
-    print(
-        f"Deploying {stack.name} to {session.region_name}, account {account}. Takes some minutes."
-    )
+    account = connect()
+    stack = Stack(account.client("cloudformation"), asked.stack, say=partial(print, flush=True))
+    store = Store(account.client("s3"), account=account.id, region=account.region)
+    clients = Clients(account.client("ec2"), account.client("ssm"), account.client("lambda"))
+    print(f"Deploying {stack.name}. Takes some minutes.", flush=True)
     package(PACKAGE)
     changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
     outputs = stack.outputs()
-    compare_again(session.client("dynamodb"), outputs["SchedulesTableName"])
+    compare_again(account.client("dynamodb"), outputs["SchedulesTableName"])
     print("Deployed" if changed else "Nothing to deploy: the stack is up to date")
     if said := notice(stack.chosen()):
         print(said)
@@ -44,7 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (DeploymentFailed, BotoCoreError, ClientError) as failure:
-        sys.exit(str(failure))
+    run(main)

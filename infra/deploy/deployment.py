@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from infra.bundle import bundle
 from infra.deploy.choices import choices
 from infra.deploy.concurrency import concurrency
+from infra.deploy.recovery import recover
 from infra.deploy.stack import DeploymentFailed, Stack
 from infra.deploy.store import Store
 from infra.package import ROOT
@@ -44,6 +45,7 @@ def deploy(
     A parameter that is not given keeps the value that was chosen before, else the default. Those
     that depend on FleetMax and on the account's limit of functions are determined anew.
     """
+    recover(stack, accept)
     template = json.loads((packed / "template.json").read_text())
     before = stack.chosen()
     parameters = chosen(template, given, before, clients)

@@ -4,38 +4,50 @@ python -m infra.deploy.destroy STACK [--data delete]
 """
 
 import argparse
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from infra.aws import connect, run
+from infra.deploy.remedies import NETWORK
+from infra.deploy.resource import BUCKET, TABLE, Resource
 from infra.deploy.stack import DeploymentFailed, Stack
 
-_TABLE, _BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+_DATA = (TABLE, BUCKET)
+_GONE = ("ResourceNotFoundException", "NoSuchBucket")  # deleted by hand before
 
 
-def destroy(stack: Stack) -> list[tuple[str, str]]:
-    """Delete the stack; return type and id of each table and bucket that it leaves."""
+def destroy(stack: Stack) -> list[Resource]:
+    """Delete the stack; return the tables and the bucket, and what else it leaves."""
     if stack.status is None:
         raise DeploymentFailed(
-            f"There is no stack {stack.name}: check STAGE, and the AWS account and region"
+            f"There is no stack {stack.name} in this account and region: check STAGE, AWS_PROFILE"
+            " and AWS_REGION"
         )
-    found = list(stack.resources())
-    stack.delete()
-    return [(kind, id_) for _, kind, id_ in found if kind in (_TABLE, _BUCKET) and id_]
+    stack.say(f"Deleting {stack.name}. {NETWORK}.")
+    return stack.delete()
 
 
-def delete_data(left: list[tuple[str, str]], dynamodb: Any, s3: Any) -> None:
-    """Delete tables, and buckets with all versions of their objects."""
-    for kind, id_ in left:
-        if kind == _TABLE:
-            dynamodb.delete_table(TableName=id_)
-            continue
-        for batch in _objects(id_, s3):
-            s3.delete_objects(Bucket=id_, Delete={"Objects": batch, "Quiet": True})
-        s3.delete_bucket(Bucket=id_)
+def delete_data(left: Iterable[Resource], dynamodb: Any, s3: Any) -> list[Resource]:
+    """Delete the tables, and the buckets with all versions of their objects; return the others."""
+    for resource in left:
+        try:
+            if resource.kind == TABLE:
+                dynamodb.delete_table(TableName=resource.id)
+            elif resource.kind == BUCKET:
+                _delete_bucket(resource.id, s3)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+    return [each for each in left if each.kind not in _DATA]
+
+
+def _delete_bucket(bucket: str, s3: Any) -> None:
+    for batch in _objects(bucket, s3):
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+    s3.delete_bucket(Bucket=bucket)
 
 
 def _objects(bucket: str, s3: Any) -> Iterator[list[dict[str, str]]]:
@@ -50,19 +62,17 @@ def main() -> None:
     options.add_argument("stack")
     options.add_argument("--data", choices=["keep", "delete"], default="keep")
     asked = options.parse_args()
-    stack = Stack(boto3.client("cloudformation"), asked.stack)
-    print(
-        f"Deleting {stack.name}. Can take half an hour, until Lambda frees its network interfaces."
-    )
+    account = connect()
+    say = partial(print, flush=True)
+    stack = Stack(account.client("cloudformation"), asked.stack, say=say)
     left = destroy(stack)
+    for resource in left:  # said first, as their deletion may fail, and the stack is gone
+        say(f"  left: {resource.removal}")
     if asked.data == "delete":
-        delete_data(left, boto3.client("dynamodb"), boto3.client("s3"))
-    for _, id_ in left:
-        print(f"  {'deleted' if asked.data == 'delete' else 'kept'}: {id_}")
+        kept = delete_data(left, account.client("dynamodb"), account.client("s3"))
+        for resource in left:
+            say(f"  {'kept' if resource in kept else 'deleted'}: {resource.id}")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (DeploymentFailed, BotoCoreError, ClientError) as failure:
-        sys.exit(str(failure))
+    run(main)

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from infra.deploy.resource import BUCKET, INSTANCE, TABLE
+
 # They hold data, or take long to set up.
-PRECIOUS = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::EC2::Instance")
+PRECIOUS = (TABLE, BUCKET, INSTANCE)
 
 
 class Loss(NamedTuple):

@@ -8,24 +8,37 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.losses import losses, refusal
+from infra.deploy.progress import Progress, Say
+from infra.deploy.remedies import REMEDIES
+from infra.deploy.resource import NEVER_LEFT, STACK, Resource
+from infra.failures import CommandFailed
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _NOTHING = ("No updates are to be performed", "didn't contain changes")
 
 
-class DeploymentFailed(Exception):
+class DeploymentFailed(CommandFailed):
     """The deployment was refused or failed; the message says why."""
 
 
 class Stack:
-    """A stack by its name; `pause` waits between two polls of its status."""
+    """A stack by its name.
+
+    `pause` waits between two polls of its status, and `say` prints how far AWS is.
+    """
 
     def __init__(
-        self, cloudformation: Any, name: str, pause: Callable[[], None] = lambda: time.sleep(5)
+        self,
+        cloudformation: Any,
+        name: str,
+        pause: Callable[[], None] = lambda: time.sleep(5),
+        say: Say = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cloudformation = cloudformation
         self.name = name
-        self._pause = pause
+        self.say = say
+        self._pause, self._clock = pause, clock
 
     @property
     def status(self) -> str | None:
@@ -34,8 +47,8 @@ class Stack:
 
     @property
     def exists(self) -> bool:
-        """Whether the stack can be updated."""
-        return self.status not in (None, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
+        """Whether there is a stack, and not only a plan of one."""
+        return self.status not in (None, "REVIEW_IN_PROGRESS")
 
     def outputs(self) -> dict[str, str]:
         found = self._described() or {}
@@ -60,10 +73,10 @@ class Stack:
     ) -> bool:
         """Create or update the stack from a template; return whether anything changed.
 
-        A parameter that is not given has the template's default. Raise DeploymentFailed, and change
+        A parameter that is not given has the template's default. A stack whose last operation
+        failed must be recovered first (`recovery.py`). Raise DeploymentFailed, and change
         nothing, if a precious resource that `accept` does not name would be replaced or removed.
         """
-        self._clear()
         change_set = self._plan(template_url, parameters)
         if change_set is None:
             return False
@@ -74,11 +87,27 @@ class Stack:
         self._settle(("CREATE_COMPLETE", "UPDATE_COMPLETE"))
         return True
 
-    def delete(self) -> None:
-        """Delete the stack despite its termination protection; retained resources stay."""
-        self.protect(protected=False)
-        self._cloudformation.delete_stack(StackName=self.name)
-        self._settle((None,))
+    def delete(self) -> list[Resource]:
+        """Delete the stack despite its termination protection; return the resources that stay.
+
+        These are the tables and the bucket, and what AWS fails to delete. Raise DeploymentFailed,
+        and keep the stack, if it fails to delete something that is never left (`resource.py`).
+        """
+        found = self._described()
+        if not found:
+            return []
+        if found.get("EnableTerminationProtection"):
+            self.protect(protected=False)
+        self._delete()
+        events = map(Resource.of, self._events(found["StackId"]))
+        stay = [each for each in events if each.status == "DELETE_SKIPPED" and each.id]
+        return [*{each.id: each for each in reversed(stay)}.values()]
+
+    def continue_rollback(self, skipped: Collection[str] = ()) -> None:
+        """Continue the roll-back of an update, without the skipped resources."""
+        options = {"ResourcesToSkip": [*skipped]} if skipped else {}
+        self._cloudformation.continue_update_rollback(StackName=self.name, **options)
+        self._settle(("UPDATE_ROLLBACK_COMPLETE",))
 
     def protect(self, *, protected: bool = True) -> None:
         """Turn termination protection on or off."""
@@ -86,16 +115,21 @@ class Stack:
             StackName=self.name, EnableTerminationProtection=protected
         )
 
-    def resources(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, type and id of each resource."""
+    def resources(self) -> Iterator[Resource]:
         pages = self._cloudformation.get_paginator("list_stack_resources")
         for page in pages.paginate(StackName=self.name):
-            for each in page["StackResourceSummaries"]:
-                yield (
-                    each["LogicalResourceId"],
-                    each["ResourceType"],
-                    each.get("PhysicalResourceId", ""),
-                )
+            yield from map(Resource.of, page["StackResourceSummaries"])
+
+    def failures(self) -> str:
+        """Describe the failures of the last operation, the first one first."""
+        recent = takewhile(
+            lambda each: each.get("ResourceStatusReason") != "User Initiated",
+            self._events(self.name),
+        )
+        causes = [each for each in map(Resource.of, recent) if each.is_cause]
+        # The stack's own event only names the resources that failed.
+        causes = [each for each in causes if each.kind != STACK] or causes
+        return "\n".join(each.failure for each in reversed(causes)) or "  no reason given"
 
     def _described(self) -> dict[str, Any] | None:
         try:
@@ -105,17 +139,6 @@ class Stack:
                 raise
             return None
         return dict(stack)
-
-    def _clear(self) -> None:
-        """Delete a stack whose first deployment failed, as it cannot be updated."""
-        status = self.status or ""
-        if status == "ROLLBACK_COMPLETE":
-            self.delete()
-        elif status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-            raise DeploymentFailed(
-                f"Another operation on {self.name} is under way ({status}): wait until it ends, and"
-                " deploy again"
-            )
 
     def _plan(self, template_url: str, parameters: Mapping[str, str]) -> str | None:
         created = self._cloudformation.create_change_set(
@@ -153,28 +176,38 @@ class Stack:
     def _forget(self, change_set: str) -> None:
         self._cloudformation.delete_change_set(ChangeSetName=change_set)
 
-    def _settle(self, wanted: Collection[str | None]) -> None:
+    def _settle(self, wanted: Collection[str]) -> None:
+        if (status := self._wait()) not in wanted:
+            raise self._failure(status)
+
+    def _failure(self, status: str | None) -> DeploymentFailed:
+        said = [f"{self.name} ended in {status}:", self.failures(), REMEDIES.get(status or "", "")]
+        return DeploymentFailed("\n".join(filter(None, said)))
+
+    def _wait(self) -> str | None:
+        """Wait until no operation is under way; return the status, or None if there is no stack."""
+        progress = Progress(self.say, self._clock)
+        self._pause()  # the status may be that from before the operation for a moment
         while (status := self.status) and status.endswith("IN_PROGRESS"):
+            progress.see(status)
             self._pause()
-        if status not in wanted:
-            reasons = "\n".join(self._failures()) or "  no reason given"
-            raise DeploymentFailed(f"{self.name} ended in {status}:\n{reasons}")
+        return status
 
-    def _failures(self) -> list[str]:
-        """Describe the failures of the last operation, the first one first."""
+    def _delete(self) -> None:
+        """Delete the stack; then, again without what AWS failed to delete, until all is tried."""
+        tried: set[str] = set()
+        self._cloudformation.delete_stack(StackName=self.name)
+        while status := self._wait():
+            failed = [each for each in self.resources() if each.status == "DELETE_FAILED"]
+            names = {each.name for each in failed}
+            is_needed = any(each.kind in NEVER_LEFT for each in failed)
+            if status != "DELETE_FAILED" or names <= tried or is_needed:
+                raise self._failure(status)
+            self.say("AWS failed to delete these, which are kept:\n" + self.failures())
+            tried |= names
+            self._cloudformation.delete_stack(StackName=self.name, RetainResources=sorted(names))
+
+    def _events(self, stack: str) -> list[dict[str, Any]]:
+        """Return the events of a stack, the latest one first; a deleted one is known by its id."""
         pages = self._cloudformation.get_paginator("describe_stack_events")
-        events = [
-            event for page in pages.paginate(StackName=self.name) for event in page["StackEvents"]
-        ]
-        recent = takewhile(lambda it: it.get("ResourceStatusReason") != "User Initiated", events)
-        return [_line(event) for event in reversed([*recent]) if _is_cause(event)]
-
-
-def _is_cause(event: Mapping[str, Any]) -> bool:
-    is_failure = str(event["ResourceStatus"]).endswith("_FAILED")
-    return is_failure and "cancelled" not in event.get("ResourceStatusReason", "")
-
-
-def _line(event: Mapping[str, Any]) -> str:
-    what = f"{event['LogicalResourceId']} ({event['ResourceType']})"
-    return f"  {what}: {event.get('ResourceStatusReason', event['ResourceStatus'])}"
+        return [event for page in pages.paginate(StackName=stack) for event in page["StackEvents"]]

@@ -5,6 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.failures import CommandFailed
+
 
 class Store:
     """Stores files under the checksums of their contents.
@@ -19,10 +21,18 @@ class Store:
         self._region = region
 
     def make(self) -> None:
-        """Create the bucket if there is none: private, encrypted, TLS only."""
+        """Create the bucket if there is none: private, encrypted, TLS only.
+
+        Raise CommandFailed if another account owns it, or these credentials may not use it.
+        """
         try:
             self._s3.head_bucket(**self._ours)
         except ClientError as error:
+            if error.response["Error"]["Code"] == "403":
+                raise CommandFailed(
+                    f"The bucket {self.bucket} may not be used: allow s3:ListBucket, s3:GetObject"
+                    " and s3:PutObject on it, and check that it belongs to this account"
+                ) from error
             if error.response["Error"]["Code"] != "404":
                 raise
             self._create()

@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.deployment import Template, upload
+from infra.deploy.recovery import recover
 from infra.deploy.stack import Stack
 from infra.deploy.store import Store
 from infra.deploy.workers import workers
@@ -34,6 +35,7 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
     store.make()
     url = upload(template, (package / "deployment.zip").read_bytes(), store)
     stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
+    recover(stack)
     api_url = f"{emulator.url}/{STAGE}"
     known = {**_PARAMETERS, **workers(int(parameters.get("FleetMax", 1))), **parameters}
     stack.apply(url, {**known, "ApiUrl": api_url})

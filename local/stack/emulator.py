@@ -28,6 +28,7 @@ def environment(url: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
     }
 

@@ -193,6 +193,26 @@ def test_chalice_local_serves_what_the_demo_has(stack: Stack, tmp_path: Path) ->
     assert f"127.0.0.1:{port}" in answers[0].headers["Link"]
 
 
+def test_a_command_without_a_stage_acts_on_the_demo_whatever_the_settings_of_aws(
+    stack: Stack, tmp_path: Path
+) -> None:
+    demo = tmp_path / "demo.json"
+    demo.write_text(json.dumps({"api_url": stack.api.url}))
+    of_aws = {"AWS_PROFILE": "nowhere", "AWS_REGION": "eu-west-1", "HTTP_PROXY": "http://x"}
+    command = [sys.executable, "-m", "local.on_demo", "--demo", str(demo), "infra.keys"]
+    done = subprocess.run(
+        [*command, "create", "newcomer"],
+        env={**os.environ, **of_aws},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "Region us-east-1, account 000000000000\n"
+    headers = {"Authorization": f"Bearer {done.stdout.strip()}"}
+    assert requests.get(f"{stack.api.url}/api/images/jobs", headers=headers, timeout=30).ok
+
+
 def test_chalice_local_says_that_no_demo_is_running(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "local.chalice_local", "8000", "--demo", str(tmp_path / "no")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

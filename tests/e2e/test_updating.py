@@ -37,7 +37,7 @@ class Deployment:
         return deploy(self.stack, self.store, clients, self.packed, given, accept)
 
     def ids(self) -> dict[str, str]:
-        return {name: id_ for name, _, id_ in self.stack.resources()}
+        return {each.name: each.id for each in self.stack.resources()}
 
     @property
     def template(self) -> Template:
@@ -184,13 +184,32 @@ def test_destroying_keeps_tables_and_images(deployment: Deployment) -> None:
     s3.put_object(Bucket=ids["ImagesBucket"], Key="images/1.png", Body=b"PNG")
     kept = destroy(deployment.stack)
     assert deployment.stack.status is None
-    assert {id_ for _, id_ in kept} == {
+    assert {each.id for each in kept} == {
         ids[name] for name in ids if name.endswith("Table") or name == "ImagesBucket"
     }
     assert s3.get_object(Bucket=ids["ImagesBucket"], Key="images/1.png")["Body"].read() == b"PNG"
     delete_data(kept, dynamodb, s3)
     assert not {*ids.values()} & {*dynamodb.list_tables()["TableNames"]}
     assert ids["ImagesBucket"] not in {each["Name"] for each in s3.list_buckets()["Buckets"]}
+
+
+def test_destroying_keeps_and_names_what_cannot_be_deleted(deployment: Deployment) -> None:
+    template = deployment.template
+    properties = {"CidrBlock": "10.9.0.0/16"}
+    template["Resources"]["Vpc"] = {"Type": "AWS::EC2::VPC", "Properties": properties}
+    deployment.change(template)
+    deployment.deploy()
+    vpc, ec2 = deployment.ids()["Vpc"], deployment.client("ec2")
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    left = destroy(deployment.stack)
+    assert deployment.stack.status is None
+    [kept] = delete_data(left, deployment.client("dynamodb"), deployment.client("s3"))
+    assert (
+        kept.removal
+        == f"{vpc} (Vpc, AWS::EC2::VPC); to delete it: `aws ec2 delete-vpc --vpc-id {vpc}`"
+    )
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc)
 
 
 def test_termination_protection_prevents_deleting_the_stack(deployment: Deployment) -> None:

@@ -8,6 +8,7 @@ import boto3
 import moto
 import pytest
 
+from infra.failures import CommandFailed
 from infra.redrive import redrive
 from tests.environment import RESOURCES
 
@@ -135,6 +136,18 @@ def test_a_run_that_is_sent_back_keeps_the_time_when_it_was_sent_first(stack: St
         stack.sqs.send_message(
             QueueUrl=stack.dead_runs, MessageBody="run", MessageAttributes={"sent_at": sent_at}
         )
+
+
+class OtherStack:
+    """A stack that is none of Darkroom's."""
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        return {"Stacks": [{"Outputs": [{"OutputKey": "Other", "OutputValue": "x"}]}]}
+
+
+def test_a_stack_that_has_no_queues_is_refused() -> None:
+    with pytest.raises(CommandFailed, match="The stack x has no output DeadLetterQueueUrl"):
+        redrive("x", OtherStack(), sqs=None)
 
 
 def properties(name: str) -> Any:

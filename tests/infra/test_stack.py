@@ -45,19 +45,6 @@ def test_a_stack_that_was_only_planned_is_created() -> None:
     assert cloudformation.kind == "CREATE"
 
 
-def test_a_stack_whose_creation_failed_is_deleted_and_created_again() -> None:
-    states = ["DELETE_IN_PROGRESS", "GONE", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
-    cloudformation = CloudFormation("ROLLBACK_COMPLETE", states=states)
-    assert apply(cloudformation)
-    assert cloudformation.kind == "CREATE"
-    assert cloudformation.calls == ["unprotect", "delete", "execute"]
-
-
-def test_a_stack_that_another_deployment_changes_is_left_alone() -> None:
-    with pytest.raises(DeploymentFailed, match=r"under way \(UPDATE_IN_PROGRESS\)"):
-        apply(CloudFormation("UPDATE_IN_PROGRESS", states=["UPDATE_IN_PROGRESS"] * 3))
-
-
 @pytest.mark.parametrize(
     "reason",
     ["No updates are to be performed.", "The submitted information didn't contain changes."],
@@ -136,4 +123,5 @@ def test_a_failed_deployment_lists_its_causes_in_order() -> None:
         "s ended in ROLLBACK_COMPLETE:",
         "  Gpu1 (AWS::EC2::Instance): You have requested more vCPU capacity",
         "  Reconciler (AWS::Lambda::Function): no such role",
+        "Remove the cause, and deploy again: the command deletes the failed stack first",
     ]
