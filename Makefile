@@ -5,8 +5,8 @@ EMULATOR := .venv-emulator
 SCAN := .venv-scan
 DOCS := .venv-docs
 AUDIT := .venv-audit
-# The newest Python on this machine that Lambda runs.
-NEWEST := .venv-newest
+# Venvs of other Python versions that Lambda runs, each with what packages.
+OTHERS := .venv-others
 # A venv of Python 3.12 that holds PyTorch, as the AMI of the instances does.
 PYTORCH ?= .venv-pytorch
 COMFYUI = $(or $(REPOSITORY),https://github.com/Comfy-Org/ComfyUI.git) \
@@ -26,9 +26,10 @@ STACK ?= $(if $(STAGE),darkroom-$(STAGE))
 # Without STAGE or STACK, these commands act on the demo that runs in this checkout.
 KEYS = $(BIN)/python -m $(if $(STACK),infra.keys $(STACK),local.on_demo infra.keys)
 REDRIVE = $(BIN)/python -m $(if $(STACK),infra.redrive $(STACK),local.on_demo infra.redrive)
+DOCTOR = $(BIN)/python -m $(if $(STACK),infra.doctor $(STACK),local.on_demo infra.doctor)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package package-newest lock audit docs faults deploy \
+.PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package package-others lock audit docs faults doctor deploy \
 	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
@@ -74,9 +75,12 @@ scan: $(VENV)/local $(SCAN)/installed ## scan the packaged template for security
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package
 
-package-newest: $(VENV)/dev $(NEWEST)/installed ## package with the newest Python that this machine and Lambda have, and test the zip with it
-	@$(NEWEST)/bin/python --version
-	@PACKAGING_PYTHON=$(CURDIR)/$(NEWEST)/bin/python $(BIN)/python -m pytest tests/e2e/test_package.py
+package-others: $(VENV)/dev ## package with the oldest and the newest Python that this machine and Lambda have, and test the zips with them
+	@$(BIN)/python -m infra.pythons | while read -r python; do \
+		$(MAKE) --no-print-directory "$(OTHERS)/$$(basename $$python)/installed" OTHER=$$python || exit 1; \
+		PACKAGING_PYTHON="$(CURDIR)/$(OTHERS)/$$(basename $$python)/bin/python" \
+			$(BIN)/python -m pytest tests/e2e/test_package.py || exit 1; \
+	done
 
 lock: $(AUDIT)/installed ## write requirements.lock: the newest versions and hashes of what requirements.txt needs
 	@echo '# What ships, written by `make lock`. Chalice is here without its dependencies: they do not ship.' > requirements.lock.new
@@ -90,6 +94,9 @@ audit: $(AUDIT)/installed ## ask whether what ships has known vulnerabilities
 docs: $(DOCS)/installed ## build the documentation as a site, build/docs/index.html
 	@$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --write-all -d build/doctrees docs build/docs
 	@echo "See build/docs/index.html"
+
+doctor: $(VENV)/local ## look at the account, the region and a deployment, and change nothing; STAGE= PARAMETERS= KEY=
+	@$(DOCTOR) --parameters "$$PARAMETERS"
 
 deploy: staged $(VENV)/local ## create or update a deployment on AWS; STAGE=prod PARAMETERS="NAME=VALUE …" ACCEPT=
 	@$(BIN)/python -m infra.deploy $(STACK) --parameters "$$PARAMETERS" --accept "$$ACCEPT"
@@ -134,7 +141,7 @@ simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove everything that other targets made, including the demo's data
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(NEWEST) .venv-pytorch .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(OTHERS) .venv-pytorch .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m infra.runtime
@@ -149,11 +156,11 @@ $(VENV)/dev: $(VENV)/local requirements-dev.txt
 	@echo "Installing requirements-dev.txt ..."
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements-dev.txt && touch $@
 
-$(NEWEST)/installed: requirements.lock requirements-package.txt | $(VENV)/bin/python
-	@echo "Installing requirements-package.txt for the newest Python ..."
-	@"$$($(BIN)/python -m infra.newest_python)" -m venv --clear $(NEWEST)
-	@$(NEWEST)/bin/python -m pip install $(PIP_OPTIONS) $(LOCKED)
-	@$(NEWEST)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-package.txt && touch $@
+$(OTHERS)/%/installed: requirements.lock requirements-package.txt
+	@echo "Installing requirements-package.txt for $$($(OTHER) --version) ..."
+	@$(OTHER) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) $(LOCKED)
+	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-package.txt && touch $@
 
 $(EMULATOR)/installed: requirements-emulator.txt
 	@echo "Installing requirements-emulator.txt ..."

@@ -14,6 +14,7 @@ from chalicelib.config import Config, config
 from chalicelib.gateways import client_options
 from chalicelib.gateways.comfyui.client import ComfyUI
 from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
+from chalicelib.gateways.ipv6 import prefer_ipv6
 from chalicelib.gateways.s3 import BootReportStore, ImageStore
 from chalicelib.gateways.scheduler import Route, Scheduler
 from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
@@ -339,6 +340,8 @@ class Services:
 @cache
 def services() -> Services:
     """Return the services of this process, configured by its environment."""
+    if config.dual_stack:
+        prefer_ipv6()
     return Services(Gateways(config), time.time, config)
 
 

@@ -2,8 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
+from infra.deploy.stack import Stack
 from infra.failures import CommandFailed
 
 
@@ -26,27 +25,21 @@ class Deployed(NamedTuple):
 
 def deployed(stack: str, cloudformation: Any) -> Deployed:
     """Raise CommandFailed if there is no such stack, or if it is not complete."""
-    found = _described(stack, cloudformation)
-    if not found.get("Outputs"):  # as long as the stack is created, and when that failed
+    found = Stack(cloudformation, stack)
+    if (status := found.status) is None:
+        raise absent(stack)
+    outputs = found.outputs()
+    if not outputs:  # as long as the stack is created, and when that failed
         raise CommandFailed(
-            f"The stack {stack} is not complete ({found['StackStatus']}): wait until its deployment"
-            " ends, or deploy again if that failed"
+            f"The stack {stack} is not complete ({status}): wait until its deployment ends, or"
+            " deploy again if that failed"
         )
-    return Deployed(
-        stack,
-        {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]},
-        {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])},
+    return Deployed(stack, outputs, found.parameters())
+
+
+def absent(stack: str) -> CommandFailed:
+    """Return the failure of a command that needs a stack that does not exist."""
+    return CommandFailed(
+        f"There is no stack {stack} in this account and region: check STAGE, AWS_PROFILE and"
+        " AWS_REGION"
     )
-
-
-def _described(stack: str, cloudformation: Any) -> dict[str, Any]:
-    try:
-        [found] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        raise CommandFailed(
-            f"There is no stack {stack} in this account and region: check STAGE, AWS_PROFILE and"
-            " AWS_REGION"
-        ) from error
-    return dict(found)

@@ -14,7 +14,7 @@ from chalicelib.config import Config
 from chalicelib.schemas.boots import BootReport
 from chalicelib.services.billing.price_list import ON_DEMAND
 from chalicelib.version import VERSION
-from infra.deploy.choices import IMAGE
+from infra.deploy.choices import IMAGES
 from tests.environment import RESOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +32,12 @@ def chapter(name: str, heading: str) -> str:
     _, found, rest = page(name).partition(f"\n## {heading}\n")
     assert found, (name, heading)
     return rest.partition("\n## ")[0]
+
+
+def test_the_costs_count_every_metric() -> None:
+    rows = [row for row in chapter("operations.md", "Metrics").split("\n") if row.startswith("| `")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert f"custom metrics: {len(names)}," in page("costs.md")
 
 
 @pytest.mark.parametrize("name", [field.name.upper() for field in fields(Config)])
@@ -187,7 +193,7 @@ def test_the_seconds_of_a_start_follow_from_the_sizes_and_add_up() -> None:
 
 
 def test_the_readme_of_the_instance_names_the_ami_that_is_deployed() -> None:
-    assert IMAGE in (ROOT / "infra/instance/README.md").read_text()
+    assert IMAGES[0] in (ROOT / "infra/instance/README.md").read_text()
 
 
 def test_every_document_that_the_text_names_exists() -> None:

@@ -81,7 +81,7 @@ class Instance(Struct, frozen=True):
     @property
     def lack(self) -> str | None:
         """What EC2 lacked when it stopped the instance; None if that is not why it is off."""
-        return _lack(self.state_reason or "")
+        return lack_of(self.state_reason or "")
 
     @property
     def fault(self) -> str | None:
@@ -200,7 +200,7 @@ def _bare(code: str) -> str:
     return code.removeprefix("Server.").removeprefix("Client.")
 
 
-def _lack(code: str) -> str | None:
+def lack_of(code: str) -> str | None:
     """Return what EC2 lacks to start an instance; None if the code says something else."""
     if _bare(code) in _CAPACITY:
         return "EC2 has no capacity right now"
@@ -216,7 +216,7 @@ def _throttled(code: str) -> Throttled:
 
 def _start_failed(error: ClientError) -> StartFailed:
     code: str = error.response["Error"]["Code"]
-    if lack := _lack(code):
+    if lack := lack_of(code):
         if _bare(code) in _QUOTA:
             log.warning("%s: ask AWS for a larger quota of running instances of this type", code)
         return NoCapacity(lack)

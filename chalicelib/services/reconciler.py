@@ -40,7 +40,7 @@ class Reconciler:
             self._overdue_jobs.sweep,
             self._demand.repair,
             self._demand.start,
-            self._snapshots.refresh,
+            self._snapshots.renew,
             *self._more,
         )
         for step in steps:

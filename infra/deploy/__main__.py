@@ -4,15 +4,35 @@ python -m infra.deploy STACK [--parameters "NAME=VALUE …"] [--accept NAME,…]
 """
 
 import argparse
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from pathlib import Path
 
-from infra.aws import connect, run
+from infra import aws
+from infra.deploy.choices import offers, zones
 from infra.deploy.comparison import compare_again
 from infra.deploy.concurrency import notice
-from infra.deploy.deployment import PACKAGE, Clients, deploy, pairs
-from infra.deploy.stack import Stack
+from infra.deploy.deployment import (
+    PACKAGE,
+    Clients,
+    decided,
+    deploy,
+    intended,
+    kept_by,
+    pairs,
+    size_of,
+)
+from infra.deploy.fleet import Fleet, Notes, Setting
+from infra.deploy.instances import Instances
+from infra.deploy.recovery import recover
+from infra.deploy.stack import DeploymentFailed, Stack
 from infra.deploy.store import Store
+from infra.doctor.account_checks import AccountChecks
+from infra.doctor.lines import STOP, table
 from infra.package import package
+from infra.template import declared
+
+say = partial(print, flush=True)
 
 
 def main() -> None:
@@ -21,22 +41,81 @@ def main() -> None:
     options.add_argument("--parameters", default="")
     options.add_argument("--accept", default="")
     asked = options.parse_args()
-    given = pairs(asked.parameters)
-    account = connect()
-    stack = Stack(account.client("cloudformation"), asked.stack, say=partial(print, flush=True))
-    store = Store(account.client("s3"), account=account.id, region=account.region)
-    clients = Clients(account.client("ec2"), account.client("ssm"), account.client("lambda"))
-    print(f"Deploying {stack.name}. Takes some minutes.", flush=True)
+    account = aws.connect()
+    stack = Stack(account.client("cloudformation"), asked.stack, say=say)
+    carry_out(account, stack, _packed, pairs(asked.parameters), asked.accept.split(","))
+
+
+def _packed() -> Path:
     package(PACKAGE)
-    changed = deploy(stack, store, clients, PACKAGE, given, accept=asked.accept.split(","))
+    return PACKAGE
+
+
+def carry_out(
+    account: aws.Account,
+    stack: Stack,
+    pack: Callable[[], Path],
+    given: Mapping[str, str],
+    accept: Collection[str] = (),
+) -> bool:
+    """Deploy the package that `pack` makes, and launch the instances that are missing.
+
+    Return whether the stack changed. Raise DeploymentFailed if there is no API that works, or if
+    an instance is missing. All that can be refused is refused before anything changes.
+    """
+    before, template = kept_by(stack), declared()
+    whole = intended(template, given, before)
+    _examine(account, stack, whole)
+    packed = pack()
+    clients = Clients(*map(account.client, ("ec2", "ssm", "lambda", "kms")))
+    parameters = decided(template, given, before, clients)
+    fleet = Fleet(Instances(clients.ec2, stack.name), stack.say)
+    fleet.check(size_of(whole), accept)
+    recover(stack, fleet, accept)
+    store = Store(account.client("s3"), account=account.id, region=account.region)
+    stack.say(f"Deploying {stack.name}. Takes some minutes.")
+    changed = deploy(stack, store, packed, parameters, accept)
+    stack.say("Deployed" if changed else "Nothing to deploy: the stack is up to date")
     outputs = stack.outputs()
     compare_again(account.client("dynamodb"), outputs["SchedulesTableName"])
-    print("Deployed" if changed else "Nothing to deploy: the stack is up to date")
+    _show(stack, outputs)
+    _fill(account, fleet, stack, {**whole, **parameters}, outputs)
+    return changed
+
+
+def _show(stack: Stack, outputs: Mapping[str, str]) -> None:
     if said := notice(stack.chosen()):
-        print(said)
+        stack.say(said)
     for name, value in outputs.items():
-        print(f"  {name:20} {value}")
+        stack.say(f"  {name:22} {value}")
+
+
+def _examine(account: aws.Account, stack: Stack, parameters: Mapping[str, str]) -> None:
+    """Say what the account and region have; raise DeploymentFailed if no API would work."""
+    lines = AccountChecks(account, stack.name, parameters).lines()
+    for row in table(lines):
+        stack.say(row)
+    if stops := [each for each in lines if each.state == STOP]:
+        raise DeploymentFailed(
+            f"Nothing was deployed, because of: {', '.join(each.what for each in stops)}"
+        )
+
+
+def _fill(
+    account: aws.Account,
+    fleet: Fleet,
+    stack: Stack,
+    parameters: Mapping[str, str],
+    outputs: Mapping[str, str],
+) -> None:
+    """Launch and terminate instances, until there are as many as FleetSize says."""
+    size, setting = size_of(parameters), Setting.of(stack.ids(), parameters)
+    ec2 = account.client("ec2")
+    offered = offers(setting.types, zones(ec2), ec2) if size else {}
+    fleet.shrink(size)
+    notes = Notes(account.client("dynamodb"), outputs["FleetTableName"])
+    fleet.grow(size, setting, offered, notes)
 
 
 if __name__ == "__main__":
-    run(main)
+    aws.run(main)

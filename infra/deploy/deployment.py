@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.bundle import bundle
-from infra.deploy.choices import choices
+from infra.deploy.choices import choices, filled, zones_of
 from infra.deploy.concurrency import concurrency
-from infra.deploy.recovery import recover
+from infra.deploy.encryption import volume_key
+from infra.deploy.remedies import TO_DELETE
 from infra.deploy.stack import DeploymentFailed, Stack
 from infra.deploy.store import Store
 from infra.package import ROOT
@@ -19,7 +20,9 @@ from infra.prices import check_prices
 
 PACKAGE = ROOT / "build" / "package"
 
-_OF_GPUS = ("ImageId", "GpuZones")
+# Given as empty, these are chosen again, for instances that are launched later.
+_CHOSEN_AGAIN = ("ImageId", "VolumeKeyArn")
+_ZONES = ("GpuZones", "FunctionZones")
 
 Template = dict[str, Any]
 
@@ -30,31 +33,22 @@ class Clients(NamedTuple):
     ec2: Any
     ssm: Any
     functions: Any
+    kms: Any
 
 
 def deploy(
     stack: Stack,
     store: Store,
-    clients: Clients,
     packed: Path,
-    given: Mapping[str, str],
+    parameters: dict[str, str],
     accept: Collection[str] = (),
 ) -> bool:
-    """Create or update a stack from a package; return whether anything changed.
-
-    A parameter that is not given keeps the value that was chosen before, else the default. Those
-    that depend on FleetMax and on the account's limit of functions are determined anew.
-    """
-    recover(stack, accept)
+    """Create or update a stack from a package, without its instances; return whether it changed."""
     template = json.loads((packed / "template.json").read_text())
-    before = stack.chosen()
-    parameters = chosen(template, given, before, clients)
-    fleet_max = _fleet_max(template, parameters)
-    parameters |= {**concurrency(clients.functions, before, fleet_max), **given}
     store.make()
     archive, checksum = bundle()
     store.put(f"instance/{checksum}.tar.gz", archive)
-    parameters |= {"BundleBucket": store.bucket, "BundleSha256": checksum}
+    parameters = {**parameters, "BundleBucket": store.bucket, "BundleSha256": checksum}
     redeploy_if_changed(template, parameters)
     url = upload(template, (packed / "deployment.zip").read_bytes(), store)
     changed = stack.apply(url, parameters, accept=accept)
@@ -62,38 +56,102 @@ def deploy(
     return changed
 
 
-def chosen(
+def kept_by(stack: Stack) -> dict[str, str]:
+    """Return the parameters that the next deployment keeps, also of a stack that it makes anew."""
+    known = stack.chosen()
+    if stack.status in TO_DELETE:  # and its subnets with it
+        return {name: value for name, value in known.items() if name not in _ZONES}
+    return known
+
+
+def decided(
     template: Template, given: Mapping[str, str], before: Mapping[str, str], clients: Clients
 ) -> dict[str, str]:
-    """Return the parameters that are not left to the template's defaults."""
+    """Return all parameters of a deployment.
+
+    A parameter that is not given keeps the value that was chosen before, else the default. Those
+    that depend on FleetMax and on the account's limit of functions are determined anew.
+    """
+    fleet_max = int(intended(template, given, before)["FleetMax"])
+    parameters = chosen(template, given, before, clients)
+    computed = concurrency(clients.functions, before, fleet_max)
+    return {**parameters, **{name: computed[name] for name in computed if name not in given}}
+
+
+def intended(
+    template: Template, given: Mapping[str, str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return all parameters as they are before anything is chosen.
+
+    Raise DeploymentFailed if one is not known, or is not a number where it must be one.
+    """
     known = template["Parameters"]
     if unknown := given.keys() - known.keys():
         raise DeploymentFailed(
             f"There is no parameter {', '.join(sorted(unknown))}: docs/configuration.md lists all"
         )
     defaults = {name: str(each["Default"]) for name, each in known.items() if "Default" in each}
-    # A stack without instances does not keep the AMI and zones of its former instances.
-    outdated = () if _has_gpus({**defaults, **before}) else _OF_GPUS
-    kept = {name: before[name] for name in before if name in known and name not in outdated}
-    parameters = {**kept, **given}
-    whole = {**defaults, **parameters}
-    needed = {"FunctionZones", *(_OF_GPUS if _has_gpus(whole) else ())}
-    if _has_gpus(whole):
+    whole = {**defaults, **{name: before[name] for name in before if name in known}, **_set(given)}
+    size_of(whole)
+    if not whole["FleetMax"].isdecimal():
+        raise DeploymentFailed(f"FleetMax takes a whole number, not {whole['FleetMax']}")
+    return whole
+
+
+def chosen(
+    template: Template, given: Mapping[str, str], before: Mapping[str, str], clients: Clients
+) -> dict[str, str]:
+    """Return the parameters that are not left to the template's defaults."""
+    whole = intended(template, given, before)
+    again = {name for name in _CHOSEN_AGAIN if given.get(name) == ""}
+    if size_of({**whole, **before}) == 0:  # no instance is left that has the former AMI
+        again.add("ImageId")
+    known = template["Parameters"]
+    kept = {name: before[name] for name in before if name in known and name not in again}
+    parameters = {**kept, **_set(given)}
+    has_gpus = size_of(whole) > 0
+    if has_gpus:
         check_prices(whole["GpuTypes"], whole["GpuPrices"])
-    made = choices(needed - parameters.keys(), whole, clients.ec2, clients.ssm)
+    parameters |= _zones(given, before)
+    if has_gpus and "VolumeKeyArn" not in parameters:
+        parameters |= {"VolumeKeyArn": key} if (key := volume_key(clients.ec2, clients.kms)) else {}
+    needed = {"FunctionZones", *(("ImageId", "GpuZones") if has_gpus else ())}
+    made = choices(needed - parameters.keys(), {**whole, **parameters}, clients.ec2, clients.ssm)
     return {**parameters, **made}
 
 
-def _fleet_max(template: Template, parameters: Mapping[str, str]) -> int:
-    """Return the FleetMax in force after the deployment."""
-    text = str(parameters.get("FleetMax", template["Parameters"]["FleetMax"]["Default"]))
-    if not text.isdecimal():
-        raise DeploymentFailed(f"FleetMax takes a whole number, not {text}")
+def _set(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the given parameters without those that are to be chosen again."""
+    chosen_if_empty = (*_CHOSEN_AGAIN, *_ZONES)
+    return {name: value for name, value in given.items() if value or name not in chosen_if_empty}
+
+
+def _zones(given: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """Return the given zones; raise DeploymentFailed if a zone that has a subnet would move or go.
+
+    CloudFormation makes the new subnet before it deletes the old one, and both have one range.
+    """
+    made = {}
+    for name in _ZONES:
+        names, former = zones_of(given.get(name, "")), zones_of(before.get(name, ""))
+        if name in given and names[: len(former)] != former:
+            more = ": zones can be added, not removed" if name == "GpuZones" else ""
+            raise DeploymentFailed(
+                f"{name} must begin with {','.join(former)}, whose subnets exist{more}"
+            )
+        if names:
+            made[name] = filled(names) if name == "GpuZones" else ",".join(names)
+    return made
+
+
+def size_of(parameters: Mapping[str, str]) -> int:
+    """Return how many instances `make deploy` keeps."""
+    if parameters.get("ComfyUIUrl"):
+        return 0
+    text = parameters.get("FleetSize", "1")
+    if not text.isdecimal() or int(text) > 20:
+        raise DeploymentFailed(f"FleetSize takes a whole number from 0 to 20, not {text}")
     return int(text)
-
-
-def _has_gpus(parameters: Mapping[str, str]) -> bool:
-    return parameters["FleetSize"] != "0" and not parameters["ComfyUIUrl"]
 
 
 def upload(template: Template, code: bytes, store: Store) -> str:

@@ -11,22 +11,23 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws import connect, run
+from infra.deploy.fleet import Fleet
+from infra.deploy.instances import Instances
 from infra.deploy.remedies import NETWORK
 from infra.deploy.resource import BUCKET, TABLE, Resource
-from infra.deploy.stack import DeploymentFailed, Stack
+from infra.deploy.stack import Stack
+from infra.deployed import absent
 
 _DATA = (TABLE, BUCKET)
 _GONE = ("ResourceNotFoundException", "NoSuchBucket")  # deleted by hand before
 
 
-def destroy(stack: Stack) -> list[Resource]:
-    """Delete the stack; return the tables and the bucket, and what else it leaves."""
+def destroy(stack: Stack, fleet: Fleet) -> list[Resource]:
+    """Terminate the instances, and delete the stack; return what stays: tables, bucket, others."""
     if stack.status is None:
-        raise DeploymentFailed(
-            f"There is no stack {stack.name} in this account and region: check STAGE, AWS_PROFILE"
-            " and AWS_REGION"
-        )
+        raise absent(stack.name)
     stack.say(f"Deleting {stack.name}. {NETWORK}.")
+    fleet.shrink(0)
     return stack.delete()
 
 
@@ -65,7 +66,8 @@ def main() -> None:
     account = connect()
     say = partial(print, flush=True)
     stack = Stack(account.client("cloudformation"), asked.stack, say=say)
-    left = destroy(stack)
+    fleet = Fleet(Instances(account.client("ec2"), stack.name), say)
+    left = destroy(stack, fleet)
     for resource in left:  # said first, as their deletion may fail, and the stack is gone
         say(f"  left: {resource.removal}")
     if asked.data == "delete":

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from infra.deploy.resource import BUCKET, INSTANCE, TABLE
+from infra.deploy.resource import BUCKET, TABLE
 
-# They hold data, or take long to set up.
-PRECIOUS = (TABLE, BUCKET, INSTANCE)
+# They hold data. `infra/deploy/fleet.py` protects the instances.
+PRECIOUS = (TABLE, BUCKET)
 
 
 class Loss(NamedTuple):

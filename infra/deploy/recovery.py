@@ -2,23 +2,22 @@
 
 from collections.abc import Collection
 
-from infra.deploy.remedies import CONTINUE, NETWORK, REMEDIES, SKIP
+from infra.deploy.fleet import Fleet
+from infra.deploy.remedies import CONTINUE, NETWORK, REMEDIES, SKIP, TO_DELETE
 from infra.deploy.stack import DeploymentFailed, Stack
 
-# The creation failed, or a deletion did: there is nothing to update, and no table in use.
-_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 _ROLLED_BACK_IN_PART = "UPDATE_ROLLBACK_FAILED"
 
 
-def recover(stack: Stack, accept: Collection[str] = ()) -> None:
+def recover(stack: Stack, fleet: Fleet, accept: Collection[str] = ()) -> None:
     """Delete a stack that was never complete, or continue a roll-back if `accept` says so.
 
     Raise DeploymentFailed if the roll-back is not accepted or fails again, if something that is
     never left cannot be deleted, or if another operation is under way.
     """
     status = stack.status or ""
-    if status in _TO_DELETE:
-        _delete(stack, status)
+    if status in TO_DELETE:
+        _delete(stack, fleet, status)
     elif status == _ROLLED_BACK_IN_PART:
         _continue(stack, accept)
     elif status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
@@ -28,8 +27,9 @@ def recover(stack: Stack, accept: Collection[str] = ()) -> None:
         )
 
 
-def _delete(stack: Stack, status: str) -> None:
+def _delete(stack: Stack, fleet: Fleet, status: str) -> None:
     stack.say(f"{stack.name} is in {status}: deleting it, to create it again. {NETWORK}.")
+    fleet.shrink(0)
     for resource in stack.delete():
         stack.say(f"  kept: {resource.removal}")
 

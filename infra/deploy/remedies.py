@@ -1,5 +1,8 @@
 """What to do about a stack whose last operation failed."""
 
+# The creation failed, or a deletion did: there is nothing to update, and no table in use.
+TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+
 CONTINUE = "continue-rollback"
 SKIP = "skip:"
 

@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple
 
-TABLE, BUCKET, INSTANCE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::EC2::Instance"
+TABLE, BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 STACK = "AWS::CloudFormation::Stack"
 
 # A stack is not deleted without these: the first cost by the hour, and the others have fixed names,
 # which the next stack of the same name could not use.
 NEVER_LEFT = (
-    INSTANCE,
     "AWS::EC2::NatGateway",
     "AWS::EC2::EIP",
     "AWS::SSM::Parameter",
@@ -17,9 +16,6 @@ NEVER_LEFT = (
 
 _REMOVALS = {
     TABLE: "aws dynamodb delete-table --table-name {id}",
-    INSTANCE: "aws ec2 terminate-instances --instance-ids {id}",
-    "AWS::EC2::NatGateway": "aws ec2 delete-nat-gateway --nat-gateway-id {id}",
-    "AWS::EC2::EIP": "aws ec2 release-address --public-ip {id}",
     "AWS::EC2::SecurityGroup": "aws ec2 delete-security-group --group-id {id}",
     "AWS::EC2::Subnet": "aws ec2 delete-subnet --subnet-id {id}",
     "AWS::EC2::VPC": "aws ec2 delete-vpc --vpc-id {id}",

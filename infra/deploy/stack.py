@@ -14,6 +14,7 @@ from infra.deploy.resource import NEVER_LEFT, STACK, Resource
 from infra.failures import CommandFailed
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+_FUNCTION = "AWS::Lambda::Function"
 _NOTHING = ("No updates are to be performed", "didn't contain changes")
 
 
@@ -54,6 +55,10 @@ class Stack:
         found = self._described() or {}
         return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
+    def parameters(self) -> dict[str, str]:
+        known = (self._described() or {}).get("Parameters", [])
+        return {each["ParameterKey"]: each["ParameterValue"] for each in known}
+
     def chosen(self) -> dict[str, str]:
         """Return the parameters whose values are not the defaults of the deployed template."""
         if not self.exists:
@@ -62,10 +67,7 @@ class Stack:
         defaults = {
             each["ParameterKey"]: each.get("DefaultValue") for each in summary["Parameters"]
         }
-        values = {
-            each["ParameterKey"]: each["ParameterValue"]
-            for each in (self._described() or {}).get("Parameters", [])
-        }
+        values = self.parameters()
         return {name: value for name, value in values.items() if value != defaults.get(name)}
 
     def apply(
@@ -130,6 +132,14 @@ class Stack:
         # The stack's own event only names the resources that failed.
         causes = [each for each in causes if each.kind != STACK] or causes
         return "\n".join(each.failure for each in reversed(causes)) or "  no reason given"
+
+    def ids(self) -> dict[str, str]:
+        """Return the id of each resource by its name."""
+        return {each.name: each.id for each in self.resources()}
+
+    def functions(self) -> dict[str, str]:
+        """Return the names of the Lambda functions by their names in the template."""
+        return {each.name: each.id for each in self.resources() if each.kind == _FUNCTION}
 
     def _described(self) -> dict[str, Any] | None:
         try:

@@ -9,7 +9,7 @@ from ministack.app import main
 from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway_v1, lambda_svc
 
-from local.stack import recursion, scheduler
+from local.stack import offerings, recursion, scheduler
 
 
 class _NoAnswer(Exception):
@@ -60,6 +60,7 @@ apigateway_v1._lambda_proxy_response = _answer_of
 apigateway_v1._invoke_lambda_proxy_v1 = _invoke
 scheduler.mend()
 recursion.mend()
+offerings.mend()
 
 if __name__ == "__main__":
     main()

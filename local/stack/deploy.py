@@ -8,6 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.deployment import Template, upload
+from infra.deploy.fleet import Fleet
+from infra.deploy.instances import Instances
 from infra.deploy.recovery import recover
 from infra.deploy.stack import Stack
 from infra.deploy.store import Store
@@ -35,7 +37,7 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
     store.make()
     url = upload(template, (package / "deployment.zip").read_bytes(), store)
     stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
-    recover(stack)
+    recover(stack, Fleet(Instances(emulator.client("ec2"), STACK), print))
     api_url = f"{emulator.url}/{STAGE}"
     known = {**_PARAMETERS, **workers(int(parameters.get("FleetMax", 1))), **parameters}
     stack.apply(url, {**known, "ApiUrl": api_url})
@@ -51,7 +53,7 @@ def adapt(template: Template) -> None:
     """Remove what the emulator does not support, and convert what it would ignore."""
     resources = template["Resources"]
     # The emulator has no networks: the functions and the stand-in ComfyUI run on this machine.
-    for name in [name for name in resources if resources[name]["Type"].startswith("AWS::EC2::")]:
+    for name in [name for name in resources if _is_of_network(name, resources[name]["Type"])]:
         del resources[name]
     for resource in resources.values():
         properties = resource.get("Properties", {})
@@ -61,6 +63,10 @@ def adapt(template: Template) -> None:
     responses = api.pop("GatewayResponses")
     for kind, response in responses.items():
         resources[f"Response{kind.title().replace('_', '')}"] = _gateway_response(kind, response)
+
+
+def _is_of_network(name: str, kind: str) -> bool:
+    return kind.startswith("AWS::EC2::") and not (name == "Vpc" or name.startswith("Gpu"))
 
 
 def _gateway_response(kind: str, response: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
-from infra.deploy.deployment import Clients, Template, deploy
+from infra.aws import Account
+from infra.deploy.__main__ import carry_out
+from infra.deploy.deployment import Template
 from infra.deploy.destroy import delete_data, destroy
+from infra.deploy.fleet import Fleet, InstancesMissing
+from infra.deploy.instances import Instances
+from infra.deploy.resource import Resource
 from infra.deploy.stack import DeploymentFailed, Stack
-from infra.deploy.store import Store
 from local.stack.deploy import adapt
-from local.stack.emulator import ACCESS_KEY, REGION, Emulator
+from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
 
 NAME = "darkroom-test"
 
@@ -27,14 +32,31 @@ class Deployment:
     def __init__(self, emulator: Emulator, packed: Path) -> None:
         self.client = emulator.client
         self.packed = packed
-        self.stack = Stack(emulator.client("cloudformation"), NAME, pause=lambda: None)
-        self.store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
+        self.said: list[str] = []
+        cloudformation = emulator.client("cloudformation")
+        self.stack = Stack(cloudformation, NAME, pause=lambda: None, say=self.said.append)
+        session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
+        self.account = Account(ACCESS_KEY, REGION, session)
+        self.fleet = Fleet(Instances(emulator.client("ec2"), NAME, lambda: None), self.said.append)
 
     def deploy(self, *, accept: tuple[str, ...] = (), **given: str) -> bool:
-        clients = Clients(
-            ec2=self.client("ec2"), ssm=self.client("ssm"), functions=self.client("lambda")
-        )
-        return deploy(self.stack, self.store, clients, self.packed, given, accept)
+        return carry_out(self.account, self.stack, lambda: self.packed, given, accept)
+
+    def destroy(self) -> list[Resource]:
+        return destroy(self.stack, self.fleet)
+
+    def instances(self) -> dict[str, str]:
+        """Return name and subnet of each instance that is not terminated."""
+        filters = [
+            {"Name": "tag:darkroom:fleet", "Values": [NAME]},
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+        ]
+        found = self.client("ec2").describe_instances(Filters=filters)["Reservations"]
+        return {
+            next(tag["Value"] for tag in each["Tags"] if tag["Key"] == "Name"): each["SubnetId"]
+            for group in found
+            for each in group["Instances"]
+        }
 
     def ids(self) -> dict[str, str]:
         return {each.name: each.id for each in self.stack.resources()}
@@ -51,7 +73,9 @@ class Deployment:
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     emulator = Emulator(tmp_path_factory.mktemp("updating") / "emulator", port=0)
-    yield emulator
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", emulator.url)
+        yield emulator
     emulator.stop()
 
 
@@ -65,7 +89,7 @@ def deployment(emulator: Emulator, packaged: Path, tmp_path: Path) -> Iterator[D
     assert found.deploy(FleetSize="0", FleetMax="2")
     yield found
     if found.stack.exists:
-        delete_data(destroy(found.stack), found.client("dynamodb"), found.client("s3"))
+        delete_data(found.destroy(), found.client("dynamodb"), found.client("s3"))
 
 
 def test_an_update_keeps_the_resources_and_the_parameters_given_before(
@@ -166,7 +190,7 @@ def test_a_failed_update_is_reported_and_rolled_back(deployment: Deployment) -> 
 
 
 def test_a_failed_first_deployment_can_be_repeated(deployment: Deployment) -> None:
-    delete_data(destroy(deployment.stack), deployment.client("dynamodb"), deployment.client("s3"))
+    delete_data(deployment.destroy(), deployment.client("dynamodb"), deployment.client("s3"))
     good = deployment.template
     bad = deployment.template
     bad["Resources"]["Broken"] = BROKEN
@@ -182,7 +206,7 @@ def test_destroying_keeps_tables_and_images(deployment: Deployment) -> None:
     dynamodb, s3 = deployment.client("dynamodb"), deployment.client("s3")
     ids = deployment.ids()
     s3.put_object(Bucket=ids["ImagesBucket"], Key="images/1.png", Body=b"PNG")
-    kept = destroy(deployment.stack)
+    kept = deployment.destroy()
     assert deployment.stack.status is None
     assert {each.id for each in kept} == {
         ids[name] for name in ids if name.endswith("Table") or name == "ImagesBucket"
@@ -201,7 +225,7 @@ def test_destroying_keeps_and_names_what_cannot_be_deleted(deployment: Deploymen
     deployment.deploy()
     vpc, ec2 = deployment.ids()["Vpc"], deployment.client("ec2")
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
-    left = destroy(deployment.stack)
+    left = deployment.destroy()
     assert deployment.stack.status is None
     [kept] = delete_data(left, deployment.client("dynamodb"), deployment.client("s3"))
     assert (
@@ -234,3 +258,58 @@ def _without(template: Template, name: str) -> None:
 
     del template["Resources"][name]
     template.update(replaced(template))
+
+
+def test_instances_are_launched_after_the_stack_and_terminated_before_it(
+    deployment: Deployment,
+) -> None:
+    assert deployment.deploy(FleetSize="2", ImageId="ami-0123456789abcdef0")
+    ids = deployment.ids()
+    first = {f"{NAME}-gpu-1": ids["GpuSubnet1"], f"{NAME}-gpu-2": ids["GpuSubnet2"]}
+    assert deployment.instances() == first
+    assert not deployment.deploy()
+    assert deployment.instances() == first
+    with pytest.raises(DeploymentFailed, match="ACCEPT=Gpu2"):
+        deployment.deploy(FleetSize="1")
+    deployment.deploy(FleetSize="1", accept=("Gpu2",))
+    assert list(deployment.instances()) == [f"{NAME}-gpu-1"]
+    deployment.destroy()
+    assert deployment.instances() == {}
+    assert "Gpu1: terminating" in "\n".join(deployment.said)
+
+
+def test_an_instance_that_cannot_be_launched_leaves_an_api_that_works(
+    deployment: Deployment,
+) -> None:
+    prices = {"GpuTypes": "g9.metal", "GpuPrices": "g9.metal=1"}
+    with pytest.raises(InstancesMissing, match="this region has no zone or no AMI for it"):
+        deployment.deploy(FleetSize="1", **prices)
+    assert deployment.stack.status == "UPDATE_COMPLETE"
+    fleet = deployment.stack.outputs()["FleetTableName"]
+    [note] = deployment.client("dynamodb").scan(TableName=fleet)["Items"]
+    assert note["reason"] == {"S": "this region has no zone or no AMI for it"}
+    deployment.deploy(FleetSize="1", GpuTypes="g5.xlarge", ImageId="ami-0123456789abcdef0")
+    assert deployment.client("dynamodb").scan(TableName=fleet)["Items"] == []
+
+
+def test_nothing_is_deployed_where_no_api_would_work(deployment: Deployment) -> None:
+    before = deployment.stack.chosen()
+    with pytest.raises(DeploymentFailed, match="Nothing was deployed, because of: concurrency"):
+        deployment.deploy(FleetMax="9000")
+    assert "stop" in next(row for row in deployment.said if "9000" in row)
+    assert deployment.stack.chosen() == before
+
+
+def test_a_first_deployment_that_failed_is_repeated_with_its_parameters(
+    deployment: Deployment,
+) -> None:
+    delete_data(deployment.destroy(), deployment.client("dynamodb"), deployment.client("s3"))
+    good, bad = deployment.template, deployment.template
+    bad["Resources"]["Broken"] = BROKEN
+    deployment.change(bad)
+    with pytest.raises(DeploymentFailed, match="ROLLBACK_COMPLETE"):
+        deployment.deploy(FleetSize="0", DailyBudget="3", NatGateway="yes")
+    deployment.change(good)
+    deployment.deploy()
+    chosen = deployment.stack.chosen()
+    assert (chosen["DailyBudget"], chosen["NatGateway"]) == ("3", "yes")

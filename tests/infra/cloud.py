@@ -1,50 +1,9 @@
-"""Fakes of the parts of AWS that a deployment calls."""
+"""A fake of the parts of CloudFormation that a deployment calls."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
-
-IMAGE_ID = "ami-0123456789abcdef0"
-
-
-class Ec2:
-    """Availability zones a, b and c, and the zones of each type; L is a zone of another kind."""
-
-    def __init__(self, **zones_of: str) -> None:
-        self.zones_of = zones_of or {"g6_xlarge": "bcL", "g5_xlarge": "abc"}
-
-    def describe_availability_zones(self, **asked: Any) -> Any:
-        assert asked["Filters"] == [{"Name": "zone-type", "Values": ["availability-zone"]}]
-        zones = [{"ZoneName": f"r-1{letter}", "State": "available"} for letter in "cab"]
-        return {"AvailabilityZones": [*zones, {"ZoneName": "r-1d", "State": "unavailable"}]}
-
-    def get_paginator(self, operation: str) -> "Ec2":
-        assert operation == "describe_instance_type_offerings"
-        return self
-
-    def paginate(self, **asked: Any) -> Iterator[Any]:
-        [wanted] = asked["Filters"]
-        for name, letters in self.zones_of.items():
-            kind = name.replace("_", ".")
-            if kind in wanted["Values"]:
-                yield {
-                    "InstanceTypeOfferings": [
-                        {"InstanceType": kind, "Location": f"r-1{letter}"} for letter in letters
-                    ]
-                }
-
-
-class Ssm:
-    """An SSM with one AMI."""
-
-    asked = 0
-
-    def get_parameter(self, **asked: str) -> Any:
-        assert asked["Name"].startswith("/aws/service/deeplearning/ami/x86_64/")
-        self.asked += 1
-        return {"Parameter": {"Value": IMAGE_ID}}
-
 
 _PLANNED = (None, "REVIEW_IN_PROGRESS")
 # AWS updates a stack in none of these states.

@@ -125,6 +125,8 @@ def _name(resource: Any) -> str:
         return resource
     if "Fn::GetAtt" in resource:
         return str(resource["Fn::GetAtt"][0])
+    if "Ref" in resource:
+        return str(resource["Ref"])
     text = str(resource["Fn::Sub"])
     if text.endswith(":schedule/${ScheduleGroup}/*"):
         return "schedules"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -9,25 +10,30 @@ import moto
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.deploy.deployment import Clients, chosen, pairs, upload
+from infra.deploy import choices
+from infra.deploy.deployment import Clients, chosen, decided, pairs, upload
 from infra.deploy.stack import DeploymentFailed
 from infra.deploy.store import Store
 from tests.environment import RESOURCES
-from tests.infra.cloud import IMAGE_ID, Ec2, Ssm
+from tests.infra.cloud_ec2 import IMAGE_ID, Ec2, Kms, Ssm
 
 ACCOUNT = "123456789012"
+LIMITS = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
 FIRST = {
     "ImageId": IMAGE_ID,
-    "GpuZones": "r-1b,r-1c,r-1b,r-1c",
+    "GpuZones": "r-1b,r-1c,r-1a,none,none,none",
     "FunctionZones": "r-1b,r-1c",
 }
+
+
+def clients(ec2: Ec2 | None = None, ssm: Ssm | None = None, kms: Kms | None = None) -> Clients:
+    return Clients(ec2=ec2 or Ec2(), ssm=ssm or Ssm(), functions=None, kms=kms or Kms())
 
 
 def choose(
     given: dict[str, str] | None = None, before: dict[str, str] | None = None, **zones: str
 ) -> dict[str, str]:
-    clients = Clients(ec2=Ec2(**zones), ssm=Ssm(), functions=None)
-    return chosen(RESOURCES, given or {}, before or {}, clients)
+    return chosen(RESOURCES, given or {}, before or {}, clients(Ec2(**zones)))
 
 
 def test_the_first_deployment_chooses_ami_and_zones() -> None:
@@ -39,14 +45,75 @@ def test_the_first_deployment_chooses_ami_and_zones() -> None:
     }
 
 
-def test_zones_with_more_of_the_types_come_first() -> None:
-    made = choose({"GpuTypes": "g6.xlarge, g5.xlarge"}, g6_xlarge="abc", g5_xlarge="c")
-    assert made["GpuZones"] == "r-1c,r-1a,r-1b,r-1c"
+def test_zones_with_the_preferred_type_come_first_then_those_with_more_types() -> None:
+    made = choose({"GpuTypes": "g6.xlarge, g5.xlarge"}, g6_xlarge="ab", g5_xlarge="bc")
+    assert made["GpuZones"] == "r-1b,r-1a,r-1c,none,none,none"
 
 
 def test_functions_are_in_two_zones_even_if_only_one_has_gpus() -> None:
     made = choose(g6_xlarge="c")
-    assert (made["GpuZones"], made["FunctionZones"]) == ("r-1c,r-1c,r-1c,r-1c", "r-1c,r-1a")
+    assert (made["GpuZones"], made["FunctionZones"]) == (
+        "r-1c,none,none,none,none,none",
+        "r-1c,r-1a",
+    )
+
+
+@pytest.mark.parametrize(("old", "zones"), [("c", "r-1b,r-1a"), ("bc", "r-1a,r-1a")])
+def test_functions_are_in_no_zone_that_lambda_does_not_support(old: str, zones: str) -> None:
+    ec2 = Ec2()
+    ec2.old = old
+    made = chosen(RESOURCES, {}, {}, clients(ec2))
+    assert (made["GpuZones"], made["FunctionZones"]) == (FIRST["GpuZones"], zones)
+
+
+def test_without_types_the_zones_are_those_of_the_type_that_instances_have() -> None:
+    assert choose({"GpuTypes": ""}, g4dn_xlarge="b")["GpuZones"].startswith("r-1b,none")
+
+
+def test_the_ami_is_the_newest_one_that_the_region_has() -> None:
+    found = choices.image(Ssm(*choices.IMAGES[1:3], "/aws/service/other"))
+    assert found == IMAGE_ID
+    assert choices.image(Ssm("/aws/service/other")) is None
+
+
+def test_a_region_without_a_known_ami_names_those_that_it_has() -> None:
+    ssm = Ssm("/…/pytorch-3.0-ubuntu-26.04/latest/ami-id", "/…/tensorflow-ubuntu-26.04")
+    text, remedy = choices.no_image(ssm)
+    assert "pytorch-3.0-ubuntu-26.04" in text
+    assert "tensorflow" not in text
+    assert "ImageId=ami-" in remedy
+    made = chosen(RESOURCES, {}, {}, clients(ssm=ssm))
+    assert "ImageId" not in made  # the API works, and no instance is launched
+
+
+@pytest.mark.parametrize(
+    ("default", "manager", "chosen_key"),
+    [
+        ("alias/aws/ebs", "CUSTOMER", None),
+        ("1234abcd", "CUSTOMER", Kms.ARN),
+        ("1234abcd", "AWS", None),
+        ("1234abcd", "", None),
+        ("", "CUSTOMER", None),
+    ],
+)
+def test_a_customer_key_that_is_the_default_for_disks_becomes_a_parameter(
+    default: str, manager: str, chosen_key: str | None
+) -> None:
+    ec2 = Ec2()
+    ec2.key = default
+    made = chosen(RESOURCES, {}, {}, clients(ec2, kms=Kms(manager)))
+    assert made.get("VolumeKeyArn") == chosen_key
+
+
+def test_a_key_that_was_chosen_before_is_kept() -> None:
+    before = {**FIRST, "VolumeKeyArn": "arn:aws:kms:r:1:key/old"}
+    assert choose(before=before) == before
+
+
+@pytest.mark.parametrize("size", ["21", "-1", "many", ""])
+def test_a_wrong_number_of_instances_is_refused(size: str) -> None:
+    with pytest.raises(DeploymentFailed, match="FleetSize takes a whole number from 0 to 20"):
+        choose({"FleetSize": size})
 
 
 def test_an_update_keeps_parameters_that_were_chosen_or_given() -> None:
@@ -55,13 +122,43 @@ def test_an_update_keeps_parameters_that_were_chosen_or_given() -> None:
     assert choose({"FleetMax": "3"}, before) == {**before, "FleetMax": "3"}
 
 
-def test_an_update_asks_aws_for_nothing() -> None:
-    assert chosen(RESOURCES, {}, FIRST, Clients(ec2=None, ssm=None, functions=None)) == FIRST
+def test_an_update_does_not_look_for_another_ami() -> None:
+    ssm = Ssm()
+    assert chosen(RESOURCES, {}, FIRST, clients(ssm=ssm)) == FIRST
+    assert ssm.asked == 0
 
 
-def test_a_fleet_that_grows_from_zero_gets_the_latest_ami_and_zones() -> None:
-    before = {**FIRST, "ImageId": "ami-old", "GpuZones": "r-1a,r-1a,r-1a,r-1a", "FleetSize": "0"}
-    assert choose({"FleetSize": "1"}, before) == {**FIRST, "FleetSize": "1"}
+def test_a_fleet_that_grows_from_zero_gets_the_latest_ami_and_keeps_its_zones() -> None:
+    zones = "r-1a,none,none,none,none,none"
+    before = {**FIRST, "ImageId": "ami-old", "GpuZones": zones, "FleetSize": "0"}
+    assert choose({"FleetSize": "1"}, before) == {**FIRST, "GpuZones": zones, "FleetSize": "1"}
+
+
+@pytest.mark.parametrize("name", ["ImageId", "VolumeKeyArn"])
+def test_what_is_given_as_empty_is_chosen_again_for_later_instances(name: str) -> None:
+    assert choose({name: ""}, {**FIRST, name: "old"}) == FIRST
+
+
+def test_zones_are_filled_up_also_when_they_are_given() -> None:
+    given = {"GpuZones": "r-1a,r-1c", "WorkerConcurrency": "9"}
+    functions = SimpleNamespace(get_account_settings=lambda: {"AccountLimit": LIMITS})
+    made = decided(RESOURCES, given, {}, clients()._replace(functions=functions))
+    assert made["GpuZones"] == "r-1a,r-1c,none,none,none,none"
+    assert (made["WorkerConcurrency"], made["MostWorkerInvocations"]) == ("9", "500")
+
+
+@pytest.mark.parametrize("name", ["GpuZones", "FunctionZones"])
+def test_zones_that_are_given_as_empty_are_chosen(name: str) -> None:
+    assert choose({name: ""}) == FIRST
+
+
+def test_zones_of_instances_can_be_added_but_not_moved() -> None:
+    more = choose({"GpuZones": "r-1b,r-1c,r-1a,r-1f"}, FIRST)
+    assert more["GpuZones"] == "r-1b,r-1c,r-1a,r-1f,none,none"
+    with pytest.raises(DeploymentFailed, match="must begin with r-1b,r-1c,r-1a"):
+        choose({"GpuZones": "r-1c,r-1b,r-1a"}, FIRST)
+    with pytest.raises(DeploymentFailed, match="FunctionZones must begin with r-1b,r-1c"):
+        choose({"FunctionZones": "r-1a,r-1c"}, FIRST)
 
 
 @pytest.mark.parametrize("given", [{"FleetSize": "0"}, {"ComfyUIUrl": "https://comfyui.example"}])
@@ -69,9 +166,9 @@ def test_a_deployment_without_instances_needs_no_gpus_in_its_region(given: dict[
     assert choose(given, g3_xlarge="a") == {**given, "FunctionZones": "r-1a,r-1b"}
 
 
-def test_a_region_without_the_preferred_type_is_refused_with_the_types_it_has() -> None:
-    with pytest.raises(DeploymentFailed, match=r"not offer g6.xlarge\..* offers: g5.xlarge\."):
-        choose(g5_xlarge="a", g6_xlarge="L")
+def test_a_region_without_the_types_has_no_zones_of_instances() -> None:
+    made = choose(g5_xlarge="L", g6_xlarge="L")
+    assert made["GpuZones"] == "none,none,none,none,none,none"
 
 
 def test_a_type_without_a_price_is_refused_as_the_budget_needs_it() -> None:

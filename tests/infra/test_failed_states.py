@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 
 from infra.deploy.destroy import destroy
+from infra.deploy.fleet import Fleet
+from infra.deploy.instances import Instances
 from infra.deploy.recovery import recover
-from infra.deploy.resource import NEVER_LEFT
+from infra.deploy.resource import NEVER_LEFT, Resource
 from infra.deploy.stack import DeploymentFailed, Stack
+from infra.failures import CommandFailed
 from tests.environment import RESOURCES
 from tests.infra.cloud import CloudFormation, event
+from tests.infra.cloud_ec2 import Ec2
 
-TABLE, GROUP, INSTANCE = "AWS::DynamoDB::Table", "AWS::EC2::SecurityGroup", "AWS::EC2::Instance"
+TABLE, GROUP = "AWS::DynamoDB::Table", "AWS::EC2::SecurityGroup"
 DELETED, CREATED = ["DELETE_IN_PROGRESS", "GONE"], ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
 NOT_DELETED = ["DELETE_IN_PROGRESS", "DELETE_FAILED"]
 UPDATED = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
@@ -30,6 +34,8 @@ class Operator:
         self.stack = Stack(
             cloudformation, "s", self._pause, self.said.append, clock=lambda: self.seconds
         )
+        self.ec2 = Ec2()
+        self.fleet = Fleet(Instances(self.ec2, "s", lambda: None), self.said.append)
 
     def _pause(self) -> None:
         self.seconds += 5
@@ -37,11 +43,14 @@ class Operator:
     def deploy(self, accept: Collection[str] = ()) -> str:
         """Return what was said, a refusal included."""
         try:
-            recover(self.stack, accept)
+            recover(self.stack, self.fleet, accept)
             self.stack.apply("https://template", {}, accept=accept)
         except DeploymentFailed as refusal:
             self.said.append(str(refusal))
         return "\n".join(self.said)
+
+    def destroy(self) -> list[Resource]:
+        return destroy(self.stack, self.fleet)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +103,11 @@ def test_a_deletion_that_makes_no_progress_ends_with_its_reasons() -> None:
 
 @pytest.mark.parametrize("kind", NEVER_LEFT)
 def test_a_stack_is_not_deleted_without_what_costs_or_has_a_fixed_name(kind: str) -> None:
-    failed = event("Gpu1", kind, "DELETE_FAILED", "may not be deleted")
+    failed = event("Nat", kind, "DELETE_FAILED", "may not be deleted")
     aws = CloudFormation("DELETE_FAILED", states=NOT_DELETED.copy(), failing=[[], [failed, IN_USE]])
     said = Operator(aws).deploy()
     assert (aws.status, aws.calls) == ("DELETE_FAILED", ["delete"])
-    assert f"Gpu1 ({kind}): may not be deleted" in said
+    assert f"Nat ({kind}): may not be deleted" in said
 
 
 def test_the_tables_that_a_failed_creation_leaves_are_named_with_how_to_delete_them() -> None:
@@ -111,7 +120,7 @@ def test_the_tables_that_a_failed_creation_leaves_are_named_with_how_to_delete_t
 
 def test_a_roll_back_that_failed_is_not_continued_unasked_and_nothing_is_deleted() -> None:
     aws = CloudFormation("UPDATE_ROLLBACK_FAILED", failing=[[STUCK]])
-    said = Operator(aws).deploy(["Gpu1"])
+    said = Operator(aws).deploy(["RunsTable"])
     assert aws.calls == []
     assert "Worker (AWS::Lambda::Function): Rate exceeded" in said
     assert "ACCEPT=continue-rollback" in said
@@ -137,7 +146,7 @@ def test_only_the_resources_that_the_user_names_are_skipped() -> None:
     other = event("Runs", "AWS::Lambda::Function", "UPDATE_FAILED", "Rate exceeded")
     states = ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE", *UPDATED]
     aws = CloudFormation("UPDATE_ROLLBACK_FAILED", states=states, failing=[[STUCK, other]])
-    Operator(aws).deploy(["continue-rollback", "skip:Worker", "Gpu1"])
+    Operator(aws).deploy(["continue-rollback", "skip:Worker", "RunsTable"])
     assert aws.calls == ["continue -Worker", "execute"]
 
 
@@ -161,7 +170,8 @@ def test_a_stack_that_another_operation_changes_is_left_alone() -> None:
 
 def test_a_stack_that_was_only_planned_is_left_for_the_creation() -> None:
     aws = CloudFormation("REVIEW_IN_PROGRESS", states=["REVIEW_IN_PROGRESS"] * 3)
-    recover(Stack(aws, "s", pause=lambda: None))
+    operator = Operator(aws)
+    recover(operator.stack, operator.fleet)
     assert aws.calls == []
 
 
@@ -175,7 +185,7 @@ def test_a_long_wait_says_the_status_when_it_changes_and_every_minute() -> None:
 def test_a_deployment_is_destroyed_despite_its_protection_and_names_what_stays() -> None:
     events = [event("JobsTable", TABLE, "DELETE_SKIPPED")] * 2
     aws = CloudFormation("UPDATE_COMPLETE", states=DELETED.copy(), events=events, protected=True)
-    assert [each.id for each in destroy(Operator(aws).stack)] == ["id-of-JobsTable"]
+    assert [each.id for each in Operator(aws).destroy()] == ["id-of-JobsTable"]
     assert aws.calls == ["unprotect", "delete"]
 
 
@@ -184,14 +194,31 @@ def test_a_deployment_whose_deletion_failed_is_destroyed_without_what_fails_agai
     aws = CloudFormation("DELETE_FAILED", states=states, failing=[[IN_USE], [IN_USE]])
     aws.events = [event("JobsTable", TABLE, "DELETE_SKIPPED")]
     aws.events += [event("FunctionGroup", GROUP, "DELETE_SKIPPED")]
-    left = destroy(Operator(aws).stack)
+    left = Operator(aws).destroy()
     assert aws.calls == ["delete", "delete -FunctionGroup"]
     assert {each.name for each in left} == {"JobsTable", "FunctionGroup"}
 
 
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "DELETE_FAILED"])
+def test_the_instances_are_terminated_before_their_subnets_are_deleted(status: str) -> None:
+    states = {
+        Operator.deploy: [*UPDATED] if status == "UPDATE_COMPLETE" else [*DELETED, *CREATED],
+        Operator.destroy: [*DELETED],
+    }
+    for act in (Operator.deploy, Operator.destroy):
+        operator = Operator(CloudFormation(status, states=states[act]))
+        tags = [{"Key": "darkroom:fleet", "Value": "s"}, {"Key": "darkroom:number", "Value": "1"}]
+        instance = {"InstanceId": "i-1", "Tags": tags, "State": {"Name": "running"}}
+        operator.ec2.instances["i-1"] = instance
+        act(operator)
+        is_deleted = "delete" in operator.aws.calls
+        assert (instance["State"] == {"Name": "terminated"}) == is_deleted
+        assert ("Gpu1: terminating i-1" in operator.said) == is_deleted
+
+
 def test_destroying_a_stack_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(DeploymentFailed, match="There is no stack s in this account and region"):
-        destroy(Operator(CloudFormation()).stack)
+    with pytest.raises(CommandFailed, match="There is no stack s in this account and region"):
+        Operator(CloudFormation()).destroy()
 
 
 def _has_fixed_name(resource: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import pytest
@@ -39,6 +40,7 @@ ROLES = {
 # What Lambda itself does with a function's role: logs, addresses in the network, messages.
 LAMBDAS = (
     "logs:",
+    "kms:CreateGrant",  # EC2 does, with the function's right to start an instance
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
@@ -302,10 +304,43 @@ def test_an_instance_may_only_write_its_boot_reports_to_the_bucket_of_images() -
     assert "\nIMAGES_BUCKET=${ImagesBucket}\n" in settings
 
 
+def statements(role: str) -> Iterator[Any]:
+    for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
+        yield from policy.get("Fn::If", [None, policy])[1]["PolicyDocument"]["Statement"]
+
+
 def test_roles_may_change_only_instances_with_the_tag_of_the_fleet() -> None:
-    tagged = {"StringEquals": {"aws:ResourceTag/darkroom:fleet": {"Ref": "AWS::StackName"}}}
+    tagged = {"aws:ResourceTag/darkroom:fleet": {"Ref": "AWS::StackName"}}
     for role in ROLES.values():
-        for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                if "instance/*" in str(statement["Resource"]):
-                    assert statement["Condition"] == tagged
+        for each in statements(role):
+            if "instance/*" in str(each["Resource"]):
+                assert each["Condition"]["StringEquals"] == tagged
+
+
+def test_functions_may_change_the_type_of_an_instance_and_not_its_user_data() -> None:
+    changing = [
+        each
+        for role in ROLES.values()
+        for each in statements(role)
+        if "ec2:ModifyInstanceAttribute" in each["Action"]
+    ]
+    assert len(changing) == 3
+    for each in changing:
+        assert each["Action"] == "ec2:ModifyInstanceAttribute"
+        assert each["Condition"]["StringEqualsIgnoreCase"] == {"ec2:Attribute": "InstanceType"}
+
+
+def test_functions_that_start_instances_may_grant_ec2_the_key_of_their_disks() -> None:
+    for role in ("ApiRole", "WorkerRole", "ReconcilerRole"):
+        [grant] = [each for each in statements(role) if "kms:CreateGrant" in each["Action"]]
+        assert grant["Resource"] == {"Ref": "VolumeKeyArn"}
+        assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+        [policy] = [
+            each["Fn::If"]
+            for each in TEMPLATE["Resources"][role]["Properties"]["Policies"]
+            if "Fn::If" in each
+        ]
+        assert policy[0] == "HasVolumeKey"
+        assert TEMPLATE["Conditions"]["HasVolumeKey"] == {
+            "Fn::Not": [{"Fn::Equals": [{"Ref": "VolumeKeyArn"}, ""]}]
+        }

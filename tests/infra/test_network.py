@@ -57,7 +57,7 @@ def test_only_the_functions_that_call_comfyui_are_in_the_network() -> None:
     for name in OF_COMFYUI:
         role = TEMPLATE[name]["Properties"]["Role"]["Fn::GetAtt"][0]
         policies = TEMPLATE[role]["Properties"]["Policies"]
-        assert "attach-to-network" in {each["PolicyName"] for each in policies}
+        assert "attach-to-network" in {each.get("PolicyName") for each in policies}
 
 
 def test_functions_reach_the_internet_on_ipv6_only_unless_there_is_a_nat_gateway() -> None:

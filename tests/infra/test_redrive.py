@@ -70,7 +70,7 @@ class Stack:
             "RunsDeadLetterQueueUrl": self.dead_runs,
         }
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in urls.items()]
-        return {"Stacks": [{"Outputs": outputs}]}
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
 
     def redrive(self, writes: int | None = None) -> int:
         return redrive("darkroom", self, Sqs(self.sqs, writes))
@@ -142,7 +142,8 @@ class OtherStack:
     """A stack that is none of Darkroom's."""
 
     def describe_stacks(self, **_: str) -> dict[str, Any]:
-        return {"Stacks": [{"Outputs": [{"OutputKey": "Other", "OutputValue": "x"}]}]}
+        other = {"OutputKey": "Other", "OutputValue": "x"}
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": [other]}]}
 
 
 def test_a_stack_that_has_no_queues_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Only parameters that a deployment keeps could replace a table, the bucket or an instance."""
+"""Only parameters that a deployment keeps could replace a table, the bucket or a subnet."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from infra.deploy.choices import SUBNETS
 from infra.deploy.losses import PRECIOUS
 from tests.environment import RESOURCES
 
@@ -60,25 +61,28 @@ def test_only_parameters_that_a_deployment_keeps_would_replace_a_precious_resour
     assert replacers(name) <= KEPT
 
 
-def test_precious_resources_include_the_tables_the_bucket_and_the_instances() -> None:
-    assert {"CatalogTable", "JobsTable", "FleetTable", "ImagesBucket", "Gpu1", "Gpu4"} <= {*NAMES}
+def test_precious_resources_include_the_tables_and_the_bucket() -> None:
+    assert {"CatalogTable", "JobsTable", "FleetTable", "ImagesBucket"} <= {*NAMES}
 
 
 def test_a_replacing_parameter_is_found_through_other_resources() -> None:
-    assert replacers("Gpu1") == {"GpuZones"}
+    assert replacers("GpuSubnet1Routes") == {"GpuZones"}
     assert replacers("FunctionSubnet1") == {"FunctionZones"}
 
 
-@pytest.mark.parametrize("number", range(1, 5))
-def test_an_instance_always_has_the_first_version_of_its_launch_template(number: int) -> None:
-    launch = {"LaunchTemplateId": {"Ref": "GpuLaunch"}, "Version": "1"}
-    assert TEMPLATE[f"Gpu{number}"]["Properties"]["LaunchTemplate"] == launch
-    own = TEMPLATE[f"Gpu{number}"]["Properties"].keys()
-    assert own == {"LaunchTemplate", "SubnetId", "Tags"}
+def test_no_parameter_replaces_the_launch_template_or_a_subnet_of_an_instance_by_itself() -> None:
+    assert replacers("GpuLaunch") == set()
+    for number in range(1, SUBNETS + 1):
+        assert replacers(f"GpuSubnet{number}") == {"GpuZones"}
+
+
+def test_no_resource_is_an_instance_which_one_refusal_of_ec2_would_roll_back() -> None:
+    kinds = {each.get("Type") for each in TEMPLATE.values()}
+    assert "AWS::EC2::LaunchTemplate" in kinds
+    assert "AWS::EC2::Instance" not in kinds
 
 
 def test_the_tables_and_the_bucket_outlive_their_stack() -> None:
     for name in NAMES:
-        if not name.startswith("Gpu"):
-            assert TEMPLATE[name]["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
-            assert TEMPLATE[name]["UpdateReplacePolicy"] == "Retain"
+        assert TEMPLATE[name]["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
+        assert TEMPLATE[name]["UpdateReplacePolicy"] == "Retain"

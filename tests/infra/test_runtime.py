@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra import steps
-from infra.newest_python import newest_python
+from infra.pythons import others
 from infra.runtime import RUNTIMES, refusal, warning
 
 ROOT = Path(__file__).parents[2]
@@ -49,25 +49,31 @@ def test_make_asks_before_it_installs_anything(tmp_path: Path) -> None:
     assert not venv.exists()
 
 
-def test_a_python_that_does_not_run_is_not_the_newest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shim = tmp_path / f"python{RUNTIMES[-1]}"
-    shim.write_text("#!/bin/sh\nexit 127\n")
-    shim.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert newest_python() == Path(sys.executable)
+def put(folder: Path, version: str, script: str) -> Path:
+    python = folder / f"python{version}"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    return python
 
 
-def test_the_newest_python_that_runs_is_found(
+def test_a_python_that_does_not_run_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for version in RUNTIMES[-2:]:
-        python = tmp_path / f"python{version}"
-        python.write_text(f"#!/bin/sh\necho {version}\n")
-        python.chmod(0o755)
+    put(tmp_path, RUNTIMES[-1], "exit 127")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert newest_python() == tmp_path / f"python{RUNTIMES[-1]}"
+    assert others() == []
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [("3.11", ["3.14"]), ("3.12", ["3.11", "3.14"]), ("3.14", ["3.11"])],
+)
+def test_the_oldest_and_the_newest_python_that_run_are_found_besides_the_own_one(
+    own: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = {version: put(tmp_path, version, f"echo {version}") for version in RUNTIMES}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert others(own) == [paths[version] for version in found]
 
 
 def test_a_step_that_fails_is_named_with_the_last_lines_that_it_said() -> None:

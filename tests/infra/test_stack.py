@@ -8,7 +8,8 @@ import pytest
 from infra.deploy.stack import DeploymentFailed, Stack
 from tests.infra.cloud import CloudFormation, change, event
 
-TABLE, INSTANCE = "AWS::DynamoDB::Table", "AWS::EC2::Instance"
+TABLE, BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+FUNCTION = "AWS::Lambda::Function"
 STACK = "AWS::CloudFormation::Stack"
 
 
@@ -66,9 +67,9 @@ def test_a_change_that_would_replace_a_table_is_refused() -> None:
     assert "ACCEPT=JobsTable" in said
 
 
-def test_a_change_that_might_replace_an_instance_is_refused() -> None:
-    said = refused(change("Gpu1", INSTANCE, Replacement="Conditional", by=["SubnetId", "Tags"]))
-    assert "Gpu1 might be replaced: changed SubnetId, Tags" in said
+def test_a_change_that_might_replace_a_table_is_refused() -> None:
+    said = refused(change("RunsTable", TABLE, Replacement="Conditional", by=["KeySchema", "Tags"]))
+    assert "RunsTable might be replaced: changed KeySchema, Tags" in said
 
 
 @pytest.mark.parametrize("action", ["Remove", "Dynamic"])
@@ -80,24 +81,24 @@ def test_a_change_that_would_remove_the_bucket_is_refused(action: str) -> None:
 
 def test_a_loss_is_found_on_any_page_of_changes() -> None:
     harmless = change("Reconciler", "AWS::Lambda::Function", Replacement="False")
-    said = refused(harmless, change("Gpu2", INSTANCE, "Remove"))
-    assert "Gpu2" in said
+    said = refused(harmless, change("KeysTable", TABLE, "Remove"))
+    assert "KeysTable" in said
     assert "Reconciler" not in said
 
 
 def test_accepting_one_loss_does_not_accept_another() -> None:
-    lost = [change(name, INSTANCE, "Remove") for name in ("Gpu1", "Gpu2")]
-    assert "ACCEPT=Gpu2" in refused(*lost, accept=["Gpu1"])
+    lost = [change(name, TABLE, "Remove") for name in ("RunsTable", "KeysTable")]
+    assert "ACCEPT=KeysTable" in refused(*lost, accept=["RunsTable"])
     cloudformation = CloudFormation("CREATE_COMPLETE", changes=lost)
     cloudformation.states = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
-    assert apply(cloudformation, ["Gpu1", "Gpu2"])
+    assert apply(cloudformation, ["RunsTable", "KeysTable"])
 
 
 @pytest.mark.parametrize(
     "harmless",
     [
         change("JobsTable", TABLE, Replacement="False", by=["TimeToLiveSpecification"]),
-        change("Gpu3", INSTANCE, "Add"),
+        change("Uploads", BUCKET, "Add"),
         change("Roles", "AWS::IAM::Role", Replacement="True"),
         {"Type": "Hook"},
     ],
@@ -110,9 +111,9 @@ def test_changes_that_lose_nothing_need_no_acceptance(harmless: Any) -> None:
 def test_a_failed_deployment_lists_its_causes_in_order() -> None:
     events = [
         event("s", STACK, "ROLLBACK_COMPLETE"),
-        event("Gpu2", INSTANCE, "CREATE_FAILED", "Resource creation cancelled"),
+        event("Runs", FUNCTION, "CREATE_FAILED", "Resource creation cancelled"),
         event("Reconciler", "AWS::Lambda::Function", "CREATE_FAILED", "no such role"),
-        event("Gpu1", INSTANCE, "CREATE_FAILED", "You have requested more vCPU capacity"),
+        event("Worker", FUNCTION, "CREATE_FAILED", "The runtime is not supported"),
         event("s", STACK, "CREATE_IN_PROGRESS", "User Initiated"),
         event("Old", TABLE, "CREATE_FAILED", "of an earlier time"),
     ]
@@ -121,7 +122,7 @@ def test_a_failed_deployment_lists_its_causes_in_order() -> None:
         apply(CloudFormation(states=states, events=events))
     assert str(failure.value).splitlines() == [
         "s ended in ROLLBACK_COMPLETE:",
-        "  Gpu1 (AWS::EC2::Instance): You have requested more vCPU capacity",
+        "  Worker (AWS::Lambda::Function): The runtime is not supported",
         "  Reconciler (AWS::Lambda::Function): no such role",
         "Remove the cause, and deploy again: the command deletes the failed stack first",
     ]

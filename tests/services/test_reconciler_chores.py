@@ -102,13 +102,13 @@ def test_the_error_of_a_step_is_raised_after_all_other_steps(failing: int) -> No
         SimpleNamespace(stop_unneeded=step(0, "stop")),  # type: ignore[arg-type]
         SimpleNamespace(sweep=step(1, "sweep")),  # type: ignore[arg-type]
         SimpleNamespace(repair=step(2, "repair"), start=lambda: done.append("start")),  # type: ignore[arg-type]
-        SimpleNamespace(refresh=lambda: done.append("refresh")),  # type: ignore[arg-type]
+        SimpleNamespace(renew=lambda: done.append("renew")),  # type: ignore[arg-type]
         more=[step(3, "more")],
     )
     with pytest.raises(ZeroDivisionError):
         reconciler.reconcile()
     steps = ["stop", "sweep", "repair", "more"]
-    assert {*done} == {"start", "refresh", *steps} - {steps[failing]}
+    assert {*done} == {"start", "renew", *steps} - {steps[failing]}
 
 
 def test_an_error_with_one_overdue_job_does_not_skip_the_others(

@@ -19,6 +19,7 @@ class QueueSnapshot(Table):
     many jobs had slots. `waits_for` is the code of what the jobs wait for, None for a free slot,
     and `reason` the same for people. `pace_seconds` lie between two images of all GPUs, and
     `boot_seconds` before the first; None is not known. `writer` is the process that wrote it.
+    All but `keys` and `length` is as of `observed_at`.
     """
 
     class Meta:
@@ -35,6 +36,7 @@ class QueueSnapshot(Table):
     pace_seconds = NumberAttribute(null=True)
     boot_seconds = NumberAttribute(null=True)
     made_at = NumberAttribute(default=0)
+    observed_at = NumberAttribute(default=0)
     writer = UnicodeAttribute(default="")
 
     @classmethod
@@ -78,6 +80,7 @@ class QueueSnapshot(Table):
     ) -> bool:
         """Store all of the snapshot; return False if another process was faster."""
         fields = [set_or_remove(getattr(QueueSnapshot, name), to) for name, to in known.items()]
+        fields.append(QueueSnapshot.observed_at.set(now))
         return self._replace([*_keys_of(waiting, length), *fields], now, writer)
 
     def _replace(self, actions: list[Any], now: float, writer: str) -> bool:

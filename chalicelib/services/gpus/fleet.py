@@ -13,6 +13,7 @@ from chalicelib.errors import (
     StillStopping,
 )
 from chalicelib.models.catalogs import budget_mark
+from chalicelib.models.fleet.creation import Creation
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
@@ -88,6 +89,8 @@ class Fleet:
         views = self.inventory.views()
         if any(each.is_on for each in views):
             return
+        if not views:
+            raise NoCapacity(Creation.reason_of_none() or "there is no GPU instance")
         startable, count = self._affordable(views, 1)
         if not startable:
             raise StartFailed(

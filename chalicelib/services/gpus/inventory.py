@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnreachable
+from chalicelib.models.fleet.creation import Creation
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.services.gpus.state import STARTING, state_of
@@ -159,8 +160,13 @@ class Inventory:
         return [each for each in self.members() if each.state == "running"]
 
     def usable(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
-        """List the instances; raise ComfyUIUnavailable if none can ever serve a job."""
+        """List the instances; raise ComfyUIUnavailable if none can ever serve a job.
+
+        The list is empty while `make deploy` has not succeeded in launching the first one.
+        """
         members = self.members(max_age_seconds=max_age_seconds)
+        if not members and Creation.reason_of_none():
+            return members
         if not members:
             log.error("no EC2 instance has the tag of the fleet, and COMFYUI_URL is empty")
             raise ComfyUIUnavailable("there is no GPU instance")

@@ -16,6 +16,7 @@ from chalicelib.services.gpus.status_texts import progress
 # A snapshot of the queue is replaced after a second by the process that made it, after two by any.
 _FRESH_SECONDS = 1.0
 _OLD_SECONDS = 2.0
+_UNOBSERVED_SECONDS = 30.0
 
 
 class QueueSnapshots:
@@ -42,6 +43,18 @@ class QueueSnapshots:
         known = QueueSnapshot.read()
         if not is_due and not self._is_turn(known):
             return int(known.length)
+        return self._make(known, is_due=is_due)
+
+    def renew(self) -> None:
+        """Make a new snapshot if nobody has looked at the instances for half a minute.
+
+        A poll replaces only what it reads of the snapshot, and may come every second.
+        """
+        known = QueueSnapshot.read()
+        if self._clock() - float(known.observed_at) >= _UNOBSERVED_SECONDS:
+            self._make(known)
+
+    def _make(self, known: QueueSnapshot, *, is_due: bool = False) -> int:
         waiting = queue.first(queue.MOST_COUNTED + 1)
         length = queue.length_of(waiting)
         if length or known.length or is_due:

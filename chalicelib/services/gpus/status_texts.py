@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chalicelib.errors import GpuNotReady
 from chalicelib.models.catalogs import budget_mark
+from chalicelib.models.fleet.creation import Creation
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
 from chalicelib.services.gpus import state as instance_state
@@ -72,7 +73,9 @@ def comfyui_status(inventory: Inventory, budget: Budget, now: float) -> Status:
     if status == STOPPING and (stuck := stuck_text([record for _, record in views], now)):
         return Status(status, f"{_sentence(stuck)}. {backlog}.")
     if status == instance_state.NO_CAPACITY:
-        why = refusal_of(series)
+        why = refusal_of(series) or ""
+    elif not views:
+        why = Creation.reason_of_none() or ""
     else:
         why = _reasons([record for state, record in views if state == status])
     return Status(status, f"{_SENTENCES[status]}{f': {why}' if why else ''}. {backlog}.")
@@ -100,6 +103,7 @@ def _jobs(count: int) -> str:
 
 _LOOK_SECONDS = 2
 _UNHEALTHY_SECONDS = 15
+_NONE_SECONDS = 60
 
 
 def execution_seconds(views: list[InstanceView]) -> float | None:
@@ -115,6 +119,9 @@ def execution_seconds(views: list[InstanceView]) -> float | None:
 def progress(views: list[InstanceView], now: float) -> GpuNotReady:
     """Return what a job waits for: the state of the instance that is closest to serving."""
     states = {each.state for each in views}
+    if not views:
+        none = Creation.reason_of_none() or "there is no GPU instance"
+        return GpuNotReady(none, retry_seconds=_NONE_SECONDS)
     if states & {BOOTING, READY, BUSY}:
         return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
     if DRAINING in states:

@@ -53,6 +53,17 @@ def calls() -> Iterator[list[str]]:
         yield client.calls
 
 
+def test_a_reconciler_stores_the_reason_although_polls_keep_the_snapshot_young() -> None:
+    functions = Functions("stopped")
+    poller, reconciler = functions.snapshots(), functions.snapshots()
+    enqueue("01A", now=functions.clock())
+    poller.current()
+    reconciler.refresh()
+    assert QueueSnapshot.read().reason != "the GPU instance is starting"
+    reconciler.renew()
+    assert QueueSnapshot.read().reason == "the GPU instance is starting"
+
+
 def queries(calls: list[str]) -> int:
     found = len([each for each in calls if each in ("Query", "Scan")])
     calls.clear()

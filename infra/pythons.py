@@ -1,24 +1,25 @@
-"""Find the newest Python on this machine that Lambda has a runtime of.
+"""Find the oldest and the newest Python on this machine that Lambda has a runtime of.
 
-python -m infra.newest_python: print its path.
+python -m infra.pythons: print the paths of those that have another version than this one.
 """
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.runtime import RUNTIMES
+from infra import runtime
 
 
-def newest_python() -> Path:
-    """Return the newest one on the PATH or of pyenv; this interpreter if there is no other."""
-    for version in reversed(RUNTIMES):
-        for candidate in _candidates(version):
-            if _runs(candidate, version):
-                return candidate
-    return Path(sys.executable)
+def others(own: str = runtime.version()) -> list[Path]:
+    """Return the oldest and the newest one on the PATH or of pyenv, without the version `own`."""
+    found = {version: each for version in runtime.RUNTIMES if (each := _found(version))}
+    ends = dict.fromkeys([*found][:1] + [*found][-1:])
+    return [found[version] for version in ends if version != own]
+
+
+def _found(version: str) -> Path | None:
+    return next((each for each in _candidates(version) if _runs(each, version)), None)
 
 
 def _candidates(version: str) -> Iterator[Path]:
@@ -44,4 +45,5 @@ def _output(*command: str | Path) -> str:
 
 
 if __name__ == "__main__":
-    print(newest_python())
+    for each in others():
+        print(each)

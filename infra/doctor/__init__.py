@@ -1,0 +1,1 @@
+"""Look at an account, a region and a deployment, and change nothing."""
