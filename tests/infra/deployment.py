@@ -83,7 +83,8 @@ class Deployment:
         """Have a worker process a message, by default to follow the instance."""
         with self.recorder.during("Worker"):
             event = {"Records": [{"body": message or self.gpu, "receiptHandle": "x"}]}
-            app.work(event, LambdaContext("worker", 512, max_runtime_ms=40_000))
+            # It follows for 4 s: a worker leaves 20 s to finish and to hand over.
+            app.work(event, LambdaContext("worker", 512, max_runtime_ms=24_000))
 
     def run(self, schedule_id: str, at: float) -> None:
         """Deliver the message of a scheduled time."""
