@@ -24,7 +24,7 @@ def main() -> None:
     options.add_argument("module")
     options.add_argument("arguments", nargs=argparse.REMAINDER)
     asked = options.parse_args()
-    # The user's profile and session are of no use here, and could be broken.
+    # The demo has credentials of its own; the user's may be wrong.
     others = {name: os.environ[name] for name in os.environ if not name.startswith("AWS_")}
     # Requests to this machine must not go through a proxy.
     os.environ["NO_PROXY"] = others["NO_PROXY"] = f"{others.get('NO_PROXY', '')},{LOOPBACK}"

@@ -87,7 +87,7 @@ class Instance(Struct, frozen=True):
     def fault(self) -> str | None:
         """Why EC2 stopped the instance, if nobody shut it down and EC2 lacked nothing."""
         code = self.state_reason
-        if not code or self.lack or _bare(code) in _SHUT_DOWN:
+        if not code or self.lack or bare(code) in _SHUT_DOWN:
             return None
         return f"{code}: {self.state_message}" if self.state_message else code
 
@@ -195,16 +195,21 @@ class GpuFleet:
         )
 
 
-def _bare(code: str) -> str:
+def bare(code: str) -> str:
     """Return a code as StartInstances has it: in reasons of a state, a prefix says whose fault."""
     return code.removeprefix("Server.").removeprefix("Client.")
 
 
+def lacks_capacity(code: str) -> bool:
+    """Return whether EC2 lacks capacity, which another zone or type may have."""
+    return bare(code) in _CAPACITY
+
+
 def lack_of(code: str) -> str | None:
     """Return what EC2 lacks to start an instance; None if the code says something else."""
-    if _bare(code) in _CAPACITY:
+    if lacks_capacity(code):
         return "EC2 has no capacity right now"
-    if _bare(code) in _QUOTA:
+    if bare(code) in _QUOTA:
         return "the AWS account's quota of GPU instances is used up"
     return None
 
@@ -217,7 +222,7 @@ def _throttled(code: str) -> Throttled:
 def _start_failed(error: ClientError) -> StartFailed:
     code: str = error.response["Error"]["Code"]
     if lack := lack_of(code):
-        if _bare(code) in _QUOTA:
+        if bare(code) in _QUOTA:
             log.warning("%s: ask AWS for a larger quota of running instances of this type", code)
         return NoCapacity(lack)
     if code in _THROTTLED:

@@ -11,7 +11,6 @@ from pathlib import Path
 from infra import aws
 from infra.deploy.choices import offers, zones
 from infra.deploy.comparison import compare_again
-from infra.deploy.concurrency import notice
 from infra.deploy.deployment import (
     PACKAGE,
     Clients,
@@ -78,16 +77,10 @@ def carry_out(
     stack.say("Deployed" if changed else "Nothing to deploy: the stack is up to date")
     outputs = stack.outputs()
     compare_again(account.client("dynamodb"), outputs["SchedulesTableName"])
-    _show(stack, outputs)
-    _fill(account, fleet, stack, {**whole, **parameters}, outputs)
-    return changed
-
-
-def _show(stack: Stack, outputs: Mapping[str, str]) -> None:
-    if said := notice(stack.chosen()):
-        stack.say(said)
     for name, value in outputs.items():
         stack.say(f"  {name:22} {value}")
+    _fill(account, fleet, stack, {**whole, **parameters}, outputs)
+    return changed
 
 
 def _examine(account: aws.Account, stack: Stack, parameters: Mapping[str, str]) -> None:

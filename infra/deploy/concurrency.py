@@ -45,16 +45,5 @@ def _limit(functions: Any) -> Mapping[str, Any] | None:
     return found
 
 
-def notice(parameters: Mapping[str, str]) -> str | None:
-    """Return a message about the limits of a small account; None if the account is not small."""
-    if parameters.get("SmallAccount") != "yes":
-        return None
-    return (
-        "This account may run fewer than 100 functions at a time. A request therefore waits at most"
-        " 5 seconds for its image before it is answered with its job, and FleetMax is limited. To"
-        " lift this, ask AWS to raise the Lambda quota 'Concurrent executions', and deploy again."
-    )
-
-
 def _word(is_so: bool) -> str:  # noqa: FBT001 - templates have no booleans
     return "yes" if is_so else "no"

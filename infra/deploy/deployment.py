@@ -57,9 +57,9 @@ def deploy(
 
 
 def kept_by(stack: Stack) -> dict[str, str]:
-    """Return the parameters that the next deployment keeps, also of a stack that it makes anew."""
+    """Return the parameters that the next deployment keeps, also if it creates the stack again."""
     known = stack.chosen()
-    if stack.status in TO_DELETE:  # and its subnets with it
+    if stack.status in TO_DELETE:  # its subnets are deleted, too
         return {name: value for name, value in known.items() if name not in _ZONES}
     return known
 
@@ -104,7 +104,7 @@ def chosen(
     """Return the parameters that are not left to the template's defaults."""
     whole = intended(template, given, before)
     again = {name for name in _CHOSEN_AGAIN if given.get(name) == ""}
-    if size_of({**whole, **before}) == 0:  # no instance is left that has the former AMI
+    if size_of(before) == 0:  # no instance is left that has the former AMI
         again.add("ImageId")
     known = template["Parameters"]
     kept = {name: before[name] for name in before if name in known and name not in again}

@@ -73,7 +73,7 @@ def refusal(
         names = ", ".join(NEEDED[each] for each in gone)
         text = f"{session.region_name} has no {names} ({_do_not_exist(gone)})"
         return text, "deploy to another region"
-    if is_outside(parameters) or not (gone := missing_on_ipv6(session, resolver)):
+    if needs_no_ipv6(parameters) or not (gone := missing_on_ipv6(session, resolver)):
         return None
     names = " and ".join(ON_IPV6[each] for each in gone)
     text = f"{names}: no IPv6 in {session.region_name} ({_do_not_exist(gone)})"
@@ -81,7 +81,7 @@ def refusal(
     return text, remedy
 
 
-def is_outside(parameters: Mapping[str, str]) -> bool:
+def needs_no_ipv6(parameters: Mapping[str, str]) -> bool:
     """Return whether the functions need no IPv6."""
     return bool(parameters["ComfyUIUrl"]) or parameters["NatGateway"] == "yes"
 

@@ -90,7 +90,8 @@ class Instances:
             try:
                 id_ = self._launch(number, template, place)
             except ClientError as error:
-                refusal = refusal_of(error)
+                found = error.response["Error"]
+                refusal = refusal_of(found["Code"], found.get("Message", ""))
             else:
                 if (end := self._end(id_)) is None:
                     return id_, place
@@ -133,7 +134,8 @@ class Instances:
             with suppress(ClientError):  # such as too many requests
                 state, reason = self._state(id_)
                 if state in _GONE:
-                    return refusal_of(ClientError({"Error": reason}, "RunInstances"))
+                    text = reason["Message"].removeprefix(f"{reason['Code']}:").strip()
+                    return refusal_of(reason["Code"], text)
                 if state not in ("pending", _UNKNOWN):
                     return None
             self._pause()

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-from botocore.exceptions import ClientError
-
-from chalicelib.gateways.ec2 import lack_of
+from chalicelib.gateways.ec2 import bare, lack_of, lacks_capacity
 
 _QUOTA = (
     "In Service Quotas, ask AWS to raise EC2's 'Running On-Demand G and VT instances' (P types: 'P"
@@ -14,6 +12,7 @@ _CAPACITY = (
     "Deploy again later, or name further types, as in"
     ' PARAMETERS="GpuTypes=g6.xlarge,g5.xlarge,g4dn.xlarge"'
 )
+_VOLUMES = "Ask AWS to raise the EBS quota of gp3 storage, and deploy again"
 _REMEDIES = {
     "PendingVerification": (
         "AWS verifies a new account before it launches instances in a region, usually within some"
@@ -27,8 +26,14 @@ _REMEDIES = {
     ),
     "InvalidAMIID.NotFound": 'AWS has withdrawn the AMI: deploy with PARAMETERS="ImageId="',
     "InvalidAMIID.Unavailable": 'AWS has withdrawn the AMI: deploy with PARAMETERS="ImageId="',
-    "VolumeLimitExceeded": "Ask AWS to raise the EBS quota of gp3 storage, and deploy again",
-    "InvalidKMSKey.InvalidState": "Enable the key that encrypts the disks, and deploy again",
+    # Of a state. EC2 does not say more if it may not use the key of the disk.
+    "Client.InternalError": (
+        "EC2 could not use the disk's key: allow your credentials to use the customer-managed key,"
+        " and deploy again"
+    ),
+    "Client.InvalidKMSKey.InvalidState": "Enable the key of the disks, and deploy again",
+    "Client.VolumeLimitExceeded": _VOLUMES,
+    "VolumeLimitExceeded": _VOLUMES,
 }
 
 
@@ -41,21 +46,12 @@ class Refusal(NamedTuple):
     remedy: str
 
 
-def refusal_of(error: ClientError) -> Refusal:
-    """Return what an error of RunInstances, or the reason of a state, says."""
-    code = error.response["Error"]["Code"]
-    bare = code.removeprefix("Server.").removeprefix("Client.")
+def refusal_of(code: str, message: str) -> Refusal:
+    """Return what an error of RunInstances, or the reason of an instance's state, says."""
     lack = lack_of(code)
-    is_of_zone = lack is not None and "capacity" in lack
-    message = error.response["Error"].get("Message", "").removeprefix(f"{code}:").strip()
-    text = f"{lack} ({bare})" if lack else f"{bare}: {message}".rstrip(": ")
-    if bare == "InternalError" and not error.response.get("ResponseMetadata"):
-        remedy = (
-            "EC2 could not use the disk's key: allow the deployer to use the customer-managed key,"
-            " or deploy again"
-        )
-    elif lack:
-        remedy = _CAPACITY if is_of_zone else _QUOTA
+    if lacks_capacity(code):
+        remedy = _CAPACITY
     else:
-        remedy = _REMEDIES.get(bare, "Correct this, and deploy again")
-    return Refusal(code, text, is_of_zone, remedy)
+        remedy = _QUOTA if lack else _REMEDIES.get(code, "Correct this, and deploy again")
+    said = f"{lack} ({bare(code)})" if lack else f"{bare(code)}: {message}".rstrip(": ")
+    return Refusal(code, said, lacks_capacity(code), remedy)

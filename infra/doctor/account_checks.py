@@ -60,7 +60,7 @@ class AccountChecks:
         found = endpoints.refusal(self._account.session, self._parameters, self._resolver)
         if found:
             return Line("services", STOP, *found)
-        if endpoints.is_outside(self._parameters):
+        if endpoints.needs_no_ipv6(self._parameters):
             return Line("services", OK, "all are here")
         asked = endpoints.host(self._account.session, "ec2", dual_stack=True)
         if self._resolver(asked, endpoints.IPV6) is not True:
@@ -134,7 +134,7 @@ class AccountChecks:
         except DeploymentFailed as refusal:
             return Line("concurrency", STOP, str(refusal))
         if made["SmallAccount"] == "yes":
-            text = f"{limit} functions at a time, so that requests wait for at most 5 s"
+            text = f"{limit} functions at a time: requests wait 5 s at most, FleetMax is limited"
             return Line("concurrency", PROBLEM, text, _RAISE)
         return Line("concurrency", OK, f"{limit} functions at a time")
 

@@ -1,4 +1,4 @@
-"""Which types EC2 offers in which zones: the emulator does not know the question."""
+"""DescribeInstanceTypeOfferings of EC2, which the emulator lacks."""
 
 from collections.abc import Mapping
 from typing import Any

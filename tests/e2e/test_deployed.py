@@ -1,5 +1,8 @@
 """The deployed stack over HTTP, from a GPU that is off to a stored image."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -11,7 +14,9 @@ from PIL import Image
 
 from chalicelib.models.jobs.attempt import attempt_id
 from local.stack.api import Api
-from local.stack.processes import wait_until
+from local.stack.deploy import STACK
+from local.stack.emulator import environment
+from local.stack.processes import ROOT, wait_until
 from tests.contracts.protocol import ComfyUI
 from tests.e2e.conftest import Stack
 from tests.environment import CHECKPOINT
@@ -172,3 +177,21 @@ def at_once(api: Api, count: int, prefer: str) -> Counter[int]:
 def test_every_catalog_has_first_items(stack: Stack) -> None:
     for catalog in ("settings", "styles", "formats", "prompt_examples"):
         assert len(stack.call("GET", f"/api/images/{catalog}").json()) >= 5
+
+
+def test_make_doctor_finds_that_the_deployment_works(warm: Stack) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.doctor", STACK],
+        cwd=ROOT,
+        env={**own, **environment(warm.emulator.url), "KEY": warm.api.key},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[0] != " ")
+    assert found["functions"].startswith("ok"), done.stdout + done.stderr
+    assert found["API"].startswith("ok"), done.stdout
+    assert "ComfyUI is" in found["API"]
+    assert warm.gpu.id in found["GPUs"]
+    assert done.returncode == 1  # nobody gets the alarms

@@ -21,7 +21,7 @@ class Creation(Table):
     reason = UnicodeAttribute()
 
     @classmethod
-    def reason_of_none(cls) -> str | None:
+    def why_no_instance(cls) -> str | None:
         """Return why there is no instance; None if `make deploy` was not to launch any."""
         noted = next(cls.query(cls().id), None)
         return f"there is no GPU instance yet: {noted.reason}" if noted else None

@@ -90,7 +90,7 @@ class Fleet:
         if any(each.is_on for each in views):
             return
         if not views:
-            raise NoCapacity(Creation.reason_of_none() or "there is no GPU instance")
+            raise NoCapacity(Creation.why_no_instance() or "there is no GPU instance")
         startable, count = self._affordable(views, 1)
         if not startable:
             raise StartFailed(

@@ -165,7 +165,7 @@ class Inventory:
         The list is empty while `make deploy` has not succeeded in launching the first one.
         """
         members = self.members(max_age_seconds=max_age_seconds)
-        if not members and Creation.reason_of_none():
+        if not members and Creation.why_no_instance():
             return members
         if not members:
             log.error("no EC2 instance has the tag of the fleet, and COMFYUI_URL is empty")

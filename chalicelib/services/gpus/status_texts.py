@@ -75,7 +75,7 @@ def comfyui_status(inventory: Inventory, budget: Budget, now: float) -> Status:
     if status == instance_state.NO_CAPACITY:
         why = refusal_of(series) or ""
     elif not views:
-        why = Creation.reason_of_none() or ""
+        why = Creation.why_no_instance() or ""
     else:
         why = _reasons([record for state, record in views if state == status])
     return Status(status, f"{_SENTENCES[status]}{f': {why}' if why else ''}. {backlog}.")
@@ -120,7 +120,7 @@ def progress(views: list[InstanceView], now: float) -> GpuNotReady:
     """Return what a job waits for: the state of the instance that is closest to serving."""
     states = {each.state for each in views}
     if not views:
-        none = Creation.reason_of_none() or "there is no GPU instance"
+        none = Creation.why_no_instance() or "there is no GPU instance"
         return GpuNotReady(none, retry_seconds=_NONE_SECONDS)
     if states & {BOOTING, READY, BUSY}:
         return GpuNotReady("the GPU instance is booting", retry_seconds=_LOOK_SECONDS)
