@@ -71,10 +71,17 @@ class Overloaded(DarkroomError):
 
 
 class UnsupportedContentType(DarkroomError):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON in UTF-8."""
 
     title = "Unsupported content type"
     suggestion = "Send the body as JSON with the header Content-Type: application/json"
+
+
+class UnsupportedContentEncoding(DarkroomError):
+    """The body is compressed."""
+
+    title = "Unsupported content encoding"
+    suggestion = "Send the body uncompressed, without the header Content-Encoding"
 
 
 class BodyTooLarge(DarkroomError):

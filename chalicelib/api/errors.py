@@ -15,6 +15,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.MethodNotAllowed: 405,
     errors.BodyTooLarge: 413,
     errors.UnsupportedContentType: 415,
+    errors.UnsupportedContentEncoding: 415,
     errors.IdempotencyConflict: 422,
     errors.TooManyRequests: 429,
     errors.BudgetExhausted: 429,

@@ -50,7 +50,5 @@ def idempotency_key(request: Request) -> str | None:
 
 def fingerprint(request: Request, body: object) -> str:
     """Return a hash of a request's path and content; the formatting of the JSON does not count."""
-    # Encoded twice, as a part that is validated later is still as it was sent.
-    plain = msgspec.json.decode(msgspec.json.encode(body))
-    content = msgspec.json.encode(plain, order="sorted")
+    content = msgspec.json.encode(body, order="sorted")
     return sha256(f"{own_path(request)}\n".encode() + content).hexdigest()

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from chalice import Blueprint, Response
 from chalice.app import Request
+from msgspec import Struct
 
 from chalicelib import logs
+from chalicelib.api.content import check_content_encoding, check_content_type
 from chalicelib.api.errors import answer, internal
 from chalicelib.api.identity import identity
 from chalicelib.config import config
@@ -18,9 +20,9 @@ from chalicelib.errors import (
     InvalidRequest,
     Overloaded,
     Unanswered,
-    UnsupportedContentType,
 )
 from chalicelib.models.keys.api_key import ADMIN, READ
+from chalicelib.schemas.json_object import WHITE_SPACE
 from chalicelib.schemas.parsing import parse
 
 log = logging.getLogger("darkroom.api")
@@ -28,11 +30,11 @@ log = logging.getLogger("darkroom.api")
 BODY_LIMIT_BYTES = 256 * 1024
 
 # The body of a route: its type and its limit in bytes.
-Body = tuple[type, int]
+Body = tuple[type[Struct], int]
 
 View = Callable[..., Any]
 Headers = dict[str, str | list[str]]
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
 
 class Routes(Blueprint):
@@ -56,7 +58,7 @@ class Routes(Blueprint):
         self,
         path: str,
         *,
-        body: type | None = None,
+        body: type[Struct] | None = None,
         body_bytes: int = BODY_LIMIT_BYTES,
         status: int = 200,
         scope: str = ADMIN,
@@ -64,7 +66,7 @@ class Routes(Blueprint):
         taken = (body, body_bytes) if body else None
         return self._serve("POST", path, scope, body=taken, status=status)
 
-    def put(self, path: str, *, body: type, scope: str = ADMIN) -> Callable[[View], View]:
+    def put(self, path: str, *, body: type[Struct], scope: str = ADMIN) -> Callable[[View], View]:
         return self._serve("PUT", path, scope, body=(body, BODY_LIMIT_BYTES))
 
     def _serve(
@@ -111,15 +113,12 @@ class Routes(Blueprint):
 def json_body(request: Request, schema: type[T], limit_bytes: int) -> T:
     """Return the request body as its declared type; raise an error that says what is wrong.
 
-    A body that is left out is one without fields.
+    A body that is left out, or of white space only, is one without fields.
     """
     content = raw_body(request, limit_bytes)
-    if not content:
-        return parse(b"{}", schema)
-    content_type = request.headers.get("content-type") or "application/json"
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedContentType(f"{media_type[:100]} is not JSON")
+    if content.strip(WHITE_SPACE):  # else there is nothing that a header could describe
+        check_content_type(request.headers.get("content-type") or "application/json")
+        check_content_encoding(request.headers.get("content-encoding", ""), content)
     return parse(content, schema)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from chalicelib.errors import InvalidRequest
 from chalicelib.schemas.limits import (
     Algorithm,
     CfgScale,
@@ -16,9 +17,13 @@ from chalicelib.schemas.limits import (
     Steps,
     Value,
 )
+from chalicelib.schemas.names import nearest, standard_form
 from chalicelib.schemas.parsing import convert
 
-# Settings with these names are defaults of every generation; any other name is allowed.
+PREFIX = "default_"
+
+# Settings with these names are defaults of every generation. A name that begins with default_,
+# however it is written, is one of these; any other name is allowed.
 DEFAULTS: dict[str, Any] = {
     "default_negative_prompt": NegativePrompt,
     "default_width": Pixels,
@@ -39,6 +44,8 @@ class Setting(Struct, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.name in DEFAULTS:
             convert(self.value, DEFAULTS[self.name], "value")
+        elif standard_form(self.name).startswith(PREFIX):
+            raise _no_default(self.name)
 
 
 class Style(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -58,3 +65,13 @@ class PromptExample(Struct, kw_only=True, forbid_unknown_fields=True):
     title: Name
     prompt: Prompt
     category: Name
+
+
+def _no_default(name: str) -> InvalidRequest:
+    known = [each.removeprefix(PREFIX) for each in DEFAULTS]
+    meant = nearest(standard_form(name).removeprefix(PREFIX), known, likeness=0)
+    return InvalidRequest(
+        f"a name that begins with {PREFIX} must be a default; did you mean {PREFIX}{meant}?",
+        field="name",
+        suggestion=f"Use another name, or one of: {', '.join(DEFAULTS)}",
+    )

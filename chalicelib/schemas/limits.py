@@ -4,12 +4,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw
 
+from chalicelib.schemas.characters import INVISIBLE
+
 SEED_MAX = 2**64 - 1
 
 # At least one visible character, and no NUL, which breaks ComfyUI and S3 metadata.
 # The parts do not overlap, so the time to match is linear in the length of the text.
-_WRITTEN = r"^\s*[^\s\x00][^\x00]*\Z"
-_NO_NUL = r"^[^\x00]*\Z"
+# $ may stand before a last line break in Python; here a text matches to its end all the same.
+_WRITTEN = rf"^[{INVISIBLE}]*[^{INVISIBLE}\x00][^\x00]*$"
+_NO_NUL = r"^[^\x00]*$"
 
 Prompt = Annotated[
     str,
@@ -74,7 +77,9 @@ Requests = Annotated[
         description="a list of 1 to 100 bodies of POST /api/images/generate",
     ),
 ]
-ItemId = Annotated[int, Meta(ge=1, le=10**12, description="the id of an existing item")]
+ItemId = Annotated[
+    int, Meta(ge=1, le=10**12, description="a whole number, the id of an existing item")
+]
 Name = Annotated[
     str,
     Meta(

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from chalicelib.errors import InvalidRequest
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.schemas.limits import Count, Description, Name, PostId, Prompt
-from chalicelib.schemas.parsing import parse
 
 FIXED, RANDOM, INCREASING = "fixed", "random", "increasing"
 ALLOW, SKIP = "allow", "skip"
@@ -22,7 +21,6 @@ Expression = Annotated[
     str, Meta(max_length=256, description="an expression of at most 256 characters")
 ]
 Timezone = Annotated[str, Meta(description="the IANA name of a time zone, such as Europe/Berlin")]
-Request = Annotated[Raw, Meta(description="a body of POST /api/images/generate")]
 Prompts = Annotated[
     list[Prompt],
     Meta(
@@ -61,13 +59,16 @@ class ScheduledRequest(GenerateRequest, kw_only=True, forbid_unknown_fields=True
             )
 
 
+Request = Annotated[ScheduledRequest, Meta(description="a JSON object")]
+
+
 class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/images/schedules` and of `PUT`, which replaces all fields."""
 
     name: Name
     expression: Expression
     timezone: Timezone | None = None
-    request: Request | UnsetType = UNSET
+    request: Request = field(default_factory=ScheduledRequest)
     prompts: Prompts | None = None
     seed_policy: SeedPolicy | None = None
     start_at: Time | None = None
@@ -83,25 +84,10 @@ class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
             raise InvalidRequest(
                 f"prompts must have at most {PROMPTS_BYTES // 1024} KB together", field="prompts"
             )
-
-    def scheduled_request(self) -> ScheduledRequest:
-        """Return the request; raise InvalidRequest, whose field begins with `request`."""
-        given = b"{}" if self.request is UNSET else bytes(self.request)
-        try:
-            request = parse(given, ScheduledRequest)
-        except InvalidRequest as error:
-            field = f"request.{error.field}" if error.field else "request"
-            message = str(error) if error.field else "request must be a JSON object"
-            raise InvalidRequest(
-                f"in request: {message}" if error.field else message,
-                field=field,
-                suggestion=error.suggestion,
-            ) from error
-        if request.prompt is UNSET and not self.prompts:
+        if self.request.prompt is UNSET and not self.prompts:
             raise InvalidRequest(
                 "a schedule needs request.prompt or prompts", field="request.prompt"
             )
-        return request
 
 
 class PauseRequest(Struct, kw_only=True, forbid_unknown_fields=True):

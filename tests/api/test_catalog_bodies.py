@@ -45,7 +45,7 @@ def refused(field: str) -> list[object]:
 
 
 nonblank_texts = st.text(min_size=1, max_size=100).filter(
-    lambda text: text.strip() and "\0" not in text
+    lambda text: "\0" not in text and any(each.isalnum() for each in text)
 )
 
 
@@ -60,7 +60,7 @@ def test_a_missing_field_is_named(http: TestHTTPClient, sample: Sample) -> None:
 @each_catalog
 def test_the_error_for_a_wrong_type_names_the_field(http: TestHTTPClient, sample: Sample) -> None:
     for field, right in sample.body.items():
-        wrong = [7, 0.5] if field in sample.texts else ["512", 512.5, 512.0]
+        wrong = [7, 0.5] if field in sample.texts else ["512", 512.5]
         for value in (*wrong, None, True, [], {}, [right], {field: right}):
             response = send(http, "POST", sample.path, {**sample.body, field: value})
             assert check_error(response, 400, field)["error"].startswith(f"{field} must be ")

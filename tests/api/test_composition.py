@@ -64,7 +64,7 @@ def test_sampler_and_scheduler_come_from_settings(http: TestHTTPClient, comfyui:
 
 def test_settings_of_other_names_change_no_parameter(http: TestHTTPClient, comfyui: str) -> None:
     delete_all_settings(http)
-    for name in ("width", "default_seed", "default_prompt", "DEFAULT_WIDTH"):
+    for name in ("width", "seed", "prompt", "WIDTH"):
         put_setting(http, name, "64")
     found = generated_metadata(http)
     assert {name: found[name] for name in BUILT_IN} == BUILT_IN

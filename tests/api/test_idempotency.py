@@ -13,6 +13,7 @@ from tests.conftest import Messages
 from tests.environment import CHECKPOINT, COMFYUI_PORT
 
 BODY: dict[str, Any] = {"prompt": "a pier", "width": 64, "height": 64}
+SCHEDULE: dict[str, Any] = {"name": "a", "expression": "rate(1 day)", "request": BODY}
 GENERATE = "/api/images/generate"
 INVALID_KEYS = ["", " ", " a", "x" * 256, "é", "a\tb", "a\x7f", "🔑"]
 VALID_KEYS = ["a", "x" * 255, "8e03978e-40d5-43dd-bc93-6894a57f9324", 'a "b", c/=~']
@@ -52,6 +53,29 @@ def test_a_repeated_body_may_differ_in_field_order_and_whitespace(
     first = ask(http, "k")
     backwards = json.dumps(dict(reversed(BODY.items())), indent=4).encode()
     assert ask(http, "k", backwards).headers["Location"] == first.headers["Location"]
+
+
+def test_a_repeated_body_may_write_null_and_whole_numbers_in_another_way(
+    http: TestHTTPClient, comfyui: str
+) -> None:
+    first = ask(http, "k")
+    for other in (
+        {**BODY, "seed": None, "style_id": None},
+        b'{"prompt": "a pier", "width": 64.0, "height": 6.4e1, "negative_prompt": null}',
+    ):
+        assert ask(http, "k", other).headers["Location"] == first.headers["Location"]
+
+
+def test_a_schedule_that_is_created_again_may_have_null_in_its_request(
+    http: TestHTTPClient,
+) -> None:
+    first = ask(http, "k", SCHEDULE, path="/api/images/schedules")
+    request = {**SCHEDULE["request"], "seed": None, "width": 64.0}
+    again = ask(http, "k", {**SCHEDULE, "request": request}, path="/api/images/schedules")
+    assert again.status_code == first.status_code == 201
+    assert again.json_body["id"] == first.json_body["id"]
+    other = {**SCHEDULE, "request": {**request, "seed": 1}}
+    check_error(ask(http, "k", other, path="/api/images/schedules"), 422)
 
 
 def test_requests_with_different_keys_make_different_jobs(

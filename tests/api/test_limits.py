@@ -11,7 +11,7 @@ from tests.api.contract import check_error
 
 # The accepted and the refused values of each field, edges first.
 LIMITS: dict[str, tuple[list[object], list[object]]] = {
-    "prompt": (["x", "x" * 10_000, "😀" * 10_000, "\u200b"], ["", "x" * 10_001, "😀" * 10_001]),
+    "prompt": (["x", "x" * 10_000, "😀" * 10_000, "\u200bx"], ["", "x" * 10_001, "😀" * 10_001]),
     "negative_prompt": (["", " ", "x" * 10_000], ["x" * 10_001, "a\0"]),
     "width": ([64, 2048, 72], [63, 56, 2049, 2056, 65, 0, -64]),
     "height": ([64, 2048, 1000], [63, 56, 2049, 2056, 2047, 0, -64]),
@@ -28,7 +28,6 @@ NOT_NUMBERS = [
     '"7.0"',
     "true",
     "false",
-    "null",
     "[]",
     "[64]",
     "{}",
@@ -74,20 +73,20 @@ def test_a_numeric_field_refuses_other_types(http: TestHTTPClient, field: str) -
 
 
 @pytest.mark.parametrize("field", [field for field in NUMBERS if field != "cfg_scale"])
-def test_an_integer_field_refuses_decimals_and_exponents(http: TestHTTPClient, field: str) -> None:
-    for value in ("64.5", "64.0", "6.4e1", "1e2", "-1.0"):
+def test_an_integer_field_refuses_fractions(http: TestHTTPClient, field: str) -> None:
+    for value in ("64.5", "64.0000000000000000001", "6.45e1", "1e-2", "-1.5"):
         check_error(send(http, "POST", "/api/images/generate", raw(field, value)), 400, field)
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
 def test_a_text_field_refuses_other_types(http: TestHTTPClient, field: str) -> None:
-    for value in (1, 1.5, True, None, [], ["x"], {}, {"text": "x"}):
+    for value in (1, 1.5, True, [], ["x"], {}, {"text": "x"}):
         body = json.dumps({"prompt": "x", field: value}).encode()
         check_error(send(http, "POST", "/api/images/generate", body), 400, field)
 
 
 def test_a_blank_prompt_is_refused(http: TestHTTPClient) -> None:
-    for prompt in (" ", "\n\t", "\u00a0", "\u2028", "\u3000", "\0"):
+    for prompt in (" ", "\n\t", "\u00a0", "\u2028", "\u3000", "\0", "\u200b", "\ufeff \u2060"):
         body = {"prompt": prompt}
         check_error(send(http, "POST", "/api/images/generate", body), 400, "prompt")
 

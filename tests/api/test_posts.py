@@ -127,7 +127,7 @@ def test_a_count_is_accepted_from_one_to_eight(http: TestHTTPClient, comfyui: st
 
 
 def test_any_other_count_is_refused(http: TestHTTPClient, comfyui: str) -> None:
-    for count in (0, 9, -1, 1.5, 2.0, "2", True, None, [2], 2**64):
+    for count in (0, 9, -1, 1.5, 9.0, "2", True, [2], 2**64):
         check_error(ask(http, count=count), 400, "count")
     assert http.get("/api/images/jobs").json_body == []
 

@@ -121,8 +121,20 @@ def test_a_setting_cannot_be_renamed_to_a_default_with_an_invalid_value(
     assert names(http)[-1] == "theme"
 
 
+def test_a_name_that_looks_like_a_default_is_refused(http: TestHTTPClient) -> None:
+    created = create(http, "theme")
+    for name in (
+        "default_guidance_scale",
+        "Default_width",
+        "default_width ",
+        "default_\u200bwidth",
+    ):
+        for response in (create(http, name), rename(http, created, name)):
+            assert "did you mean default_" in check_error(response, 400, "name")["error"]
+
+
 def test_settings_of_other_names_accept_any_text(http: TestHTTPClient) -> None:
-    for name in ("default_color", "width", "Default_width", "default_width "):
+    for name in ("color", "width", "defaults", "my_default_width"):
         value = json.dumps({"any": ["text", name]})
         response = create(http, name, value)
         assert response.status_code == 201

@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from msgspec import Raw
-
 from chalicelib.bootstrap import Services
 from chalicelib.errors import DarkroomError
 from chalicelib.gateways.scheduler import Route, Scheduler
 from chalicelib.models.keys.api_key import GENERATE, ApiKey
 from chalicelib.models.schedules.run import key_of
 from chalicelib.models.schedules.schedule import Schedule
-from chalicelib.schemas.schedules import ScheduleRequest
+from chalicelib.schemas.schedules import ScheduledRequest, ScheduleRequest
 from chalicelib.services.schedules.making import Repeat
 from chalicelib.services.schedules.schedules import Author
 from tests.faults.eventbridge import Eventbridge
@@ -49,11 +47,11 @@ class Plan:
         if expression.startswith("at "):
             at = _in_minutes(now, int(expression.removeprefix("at ")))
             expression = f"at({at:%Y-%m-%dT%H:%M:%S})"
-        post = f', "post_id": "p", "count": {self.count}' if self.count > 1 else ""
+        post = {"post_id": "p", "count": self.count} if self.count > 1 else {}
         return ScheduleRequest(
             name="card",
             expression=expression,
-            request=Raw(f'{{"prompt": "card {{run}}"{post}}}'.encode()),
+            request=ScheduledRequest(prompt="card {run}", **post),
             missed_window_minutes=self.window,
             end_at=_in_minutes(now, self.end) if self.end else None,
             overlap=self.overlap,  # type: ignore[arg-type]

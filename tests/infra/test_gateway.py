@@ -50,6 +50,12 @@ def test_a_response_without_the_function_asks_for_a_retry_with_the_same_key(kind
     assert "same Idempotency-Key" in body_of(response)["details"]["suggestion"]
 
 
+def test_a_body_that_cannot_be_decompressed_is_to_be_sent_uncompressed() -> None:
+    response = API["GatewayResponses"]["UNSUPPORTED_MEDIA_TYPE"]
+    assert "StatusCode" not in response, "API Gateway's own is 415"
+    assert "uncompressed" in body_of(response)["details"]["suggestion"]
+
+
 def test_a_throttled_request_may_be_retried_after_a_second() -> None:
     response = API["GatewayResponses"]["THROTTLED"]
     assert response["StatusCode"] == "429"

@@ -32,7 +32,7 @@ def defined(
     that AWS and other programs read differently, or that never runs. `before` is the schedule that
     the body replaces, whose rate keeps its phase.
     """
-    request = body.scheduled_request()
+    request = body.request
     timezone = body.timezone or "UTC"
     expression = parse(body.expression).text
     # Whole seconds within the times that were asked for: AWS's have no fractions.
