@@ -5,6 +5,7 @@ EMULATOR := .venv-emulator
 SCAN := .venv-scan
 DOCS := .venv-docs
 AUDIT := .venv-audit
+BROWSER := .venv-browser
 # Venvs of other Python versions that Lambda runs, each with what packages.
 OTHERS := .venv-others
 # A venv of Python 3.12 that holds PyTorch, as the AMI of the instances does.
@@ -29,7 +30,7 @@ REDRIVE = $(BIN)/python -m $(if $(STACK),infra.redrive $(STACK),local.on_demo in
 DOCTOR = $(BIN)/python -m $(if $(STACK),infra.doctor $(STACK),local.on_demo infra.doctor)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test machine comfyui check-deep explore explore-slice freeze lint types scan package package-others lock audit docs faults doctor deploy \
+.PHONY: staged help demo chalice-local test machine comfyui browser check-deep explore explore-slice freeze lint types scan package package-others lock audit docs faults doctor deploy \
 	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
@@ -59,7 +60,10 @@ explore: $(VENV)/dev ## try every order of calls in small worlds, for an hour; W
 explore-slice: $(VENV)/dev ## try a few orders of each world, the same ones every time, and find all planted defects
 	@$(BIN)/python -m pytest tests/explorer
 
-check-deep: machine comfyui explore ## run all checks that take long, which `make test` and the gate do not
+browser: $(BROWSER)/installed $(EMULATOR)/installed ## test pages of other origins in a real browser, and Node.js; needs both; CHROMIUM=
+	@$(BROWSER)/bin/python -m pytest tests/browser
+
+check-deep: machine comfyui explore browser ## run all checks that take long, which `make test` and the gate do not
 
 lint: $(VENV)/dev ## check style, annotations and security with ruff, and scripts with shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -141,7 +145,7 @@ simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove everything that other targets made, including the demo's data
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(OTHERS) .venv-pytorch .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(BROWSER) $(OTHERS) .venv-pytorch .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m infra.runtime
@@ -181,6 +185,12 @@ $(DOCS)/installed: requirements-docs.txt
 	@echo "Installing requirements-docs.txt ..."
 	@$(PYTHON) -m venv $(DOCS)
 	@$(DOCS)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-docs.txt && touch $@
+
+$(BROWSER)/installed: requirements.lock requirements-package.txt requirements-local.txt requirements-dev.txt requirements-browser.txt
+	@echo "Installing requirements-browser.txt ..."
+	@$(PYTHON) -m venv $(BROWSER)
+	@$(BROWSER)/bin/python -m pip install $(PIP_OPTIONS) $(LOCKED)
+	@$(BROWSER)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-browser.txt && touch $@
 
 $(AUDIT)/installed: requirements-audit.txt
 	@echo "Installing requirements-audit.txt ..."

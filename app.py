@@ -16,6 +16,7 @@ from chalicelib.api.comfyui import comfyui_routes
 from chalicelib.api.generate import generate_routes
 from chalicelib.api.jobs import job_routes
 from chalicelib.api.posts import post_routes
+from chalicelib.api.results import result_routes
 from chalicelib.api.run_messages import deliver
 from chalicelib.api.schedules import schedule_routes
 from chalicelib.api.usage import usage_routes
@@ -32,6 +33,7 @@ if Path(sys.argv[0]).name == "chalice" and "deploy" in sys.argv:
 for routes in (
     generate_routes,
     post_routes,
+    result_routes,
     batch_routes,
     job_routes,
     schedule_routes,

@@ -17,6 +17,7 @@ from chalicelib.gateways.ec2 import GpuFleet, StaticFleet
 from chalicelib.gateways.ipv6 import prefer_ipv6
 from chalicelib.gateways.s3 import BootReportStore, ImageStore
 from chalicelib.gateways.scheduler import Route, Scheduler
+from chalicelib.gateways.signed_links import SignedLinks
 from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
@@ -35,6 +36,7 @@ from chalicelib.services.gpus.stopper import Stopper
 from chalicelib.services.gpus.stuck import StuckInstances
 from chalicelib.services.gpus.warm_up import WarmUp
 from chalicelib.services.gpus.worker import Worker
+from chalicelib.services.jobs.awaiting import Awaiting
 from chalicelib.services.jobs.cancel import Cancellation
 from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.completion import Completion, ImageStorage
@@ -72,13 +74,16 @@ class Gateways:
 
     @cached_property
     def images(self) -> ImageStore:
-        return ImageStore(
-            self.client("s3", **client_options.S3),
-            self._http,
-            self._config.images_bucket,
-            base_url=self._config.image_base_url,
-            url_seconds=self._config.image_url_seconds,
+        s3, known = self.client("s3", **client_options.S3), self._config
+        links = SignedLinks(
+            s3,
+            self._session.get_credentials(),
+            known.images_bucket,
+            seconds=known.image_url_seconds,
+            clock=time.time,
         )
+        base_url = known.image_base_url
+        return ImageStore(s3, self._http, known.images_bucket, links=links, base_url=base_url)
 
     @cached_property
     def boot_reports(self) -> BootReportStore:
@@ -213,7 +218,7 @@ class Services:
 
     @cached_property
     def storage(self) -> ImageStorage:
-        return ImageStorage(self.images)
+        return ImageStorage(self.images, marks_generated=bool(self.config.mark_generated))
 
     @cached_property
     def driver(self) -> Driver:
@@ -223,6 +228,10 @@ class Services:
     @cached_property
     def inline_driver(self) -> InlineDriver:
         return InlineDriver(self.driver, self.messages, self.clock, self._pause)
+
+    @cached_property
+    def awaiting(self) -> Awaiting:
+        return Awaiting(self.clock, self._pause)
 
     @cached_property
     def submission(self) -> Submission:

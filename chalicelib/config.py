@@ -11,6 +11,10 @@ Whole = Annotated[int, Meta(ge=0)]
 Number = Annotated[float, Meta(ge=0)]
 
 
+# OpenAI's clients follow at most 20 redirects.
+MOST_HOPS = 18
+
+
 class Config(Struct, frozen=True):
     """One field per environment variable, in lower case; docs/configuration.md lists them."""
 
@@ -35,6 +39,7 @@ class Config(Struct, frozen=True):
     api_url: str = ""
     image_base_url: str = ""
     image_url_seconds: Whole = 3600
+    mark_generated: Whole = 1
     longest_wait_seconds: Whole = 25
     small_account: Whole = 0
     job_deadline_seconds: Whole = 86_400
@@ -64,6 +69,11 @@ class Config(Struct, frozen=True):
         return (
             min(self.longest_wait_seconds, 5) if self.small_account else self.longest_wait_seconds
         )
+
+    @property
+    def longest_chain_seconds(self) -> int:
+        """How long a request waits at most if it is redirected while it does."""
+        return self.wait_seconds * MOST_HOPS
 
     @property
     def preferred_types(self) -> list[str]:

@@ -139,7 +139,7 @@ class StartFailed(DarkroomError):
     """EC2 refused to start the GPU instance."""
 
     title = "ComfyUI could not be started"
-    suggestion = "Try again in a few minutes"
+    suggestion = "Try again in a few minutes; if it fails again, report it to the operator"
 
 
 class StillStopping(StartFailed):

@@ -46,7 +46,8 @@ ALLOWED = {
     "models": ({"models", "config", "errors", "signals", "days"}, {"pynamodb", "msgspec"}),
     "gateways": (
         {"gateways", "errors", "signals"},
-        {"botocore", "requests", "websocket", "msgspec"},
+        # `requests` lets errors of urllib3 through where a body is read as a stream.
+        {"botocore", "requests", "urllib3", "websocket", "msgspec"},
     ),
     "schemas": ({"schemas", "errors"}, {"msgspec"}),
     "workflows": ({"errors"}, {"msgspec"}),

@@ -8,11 +8,13 @@ from bench.calls.meter import Call, Meter, summary
 from chalicelib.models import table
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.listing import newest, shown
+from chalicelib.models.jobs.listing import found, newest, shown
 from chalicelib.models.jobs.queue_snapshot import QueueSnapshot
+from chalicelib.models.keys.open_chains import OpenChains
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.services.gpus.checkpoints import CheckpointOrder
 from chalicelib.services.gpus.status_texts import comfyui_status
+from chalicelib.services.jobs.awaiting import Awaiting
 from chalicelib.services.jobs.submit import Order
 from chalicelib.services.reconciler import Reconciler
 from tests.conftest import empty_aws
@@ -24,6 +26,7 @@ SIZES = {"100 jobs, 1 GPU": (100, 1), "100,000 jobs, 7 GPUs": (100_000, 7)} | {
     "100,000 jobs, 20 GPUs": (100_000, 20)
 }
 OLD_SECONDS = 60.0
+HOP_SECONDS = 25.0
 
 Costs = dict[str, dict[str, Any]]
 
@@ -39,6 +42,7 @@ def costs(jobs: int, gpus: int) -> Costs:
             "accepting a job": summary(_noted(meter, lambda: _accept(parts))),
             "a list of 50 jobs of 1 KB": summary(_list(parts, meter)),
             "a round of the reconciler": summary(_noted(meter, lambda: _reconcile(parts))),
+            "a hop of 25 s": summary(_hop(parts, meter)),
         }
 
 
@@ -85,6 +89,19 @@ def _show(parts: Parts, meter: Meter) -> list[Call]:
     fresh = Parts(ec2=parts.ec2, clock=parts.clock)
     waits = fresh.waits()
     return _noted(meter, lambda: waits.of([waits.show(job_id)]))
+
+
+def _hop(parts: Parts, meter: Meter) -> list[Call]:
+    """Return the calls of the second hop of a chain, for a job that stays in the queue."""
+    job_id, chains = queue.first(10)[9].id, OpenChains.of("a caller", is_small_account=False)
+
+    def wait() -> None:
+        jobs, until = found([job_id]), parts.clock() + HOP_SECONDS
+        chains.hold("a chain", now=parts.clock(), until=until)
+        Awaiting(parts.clock, parts.clock.advance).wait(jobs, until=until)
+
+    wait()
+    return _noted(meter, wait)
 
 
 def _status(parts: Parts) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from chalice.app import Request
 
 from chalicelib.api.preferences import wait_seconds
+from chalicelib.config import config
 
 log = logging.getLogger("darkroom.api")
 
@@ -24,11 +25,13 @@ _ANSWER_SECONDS = 1.0
 class Deadline(NamedTuple):
     """When a caller's wait ends and when its response is due, in seconds since the epoch.
 
-    `wait_until` is 0 for a caller that does not wait.
+    `wait_until` is 0 for a caller that does not wait. A caller that waits longer than one response
+    may take is redirected until `chain_until`; that is 0 for all others.
     """
 
     wait_until: float
     answer_at: float
+    chain_until: float = 0
 
     @property
     def caller_waits(self) -> bool:
@@ -52,12 +55,17 @@ class Deadline(NamedTuple):
         return not worker.is_alive()
 
 
-def deadline(request: Request, *, now: float) -> Deadline:
-    """Return the deadline of a request; its wait counts from when API Gateway received it."""
+def deadline(request: Request, *, now: float, asked: int | None = None) -> Deadline:
+    """Return the deadline of a request; its wait counts from when API Gateway received it.
+
+    `asked` is how many seconds it waits, by default what its caller prefers.
+    """
     received_at = min(int(request.context.get("requestTimeEpoch") or now * 1000) / 1000, now)
     context: Any = request.lambda_context
     remaining_seconds = context.get_remaining_time_in_millis() / 1000
     ends_at = min(received_at + _GATEWAY_SECONDS, now + remaining_seconds)
-    asked = wait_seconds(request)
-    wait_until = min(received_at + asked, ends_at - _STORE_SECONDS) if asked else 0
-    return Deadline(wait_until, ends_at - _ANSWER_SECONDS)
+    seconds = wait_seconds(request) if asked is None else asked
+    own = min(seconds, config.wait_seconds)
+    wait_until = min(received_at + own, ends_at - _STORE_SECONDS) if own else 0
+    chain_until = received_at + seconds if seconds > own else 0
+    return Deadline(wait_until, ends_at - _ANSWER_SECONDS, chain_until)

@@ -7,41 +7,30 @@ from chalice import Response
 from chalice.app import Request
 
 from chalicelib import bootstrap, logs
+from chalicelib.api.answers import Asked, ended, pending
+from chalicelib.api.chain import begun
 from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.identity import identity
-from chalicelib.api.job_resource import check_kept, failure, image_urls, job_resource, metadata
 from chalicelib.api.preferences import fingerprint, followed, idempotency_key
-from chalicelib.api.routes import Routes, url_of
+from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.status import SUCCEEDED
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import GenerateRequest, PostRequest
 from chalicelib.services.jobs.submit import Order
-from chalicelib.services.jobs.wait_estimate import NoWaits, Waits
+from chalicelib.services.jobs.wait_estimate import NoWaits
 
 generate_routes = Routes(__name__, before=bootstrap.seed_catalogs)
-
-LOOK_SECONDS = "2"
 
 
 @generate_routes.post("/api/images/generate", body=GenerateRequest, scope=GENERATE)
 def generate(body: GenerateRequest) -> Response:
     """Generate an image and wait for it; answer 202 with the job if it takes longer."""
-    request, link = generate_routes.current_request, services().images.url
+    request = generate_routes.current_request
     by = deadline(request, now=time())
-    [job] = served(order(request, body, by), by)
-    logs.about(job_id=job.id)
-    headers = followed(request) | {"Location": job_url(request, job)}
-    if job.is_open:
-        headers["Retry-After"] = LOOK_SECONDS
-        return Response(job_resource(job, link, known_waits(by)), headers, 202)
-    if job.status != SUCCEEDED:
-        raise failure(job)
-    check_kept([job])
-    [image_url] = image_urls(job, link)
-    done = {"status": "success", "image_url": image_url, "metadata": metadata(job)}
-    return Response(done, headers)
+    jobs = served(order(request, body, by), by)
+    logs.about(job_id=jobs[0].id)
+    return answer(Asked(request, jobs, followed(request)), by)
 
 
 def order(
@@ -70,10 +59,9 @@ def served(order: Order, by: Deadline) -> list[Job]:
     return [Job.find(job.id) for job in jobs]  # the thread still uses the other objects
 
 
-def known_waits(by: Deadline) -> Waits | NoWaits:
-    """Return the estimates of waits; nothing is read for a caller that does not wait."""
-    return services().waits() if by.caller_waits else NoWaits()
-
-
-def job_url(request: Request, job: Job) -> str:
-    return url_of(request, f"/api/images/jobs/{job.id}")
+def answer(asked: Asked, by: Deadline) -> Response:
+    """Return the images, or 202 with their jobs; a caller that waits longer is redirected."""
+    if not asked.are_open:
+        return ended(asked)
+    # Nothing more is read for a caller that does not wait.
+    return begun(asked, by) or pending(asked, services().waits() if by.caller_waits else NoWaits())

@@ -90,12 +90,14 @@ def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
 
 
 @job_routes.get("/api/images/files/{image_id}")
+@job_routes.head("/api/images/files/{image_id}")
 def get_file(image_id: str) -> Response:
-    """Redirect to a fresh link to an image; this URL works for as long as the image is kept."""
+    """Redirect to a link to an image; this URL works for as long as the image is kept."""
     return _redirect(_image(image_id)["key"])
 
 
 @job_routes.get("/api/images/files/{image_id}/provenance")
+@job_routes.head("/api/images/files/{image_id}/provenance")
 def get_provenance(image_id: str) -> Response:
     """Redirect to an image's provenance: all that is needed to make the image again."""
     key = _image(image_id).get("provenance")
@@ -106,7 +108,9 @@ def get_provenance(image_id: str) -> Response:
 
 
 def _redirect(key: str) -> Response:
-    where: Headers = {"Location": services().images.url(key)}
+    # A signed link is for one method: clients follow a redirect of HEAD with HEAD.
+    link = services().images.url(key, str(job_routes.current_request.method))
+    where: Headers = {"Location": link}
     return Response("", {**where, "Cache-Control": "no-store"}, 302)
 
 

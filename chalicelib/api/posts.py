@@ -5,22 +5,16 @@ from time import time
 from chalice import Response
 
 from chalicelib import bootstrap, logs
+from chalicelib.api.answers import Asked
 from chalicelib.api.deadline import deadline
-from chalicelib.api.generate import LOOK_SECONDS, job_url, known_waits, order, served
+from chalicelib.api.generate import answer, order, served
 from chalicelib.api.identity import identity
-from chalicelib.api.job_resource import (
-    check_kept,
-    failure,
-    image_urls,
-    job_resources,
-    post_images,
-)
+from chalicelib.api.job_resource import post_images
 from chalicelib.api.paging import requested, respond
 from chalicelib.api.preferences import followed
 from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
 from chalicelib.models.jobs.listing import made_for, shown
-from chalicelib.models.jobs.status import SUCCEEDED
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import PostRequest
 from chalicelib.schemas.limits import PostId
@@ -32,22 +26,11 @@ post_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 @post_routes.post("/api/v1/posts/{post_id}/generate_images", body=PostRequest, scope=GENERATE)
 def generate_images(body: PostRequest, post_id: str) -> Response:
     """Generate `count` images with different seeds and record them under the post."""
-    request, link = post_routes.current_request, services().images.url
+    request = post_routes.current_request
     by = deadline(request, now=time())
     jobs = served(order(request, body, by, _valid(post_id)), by)
     logs.about(job_ids=[job.id for job in jobs])
-    headers = followed(request)
-    if any(job.is_open for job in jobs):
-        headers.update({"Location": job_url(request, jobs[0]), "Retry-After": LOOK_SECONDS})
-        resources = job_resources(jobs, link, known_waits(by))
-        return Response({"jobs": resources}, headers, 202)
-    failed = [job for job in jobs if job.status != SUCCEEDED]
-    if len(failed) == len(jobs):
-        raise failure(failed[0])
-    check_kept(jobs)
-    made = {"image_urls": [url for job in jobs for url in image_urls(job, link)]}
-    missing = {"errors": [{"job_id": job.id, **job.error} for job in failed]}
-    return Response(made | missing if failed else made, headers)
+    return answer(Asked(request, jobs, followed(request), is_post=True), by)
 
 
 @post_routes.get("/api/v1/posts/{post_id}/images")

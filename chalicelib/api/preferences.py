@@ -6,29 +6,42 @@ from hashlib import sha256
 import msgspec
 from chalice.app import Request
 
-from chalicelib.api.routes import Headers, own_path
+from chalicelib.api.routes import Headers, own_path, query
 from chalicelib.config import config
 from chalicelib.errors import InvalidRequest
+from chalicelib.schemas.limits import WaitSeconds
+from chalicelib.schemas.parsing import convert
 
 _DIGITS = 9  # read of a number of seconds, as int() is slow on very long numbers
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?0*(\d+)\"?\s*(?:$|[,;])", re.IGNORECASE)
 _ASYNC = re.compile(r"(?:^|[,;])\s*respond-async\s*(?:$|[,;])", re.IGNORECASE)
-_KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+
+# What `followed` returns, which a result address repeats.
+VISIBLE = r"^[\x21-\x7e][\x20-\x7e]{0,254}\Z"
+PREFERENCE = r"^(respond-async)?(, )?(wait=[0-9]{1,3})?\Z"
+
+_KEY = re.compile(VISIBLE)
 
 
 def wait_seconds(request: Request) -> int:
-    """Return how long the caller waits for the image; 0 for `respond-async` without `wait`."""
-    prefer, longest = request.headers.get("prefer", ""), config.wait_seconds
-    if asked := _WAIT.search(prefer):
-        return min(int(asked[1][:_DIGITS]), longest)
-    return 0 if _ASYNC.search(prefer) else longest
+    """Return how long the caller waits for the image; 0 for `respond-async` without `wait`.
+
+    The query parameter `wait` wins over the header. Raise InvalidRequest if it is no such number.
+    """
+    longest = config.longest_chain_seconds
+    if (asked := query(request).get("wait")) is not None:
+        return min(int(convert(asked, WaitSeconds, "wait")), longest)
+    prefer = request.headers.get("prefer", "")
+    if preferred := _WAIT.search(prefer):
+        return min(int(preferred[1][:_DIGITS]), longest)
+    return 0 if _ASYNC.search(prefer) else config.wait_seconds
 
 
 def followed(request: Request, *, waits: bool = True) -> Headers:
     """Return headers that name the applied preferences: `wait` only if the route `waits`."""
     prefer = request.headers.get("prefer", "")
     applied = ["respond-async"] if _ASYNC.search(prefer) else []
-    if waits and _WAIT.search(prefer):
+    if waits and _WAIT.search(prefer) and "wait" not in query(request):
         applied.append(f"wait={wait_seconds(request)}")
     headers: Headers = {"Preference-Applied": ", ".join(applied)} if applied else {}
     if key := idempotency_key(request):
@@ -39,7 +52,7 @@ def followed(request: Request, *, waits: bool = True) -> Headers:
 def idempotency_key(request: Request) -> str | None:
     """Return the key; raise InvalidRequest if it is not 1 to 255 printable ASCII characters."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not _KEY.match(key):
         raise InvalidRequest(
             "Idempotency-Key must be 1 to 255 printable ASCII characters",
             field="Idempotency-Key",

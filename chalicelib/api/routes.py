@@ -51,6 +51,9 @@ class Routes(Blueprint):
     def get(self, path: str, *, scope: str = READ) -> Callable[[View], View]:
         return self._serve("GET", path, scope)
 
+    def head(self, path: str, *, scope: str = READ) -> Callable[[View], View]:
+        return self._serve("HEAD", path, scope)
+
     def delete(self, path: str, *, scope: str = ADMIN) -> Callable[[View], View]:
         return self._serve("DELETE", path, scope)
 

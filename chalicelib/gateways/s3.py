@@ -8,12 +8,16 @@ from typing import Any, Protocol
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.gateways.signed_links import SignedLinks
 from chalicelib.signals import StoreFailed
 
 _BLOCK_BYTES = 64 * 1024
 _PUT_SECONDS = 60
 _TIMEOUT_SECONDS = (2, 30)  # to connect, between bytes
 _REPORT_BYTES = 4096  # a longer report is cut off, and so is not valid
+
+# A finished job's objects never change; they are its owner's, and no shared cache may keep them.
+_CACHE_CONTROL = "private, max-age=31536000, immutable"
 
 # Without the right to list these keys S3 answers AccessDenied for one that does not exist.
 _ABSENT = ("NoSuchKey", "AccessDenied")
@@ -43,20 +47,26 @@ class ImageStore:
     """Images by key, and links to them."""
 
     def __init__(
-        self, s3: Any, http: requests.Session, bucket: str, *, base_url: str, url_seconds: int
+        self,
+        s3: Any,
+        http: requests.Session,
+        bucket: str,
+        *,
+        links: SignedLinks,
+        base_url: str,
     ) -> None:
         self._s3 = s3
         self._http = http
         self._bucket = bucket
+        self._links = links
         self._base_url = base_url.rstrip("/")
-        self._url_seconds = url_seconds
 
     def put(self, key: str, content: Readable, size: int) -> None:
         """Stream `size` bytes to a key; storing again overwrites them.
 
         Raise StoreFailed when S3 does not store them, or when `content` ends too early.
         """
-        headers = _headers(key)
+        headers = {**_headers(key), "Cache-Control": _CACHE_CONTROL}
         # PutObject through a signed URL accepts a stream that is read once; botocore would read
         # it to sign it, and rewind it.
         try:
@@ -91,27 +101,25 @@ class ImageStore:
                 "Key": key,
                 "ContentType": headers["Content-Type"],
                 "ContentDisposition": headers["Content-Disposition"],
+                "CacheControl": headers["Cache-Control"],
             },
             ExpiresIn=_PUT_SECONDS,
         )
         return signed
 
-    def url(self, key: str) -> str:
-        """Return a link to a key: below the public base URL if any, else signed and expiring."""
+    def url(self, key: str, method: str = "GET") -> str:
+        """Return a link to a key: below the public base URL if any, else signed and expiring.
+
+        A signed link is for requests of this method only, and often the same as the one before.
+        """
         if self._base_url:
             return f"{self._base_url}/{key}"
         headers = _headers(key)
-        signed: str = self._s3.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": key,
-                "ResponseContentType": headers["Content-Type"],
-                "ResponseContentDisposition": headers["Content-Disposition"],
-            },
-            ExpiresIn=self._url_seconds,
-        )
-        return signed
+        shown = {
+            "response-content-type": headers["Content-Type"],
+            "response-content-disposition": headers["Content-Disposition"],
+        }
+        return self._links.link(method, key, shown)
 
 
 class BootReportStore:

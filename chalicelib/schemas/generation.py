@@ -7,6 +7,7 @@ from chalicelib.schemas.limits import (
     SEED_MAX,
     CfgScale,
     Count,
+    ExpirySeconds,
     ItemId,
     JobIds,
     NegativePrompt,
@@ -18,7 +19,6 @@ from chalicelib.schemas.limits import (
     Requests,
     Seed,
     Steps,
-    WaitSeconds,
 )
 from chalicelib.schemas.parsing import describe
 
@@ -35,7 +35,7 @@ class GenerateRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     seed: Seed | UnsetType = UNSET
     style_id: ItemId | UnsetType = UNSET
     format_id: ItemId | UnsetType = UNSET
-    expires_in_seconds: WaitSeconds | UnsetType = UNSET
+    expires_in_seconds: ExpirySeconds | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
 
     def __post_init__(self) -> None:

@@ -48,6 +48,9 @@ Seed = Annotated[
 ]
 Count = Annotated[int, Meta(ge=1, le=8, description="a whole number from 1 to 8")]
 WaitSeconds = Annotated[
+    int, Meta(ge=0, le=450, description="a whole number of seconds from 0 to 450")
+]
+ExpirySeconds = Annotated[
     int, Meta(ge=60, le=604_800, description="a whole number of seconds from 60 to 604800")
 ]
 PostId = Annotated[

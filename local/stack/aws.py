@@ -9,7 +9,7 @@ from ministack.app import main
 from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway_v1, lambda_svc
 
-from local.stack import compression, offerings, recursion, scheduler
+from local.stack import bucket_cors, compression, offerings, recursion, scheduler
 
 
 class _NoAnswer(Exception):
@@ -61,6 +61,7 @@ apigateway_v1._invoke_lambda_proxy_v1 = _invoke
 scheduler.mend()
 recursion.mend()
 offerings.mend()
+bucket_cors.mend()
 compression.mend()
 
 if __name__ == "__main__":

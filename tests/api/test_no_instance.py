@@ -73,9 +73,15 @@ def test_the_job_runs_once_an_instance_exists(
     assert wait_reason(deployment, job_id)[0] == "succeeded"
 
 
-def test_a_deployment_that_was_to_have_no_instance_refuses_jobs(deployment: Deployment) -> None:
+def test_a_deployment_that_was_to_have_no_instance_refuses_jobs(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
     http = deployment.clients[("admin",)]
     headers = {"content-type": "application/json"}
     answer = http.request("POST", GENERATE, headers=headers, body=b'{"prompt": "a"}')
     assert answer.status_code == 503
-    assert answer.json_body["details"]["error"] == "there is no GPU instance"
+    details = answer.json_body["details"]
+    assert details["error"] == "there is no GPU instance"
+    # A caller reads what a caller can do; the log, what the operator can do.
+    assert details["suggestion"] == "Try again later; if it fails again, report it to the operator"
+    assert "run `make deploy` with a FleetSize of 1 or more" in caplog.text

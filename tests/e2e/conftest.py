@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,15 +96,23 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    directory = tmp_path_factory.mktemp("stack")
+    with deployed(packaged, tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@contextmanager
+def deployed(
+    package: Path, directory: Path, *, boot_seconds: float = BOOT_SECONDS, **parameters: str
+) -> Iterator[Stack]:
+    """Deploy a package on a new emulator, with a GPU that is off."""
     emulator = Emulator(directory / "emulator", port=0)
     try:
-        outputs = deploy(emulator, packaged, {"Checkpoint": CHECKPOINT})
+        outputs = deploy(emulator, package, {"Checkpoint": CHECKPOINT, **parameters})
         machine = directory / "comfyui"
         gpu = Gpu(
             emulator.client("ec2"), fleet=STACK, checkpoint=CHECKPOINT, directory=machine, port=0
         )
-        gpu.power(boot_seconds=BOOT_SECONDS)
+        gpu.power(boot_seconds=boot_seconds)
         yield Stack(emulator, gpu, Api(outputs["ApiUrl"], new_key(emulator, "tests")))
         gpu.stop()
     finally:

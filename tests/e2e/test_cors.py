@@ -18,13 +18,28 @@ GENERATE = "/api/images/generate"
 
 
 @pytest.fixture(scope="module")
-def api(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     emulator = Emulator(tmp_path_factory.mktemp("cors") / "emulator", port=0)
-    try:
-        outputs = deploy(emulator, packaged, {"AllowedOrigin": ORIGIN})
-        yield Api(outputs["ApiUrl"], new_key(emulator, "cors"))
-    finally:
-        emulator.stop()
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture(scope="module")
+def outputs(packaged: Path, emulator: Emulator) -> dict[str, str]:
+    return deploy(emulator, packaged, {"AllowedOrigin": ORIGIN})
+
+
+@pytest.fixture(scope="module")
+def api(emulator: Emulator, outputs: dict[str, str]) -> Api:
+    return Api(outputs["ApiUrl"], new_key(emulator, "cors"))
+
+
+@pytest.fixture(scope="module")
+def image(emulator: Emulator, outputs: dict[str, str]) -> str:
+    """The URL of an object in the bucket of images."""
+    s3, bucket = emulator.client("s3"), outputs["ImagesBucketName"]
+    s3.put_object(Bucket=bucket, Key="images/01K/0.png", Body=b"image")
+    return f"{emulator.url}/{bucket}/images/01K/0.png"
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +95,35 @@ def test_a_refused_key_names_the_origin(api: Api, authorization: str) -> None:
     answer = requests.get(f"{api.url}/api/images/styles", headers=headers, timeout=30)
     assert answer.status_code == 401
     assert answer.headers[ALLOW_ORIGIN] == ORIGIN
+
+
+@pytest.mark.parametrize("origin", ["null", "https://other.example", ORIGIN])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_page_of_any_origin_reads_an_image(image: str, origin: str, method: str) -> None:
+    answer = requests.request(method, image, headers={"Origin": origin}, timeout=30)
+    assert answer.status_code == 200
+    assert answer.headers[ALLOW_ORIGIN] == "*"
+    # A browser refuses to send cookies to `*`; no link needs any.
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    exposed = answer.headers["Access-Control-Expose-Headers"]
+    assert {"ETag", "Content-Length"} <= {name.strip() for name in exposed.split(",")}
+
+
+@pytest.mark.parametrize("origin", ["null", "https://other.example"])
+def test_a_page_may_send_any_header_with_its_request_for_an_image(image: str, origin: str) -> None:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization,x-page",
+    }
+    answer = requests.options(image, headers=headers, timeout=30)
+    assert (answer.status_code, answer.headers[ALLOW_ORIGIN]) == (200, "*")
+    assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_a_page_may_not_change_an_image(image: str) -> None:
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT"}
+    answer = requests.options(image, headers=headers, timeout=30)
+    assert answer.status_code == 403
+    assert "AccessForbidden" in answer.text
+    assert ALLOW_ORIGIN not in answer.headers

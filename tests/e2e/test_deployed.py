@@ -1,12 +1,14 @@
 """The deployed stack over HTTP, from a GPU that is off to a stored image."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -26,7 +28,11 @@ FOX = {"prompt": "a red fox", "width": 128, "height": 64, "steps": 2}
 
 
 def size_of(url: str) -> tuple[int, int]:
-    return Image.open(BytesIO(requests.get(url, timeout=30).content)).size
+    return opened(requests.get(url, timeout=30).content).size
+
+
+def opened(content: bytes) -> Image.Image:
+    return Image.open(BytesIO(content))
 
 
 @pytest.fixture
@@ -92,6 +98,37 @@ def test_a_durable_link_leads_to_the_image(warm: Stack) -> None:
     assert warm.call("GET", image).headers["Content-Type"] == "image/png"
 
 
+@pytest.mark.parametrize("what", ["", "/provenance"])
+def test_head_of_a_file_leads_to_its_headers(warm: Stack, what: str) -> None:
+    job = warm.finished(warm.call("POST", GENERATE, json=FOX).headers["Location"])
+    file = f"{warm.api.url}/api/images/files/{job['id']}-0{what}"
+    content = warm.call("GET", file).content
+    key = f"Authorization: {warm.api.headers['Authorization']}"
+    printed = subprocess.run(
+        ["curl", "-sIL", "-H", key, file], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.lower()
+    redirect, _, found = printed.partition("\n\n")
+    assert " 302" in redirect.splitlines()[0]
+    assert " 200" in found.splitlines()[0]
+    assert f"content-length: {len(content)}\n" in found
+    assert "cache-control: private, max-age=31536000, immutable\n" in found
+    unknown = f"{warm.api.url}/api/images/files/01ARZ3NDEKTSV4RRFFQ69G5FAV-0{what}"
+    missing = warm.call("HEAD", unknown)
+    assert (missing.status_code, missing.content) == (404, b"")
+
+
+def test_polls_of_a_job_return_links_as_of_the_start_of_a_quarter_of_an_hour(warm: Stack) -> None:
+    job_url = warm.call("POST", GENERATE, json=FOX).headers["Location"]
+    links = [*warm.finished(job_url)["image_urls"], *warm.job(job_url)["image_urls"]]
+    file = f"/api/images/files/{warm.job(job_url)['id']}-0"
+    links.append(warm.call("GET", file, allow_redirects=False).headers["Location"])
+    for link in links:
+        [signed_at] = parse_qs(urlsplit(link).query)["X-Amz-Date"]
+        assert re.fullmatch(r"\d{8}T\d\d(00|15|30|45)00Z", signed_at)
+    # The start of another quarter may fall between them.
+    assert len(set(links)) <= 2
+
+
 def test_an_image_can_be_generated_again_from_its_provenance(warm: Stack) -> None:
     job = warm.finished(warm.call("POST", GENERATE, json=FOX).headers["Location"])
     image = f"/api/images/files/{job['id']}-0"
@@ -104,7 +141,16 @@ def test_an_image_can_be_generated_again_from_its_provenance(warm: Stack) -> Non
     # Empties the cache, so that ComfyUI generates the image again.
     comfyui.post("/free", {"unload_models": True, "free_memory": True})
     [again] = comfyui.run(provenance["workflow"]).images
-    assert comfyui.view(again).content == content
+    assert opened(comfyui.view(again).content).tobytes() == opened(content).tobytes()
+
+
+def test_an_image_says_that_it_was_generated(warm: Stack) -> None:
+    job = warm.finished(warm.call("POST", GENERATE, json=FOX).headers["Location"])
+    image = opened(requests.get(job["image_urls"][0], timeout=30).content)
+    mark = image.info["XML:com.adobe.xmp"]
+    assert "digitalsourcetype/trainedAlgorithmicMedia<" in mark
+    assert f"<dc:identifier>{job['id']}-0<" in mark
+    assert FOX["prompt"] not in mark
 
 
 def test_a_job_succeeds_although_its_gpu_is_stopped(warm: Stack) -> None:

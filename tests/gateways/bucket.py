@@ -1,6 +1,7 @@
-"""An S3 behind a real socket, which keeps only uploads that arrive whole."""
+"""Image stores, and an S3 behind a real socket, which keeps only uploads that arrive whole."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,15 +11,25 @@ from aiohttp import web
 from botocore.config import Config
 
 from chalicelib.gateways.s3 import ImageStore
+from chalicelib.gateways.signed_links import SignedLinks
 from tests.gateways.faulty import Answer, Script, serving
 
 
-def store(url: str | None = None, *, base_url: str = "", url_seconds: int = 3600) -> ImageStore:
+def store(
+    url: str | None = None,
+    *,
+    base_url: str = "",
+    url_seconds: int = 3600,
+    clock: Callable[[], float] = time.time,
+) -> ImageStore:
     """Return a store at `url`, or else at moto's S3."""
-    s3: Any = boto3.client("s3", endpoint_url=url, config=Config(signature_version="s3v4"))
+    session = boto3.Session()
+    s3: Any = session.client("s3", endpoint_url=url, config=Config(signature_version="s3v4"))
     http = requests.Session()
     http.trust_env = False
-    return ImageStore(s3, http, "images", base_url=base_url, url_seconds=url_seconds)
+    credentials = session.get_credentials()
+    links = SignedLinks(s3, credentials, "images", seconds=url_seconds, clock=clock)
+    return ImageStore(s3, http, "images", links=links, base_url=base_url)
 
 
 @contextmanager

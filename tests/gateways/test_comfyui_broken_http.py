@@ -166,3 +166,17 @@ def test_an_image_that_breaks_off_is_not_stored() -> None:
         with pytest.raises((StoreFailed, ComfyUIUnreachable)):
             copy(url, store)
         assert kept == {}
+
+
+def read(gateway: ComfyUI) -> None:
+    with gateway.image(FILE) as found:
+        assert found
+        content, size = found
+        while content.read(size):
+            pass
+
+
+def test_an_image_that_breaks_off_while_it_is_read_is_reported_as_silence() -> None:
+    script = Script(answers={"view": in_pieces(PNG, 2, then_hangs_up=True)})
+    with serving(script) as url, pytest.raises(ComfyUIUnreachable, match="whole image"):
+        read(connect(url))

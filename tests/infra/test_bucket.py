@@ -27,10 +27,12 @@ def test_the_bucket_outlives_its_stack() -> None:
     )
 
 
-def test_browsers_of_the_allowed_origin_may_only_read_images() -> None:
+def test_pages_of_every_origin_may_read_what_they_have_a_link_to_and_nothing_else() -> None:
     [rule] = BUCKET["CorsConfiguration"]["CorsRules"]
-    assert rule["AllowedOrigins"] == [{"Ref": "AllowedOrigin"}]
+    # A browser that follows a redirect to another origin sends `Origin: null`.
+    assert (rule["AllowedOrigins"], rule["AllowedHeaders"]) == (["*"], ["*"])
     assert set(rule["AllowedMethods"]) == {"GET", "HEAD"}
+    assert set(rule["ExposedHeaders"]) >= {"ETag", "Content-Length", "Content-Disposition"}
 
 
 def test_images_and_their_provenance_expire_only_if_retention_days_are_set() -> None:

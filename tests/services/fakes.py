@@ -39,6 +39,7 @@ class FakeComfyUI:
         self.outputs: list[list[str]] = []
         self.known: dict[str, State] = {}
         self.on_submit: Callable[[], None] = lambda: None
+        self.content = b"png"  # of every image
         self.lost_files: set[str] = set()
         self.dropped: list[str] = []
         self.freed = 0
@@ -88,7 +89,8 @@ class FakeComfyUI:
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BytesIO, int] | None]:
-        yield None if file.filename in self.lost_files else (BytesIO(b"png"), 3)
+        is_lost = file.filename in self.lost_files
+        yield None if is_lost else (BytesIO(self.content), len(self.content))
 
 
 class FakeEc2:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
 from chalicelib.gateways.comfyui.errors import rejection
@@ -162,7 +163,11 @@ class ComfyUI:
 
     @contextmanager
     def image(self, file: ImageFile) -> Iterator[tuple[BinaryIO, int] | None]:
-        """Stream an image: yield its bytes and their number, or None if ComfyUI has lost it."""
+        """Stream an image: yield its bytes and their number, or None if ComfyUI has lost it.
+
+        Raise ComfyUIUnreachable if it does not answer or breaks off, GenerationFailed if the image
+        is too large.
+        """
         where = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         plain = {"Accept-Encoding": "identity"}
         with self._open("GET", "/view", params=where, headers=plain) as answer:
@@ -179,7 +184,10 @@ class ComfyUI:
                     code="no_image",
                     suggestion="Ask for a smaller image",
                 )
-            yield cast(BinaryIO, answer.raw), int(size)
+            try:
+                yield cast(BinaryIO, answer.raw), int(size)
+            except HTTPError as error:
+                raise ComfyUIUnreachable("ComfyUI did not send the whole image") from error
 
     def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
         return self._read("/queue", lambda queue: waiting(attempt_id, queue), seconds)

@@ -1,11 +1,14 @@
 """ComfyUI's errors as sentences, without its tracebacks and paths."""
 
+import logging
 import re
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from chalicelib.errors import WorkflowRejected
+
+log = logging.getLogger("darkroom.comfyui")
 
 Json = dict[str, Any]
 
@@ -79,11 +82,9 @@ def _missing_class(error: Json) -> WorkflowRejected | None:
     node_id = extra.get("node_id") or _found(_NODE_ID, error.get("details"))
     class_type = extra.get("class_type") or _found(_NO_SUCH_CLASS, error.get("message"))
     if class_type:
-        return WorkflowRejected(
-            f"ComfyUI does not have the node {_short(class_type)}",
-            node_id=node_id,
-            suggestion="Use a ComfyUI that has this node, or a workflow without it",
-        )
+        text = f"ComfyUI does not have the node {_short(class_type)}"
+        log.error("%s: install it there, or ship a workflow without it", text)
+        return WorkflowRejected(text, node_id=node_id)
     if node_id:
         return WorkflowRejected(f"node {_short(node_id)} has no class_type", node_id=node_id)
     return None

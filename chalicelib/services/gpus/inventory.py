@@ -168,10 +168,16 @@ class Inventory:
         if not members and Creation.why_no_instance():
             return members
         if not members:
-            log.error("no EC2 instance has the tag of the fleet, and COMFYUI_URL is empty")
+            log.error(
+                "no EC2 instance has the tag of this deployment: run `make deploy` with a FleetSize"
+                " of 1 or more, or set ComfyUIUrl; `make doctor` lists the instances"
+            )
             raise ComfyUIUnavailable("there is no GPU instance")
         if not any(each.can_be_started for each in members) and not self._answers(members):
-            log.error("no ComfyUI answers at COMFYUI_URL, and Darkroom cannot start one")
+            log.error(
+                "no ComfyUI answers at COMFYUI_URL: start it there, let the functions reach it, or"
+                " set another ComfyUIUrl"
+            )
             raise ComfyUIUnavailable("ComfyUI does not answer")
         return members
 

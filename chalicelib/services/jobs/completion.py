@@ -20,6 +20,7 @@ from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.attempts import note_execution, note_unreported
 from chalicelib.services.jobs.cleanup import Cleanup
+from chalicelib.services.jobs.generated_mark import Readable, marked
 from chalicelib.services.jobs.provenance import Made, Measured, provenance
 from chalicelib.services.jobs.retries import reason_to_retry
 from chalicelib.signals import AttemptOver, NoProgress
@@ -107,8 +108,9 @@ class Completion:
 class ImageStorage:
     """Stores images and their provenance in S3; safe to repeat, as it overwrites them."""
 
-    def __init__(self, images: ImageStore) -> None:
+    def __init__(self, images: ImageStore, *, marks_generated: bool) -> None:
         self._images = images
+        self._marks_generated = marks_generated
         self._software: dict[tuple[str, float | None], Software | None] = {}
 
     def store(
@@ -123,19 +125,23 @@ class ImageStorage:
         for index, file in enumerate(files):
             name = f"images/{job.id}/{index}"
             key, provenance_key = f"{name}{PurePosixPath(file.filename).suffix}", f"{name}.json"
-            content = self._copy(server.comfyui, file, key)
+            image_id = f"{job.id}-{index}"
+            content = self._copy(server.comfyui, file, key, image_id)
             if content is None:
                 return None
-            image = Made(f"{job.id}-{index}", index, content)
+            image = Made(image_id, index, content)
             self._write(provenance_key, provenance(job, end, software, image))
             stored.append({"id": image.id, "key": key, "provenance": provenance_key})
         return stored
 
-    def _copy(self, comfyui: ComfyUI, file: ImageFile, key: str) -> Measured | None:
+    def _copy(self, comfyui: ComfyUI, file: ImageFile, key: str, image_id: str) -> Measured | None:
         with comfyui.image(file) as found:
             if found is None:
                 return None
+            content: Readable
             content, size = found
+            if self._marks_generated:
+                content, size = marked(content, size, image_id)
             measured = Measured(content)
             self._images.put(key, measured, size)
         return measured

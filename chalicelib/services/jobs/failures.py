@@ -32,10 +32,12 @@ def rejected(refusal: WorkflowRejected, template: Template) -> GenerationFailed:
 
 
 def _remedy(field: str | None, suggestion: str) -> str:
+    if field is None:  # no request and no setting changes this part of the workflow
+        return "Report the job's id to the operator; the same request would fail again"
     setting = f"default_{field}"
     if setting not in DEFAULTS:
         return suggestion
-    return f"Set {setting} in /api/images/settings. {suggestion}"
+    return f"With a key of an admin, set {setting} in /api/images/settings. {suggestion}"
 
 
 class Refusal:

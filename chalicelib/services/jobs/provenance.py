@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
 from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.jobs.attempts import workflow_of
+from chalicelib.services.jobs.generated_mark import Readable
 from chalicelib.version import VERSION
 from chalicelib.workflows import load
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Measured:
     """Content that is counted and hashed as it is read."""
 
-    def __init__(self, content: BinaryIO) -> None:
+    def __init__(self, content: Readable) -> None:
         self._content = content
         self._hash = sha256()
         self.size = 0

@@ -4,6 +4,8 @@ import json
 from hashlib import sha256
 from typing import Any
 
+from msgspec.structs import replace
+
 from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software
 from chalicelib.models.fleet import boots
 from chalicelib.models.fleet.instance import InstanceRecord
@@ -12,7 +14,9 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.schemas.generation import GenerateRequest
 from chalicelib.version import VERSION
 from tests.services.fakes import SAVED, Parts
+from tests.services.jobs.test_generated_mark import mark, png
 
+PNG = png()
 ENDED_AT = 1_800_000_004.25
 
 
@@ -103,6 +107,30 @@ def test_provenance_names_the_attempt_that_made_the_image(parts: Parts) -> None:
     found = provenance(parts, job)
     assert found["attempt_id"] == attempt_id(job.id, 2)
     assert found["workflow"] == parts.comfyui.graphs[1]
+
+
+def stored(parts: Parts, job: Job) -> bytes:
+    [image] = job.images
+    content: bytes = parts.images.stored[image["key"]]
+    return content
+
+
+def test_a_stored_png_is_marked_as_generated_and_its_provenance_is_that_of_the_marked_one(
+    parts: Parts,
+) -> None:
+    parts.comfyui.content = PNG
+    [job] = parts.submit()
+    content, about = stored(parts, job), provenance(parts, job)
+    assert content == mark(PNG, f"{job.id}-0") != PNG
+    assert (about["sha256"], about["bytes"]) == (sha256(content).hexdigest(), len(content))
+
+
+def test_an_image_is_stored_as_it_is_where_marks_are_turned_off(parts: Parts) -> None:
+    parts.comfyui.content = PNG
+    parts.config = replace(parts.config, mark_generated=0)
+    [job] = parts.submit()
+    assert stored(parts, job) == PNG
+    assert provenance(parts, job)["sha256"] == sha256(PNG).hexdigest()
 
 
 def made_with(parts: Parts) -> Any:

@@ -233,11 +233,23 @@ def test_a_rejected_workflow_names_the_field_and_is_not_retried(
     assert job.error == {
         "code": "workflow_rejected",
         "message": "checkpoint: ComfyUI does not have 'a.safetensors'",
-        "suggestion": "Set default_checkpoint in /api/images/settings. "
+        "suggestion": "With a key of an admin, set default_checkpoint in /api/images/settings. "
         "Choose one of: b.safetensors",
         "field": "checkpoint",
     }
     assert len(comfyui.submitted) == 1
+
+
+def test_a_rejected_part_that_no_request_sets_is_for_the_operator(
+    advance: Advance, comfyui: FakeComfyUI
+) -> None:
+    def refuse() -> None:
+        raise WorkflowRejected("ComfyUI does not have the node FluxCapacitor", node_id="8")
+
+    comfyui.on_submit = refuse
+    error = advance().error
+    assert error["field"] is None
+    assert error["suggestion"].startswith("Report the job's id to the operator")
 
 
 def test_a_failure_in_comfyui_ends_the_job_with_its_code(
