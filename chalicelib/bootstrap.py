@@ -28,6 +28,7 @@ from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.follower import Parts
 from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.gpus.messages import Messages
+from chalicelib.services.gpus.power import GpuPower
 from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
 from chalicelib.services.gpus.scaling import Limits
 from chalicelib.services.gpus.starter import Starter
@@ -194,6 +195,10 @@ class Services:
             self.messages,
             self.clock,
         )
+
+    @cached_property
+    def gpu_power(self) -> GpuPower:
+        return GpuPower(self.fleet, self.queue_snapshots, self._together, self.clock)
 
     @cached_property
     def messages(self) -> Messages:

@@ -142,6 +142,12 @@ class StartFailed(DarkroomError):
     suggestion = "Try again in a few minutes; if it fails again, report it to the operator"
 
 
+class StopFailed(DarkroomError):
+    """EC2 refused to stop the GPU instance, or did not answer."""
+
+    title = "ComfyUI could not be stopped"
+
+
 class StillStopping(StartFailed):
     """The instance is stopping, and cannot be started before it has stopped."""
 
@@ -210,6 +216,10 @@ class GpuNotReady(DarkroomError):
     def __init__(self, error: str, *, retry_seconds: int) -> None:
         super().__init__(error)
         self.retry_seconds = retry_seconds
+
+
+class GpuHeld(GpuNotReady):
+    """An administrator has stopped the GPUs, and nothing starts until a time."""
 
 
 class FleetUnreachable(GpuNotReady):

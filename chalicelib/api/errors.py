@@ -29,6 +29,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.StartFailed: 500,
     errors.StartUnknown: 500,
     errors.StillStopping: 503,
+    errors.StopFailed: 503,
     errors.Throttled: 503,
     errors.TypeRefused: 500,
     errors.NoCapacity: 503,
@@ -37,6 +38,7 @@ STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.FleetUnreachable: 503,
     # Drivers catch these; one that gets here is a defect.
     errors.GpuNotReady: 500,
+    errors.GpuHeld: 500,
     errors.WorkflowRejected: 500,
 }
 

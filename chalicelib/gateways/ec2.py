@@ -18,6 +18,7 @@ from chalicelib.errors import (
     NoCapacity,
     StartFailed,
     StartUnknown,
+    StopFailed,
     Throttled,
     TypeRefused,
 )
@@ -174,8 +175,12 @@ class GpuFleet:
         """Stop an instance; harmless when it is stopped.
 
         With `force` EC2 does not wait for its operating system, which may lose what is not written.
+        Raise StopFailed when EC2 refuses or does not answer.
         """
-        self._ec2.stop_instances(InstanceIds=[instance_id], Force=force)
+        try:
+            self._ec2.stop_instances(InstanceIds=[instance_id], Force=force)
+        except (BotoCoreError, ClientError) as error:
+            raise StopFailed(f"EC2 did not stop the GPU instance {instance_id}: {error}") from error
 
     def _instance(self, described: dict[str, Any]) -> Instance:
         tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}

@@ -47,6 +47,7 @@ SERVED = {
     "/api/images/usage": ["GET"],
     "/api/images/comfyui/status": ["GET"],
     "/api/images/comfyui/start": ["POST"],
+    "/api/images/comfyui/stop": ["POST"],
     **{
         f"/api/images/{catalog}{rest}": methods
         for catalog in ("settings", "styles", "formats", "prompt_examples")

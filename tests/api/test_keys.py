@@ -119,6 +119,7 @@ def test_without_an_authorizer_the_api_returns_401(aws: None) -> None:
         ("read", "POST", "/api/v1/posts/7/generate_images", {"prompt": "x"}),
         ("read", "POST", f"{JOBS}/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel", None),
         ("read", "POST", "/api/images/comfyui/start", None),
+        ("generate", "POST", "/api/images/comfyui/stop", None),
         ("generate", "POST", SETTINGS, SETTING),
         ("generate", "PUT", f"{SETTINGS}/1", SETTING),
         ("generate", "DELETE", f"{SETTINGS}/1", None),

@@ -9,6 +9,7 @@ from local.stack.processes import ROOT
 
 START, POLL, OLD_POLL = "starting the next job", "a queued job", "a queued job, old snapshot"
 ACCEPT, STATUS, ROUND = "accepting a job", "comfyui/status", "a round of the reconciler"
+HOP = "a hop of 25 s"
 FIGURES = ("dynamodb_calls", "read_units", "write_units")
 LIST = "a list of 50 jobs of 1 KB"
 
@@ -25,7 +26,7 @@ def each(by_size: dict[str, Costs], operation: str, figure: str) -> list[float]:
     return [costs[operation][figure] for costs in by_size.values()]
 
 
-@pytest.mark.parametrize("operation", [START, POLL, OLD_POLL, ACCEPT, STATUS])
+@pytest.mark.parametrize("operation", [START, POLL, OLD_POLL, ACCEPT, STATUS, HOP])
 def test_an_operation_takes_the_same_calls_for_any_number_of_jobs_and_gpus(
     by_size: dict[str, Costs], operation: str
 ) -> None:
@@ -51,6 +52,14 @@ def test_reading_a_queued_job_takes_at_most_three_calls_and_five_units(
         assert max(each(by_size, operation, "read_units")) <= 5
 
 
+def test_a_hop_of_25_seconds_takes_one_write_and_at_most_20_cheap_reads(
+    by_size: dict[str, Costs],
+) -> None:
+    assert max(each(by_size, HOP, "dynamodb_calls")) <= 21
+    assert max(each(by_size, HOP, "read_units")) <= 10
+    assert each(by_size, HOP, "write_units") == [1] * len(SIZES)
+
+
 def test_the_status_of_the_gpus_takes_three_calls(by_size: dict[str, Costs]) -> None:
     assert max(each(by_size, STATUS, "dynamodb_calls")) <= 3
 
@@ -72,7 +81,7 @@ def test_the_recorded_costs_are_those_of_the_current_code_and_are_stated(
 ) -> None:
     """Those of a list depend on ids, which are spread over shards."""
     stated = (ROOT / "docs/benchmarks.md").read_text()
-    for operation in (START, OLD_POLL, POLL, STATUS, ACCEPT, ROUND):
+    for operation in (START, OLD_POLL, POLL, STATUS, ACCEPT, HOP, ROUND):
         found = [costs[operation] for costs in by_size.values()]
         assert found == [costs[operation] for costs in RECORDED.values()]
         cells = [", ".join(f"{each[name]:g}" for name in FIGURES) for each in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from tests.explorer import planted_jobs, planted_runs
+from tests.explorer import planted_jobs, planted_runs, planted_stops
 from tests.explorer.building import run_of
 from tests.explorer.choices import Bounds
 from tests.explorer.conditions import Clause, site, without
@@ -73,7 +73,8 @@ def spoil(queue: Queue, body: str, how: str) -> None:
 
 
 UNNOTICED = {**planted_jobs.UNNOTICED, **planted_runs.UNNOTICED}
-PLANTED = [Planted(*each) for each in (*planted_jobs.JOBS, *planted_runs.RUNS)]
+_PLANTED = (*planted_jobs.JOBS, *planted_stops.STOPS, *planted_runs.RUNS)
+PLANTED = [Planted(*each) for each in _PLANTED]
 
 # Functions that write on a condition, of which no clause is planted: what each is for, and where
 # its tests are.

@@ -64,8 +64,9 @@ JOBS: list[tuple[Any, ...]] = [
         1,
         f"{_RECORD}.acquire_slot",
         "fleet",
-        "((((attribute_not_exists (jobs) OR (size (jobs) < ?))"
+        "(((((attribute_not_exists (jobs) OR (size (jobs) < ?))"
         " AND (attribute_not_exists (draining_until) OR (draining_until <= ?)))"
+        " AND attribute_not_exists (stop_requested_at))"
         " AND ((attribute_not_exists (budget_ends_at) OR (budget_ends_at > ?))"
         " OR (budget_ends_at < ?))) OR contains (jobs, ?))",
     ),

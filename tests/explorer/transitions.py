@@ -64,6 +64,11 @@ class Transitions:
         running = self._world.scheduler.running
         return running.group.main.name.removeprefix(LATE_COPY) if running else ""
 
+    @property
+    def _kind(self) -> str:
+        """What the current function does, without its number."""
+        return " ".join(self._function.split()[1:2])
+
     def _check_job(self, name: str, old: Item, new: Item) -> None:
         had, has = old.get("lease"), new.get("lease")
         if has and has != had:
@@ -112,8 +117,9 @@ class Transitions:
         has_waited = new["status"] not in OPEN and old["waits_until"] <= self._now
         has_waited &= "slot_at" not in old
         is_moved = changed <= {"sort_key"}
+        is_stopped = self._kind == "stop" and "queue" in new and "lease" not in new
         self._expect(
-            is_undriven and "queue" in old and (has_waited or is_moved),
+            is_stopped or (is_undriven and "queue" in old and (has_waited or is_moved)),
             f"{name} was changed by {self._function}: {changed}",
         )
 
@@ -141,7 +147,7 @@ class Transitions:
 
     def _check_slots(self, name: str, old: Item, new: Item) -> None:
         taken = new.get("jobs", set()) - old.get("jobs", set())
-        drains = old.get("draining_until", 0) > self._now
+        drains = "stop_requested_at" in old or old.get("draining_until", 0) > self._now
         ends_at = old.get("budget_ends_at")
         running = self._world.scheduler.running
         now = running.asked_at if running else self._now  # by the clock of the function
@@ -193,7 +199,7 @@ class Transitions:
 
     def _check_virtual_time(self, name: str, old: Item, new: Item) -> None:
         """Check that each request takes turns of its own, none of long ago."""
-        if "virtual_time" not in new or self._function.split()[1:2] == ["cancel"]:
+        if "virtual_time" not in new or self._kind == "cancel":
             return
         taken, before = new["virtual_time"], old.get("virtual_time", 0)
         is_own = taken > before and taken >= self._begun_at * 1000
@@ -202,10 +208,16 @@ class Transitions:
     def _check_starts(self, name: str, old: Item, new: Item) -> None:
         """Check that one function at a time has the right to start instances."""
         had, has = old.get("holder"), new.get("holder")
+        changed = {each for each in old.keys() | new.keys() if old.get(each) != new.get(each)}
+        if changed <= {"holder", "next_at"} and new.get("next_at", 0) > self._now + _CALL_SECONDS:
+            is_held = old.get("held_until", 0) > self._now
+            self._expect(not is_held, f"{name} was claimed or renewed under a hold: {old}")
+        if changed <= {"held_until"}:
+            return
         if has != had:
             self._owners[str(has)] = self._function
             self._expect(old.get("next_at", 0) <= self._now, f"{name} was claimed from {had}")
-        elif had and old != new:
+        elif had:
             is_own = self._owners.get(had) == self._function
             is_over = old.get("next_at", 0) <= self._now  # EC2 took a start back
             self._expect(is_own or is_over, f"{name} was changed by {self._function}")

@@ -8,6 +8,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.priority import BATCH
 from chalicelib.services.billing.prices import hourly_price
 from tests.explorer.run_worlds import RUN_WORLDS
+from tests.explorer.stop_worlds import STOP_WORLDS
 from tests.explorer.world import Explored
 from tests.faults.scheduler import Outcome
 
@@ -599,5 +600,6 @@ WORLDS: dict[str, type[Explored]] = {
     "scarce": Scarce,
     "last-dollar": LastDollar,
     "went-off": WentOff,
+    **STOP_WORLDS,
     **RUN_WORLDS,
 }

@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import BinaryIO
 
-from botocore.exceptions import ClientError
-
-from chalicelib.errors import FleetUnreachable, NoCapacity, StartUnknown
+from chalicelib.errors import FleetUnreachable, NoCapacity, StartUnknown, StopFailed
 from chalicelib.gateways.ec2 import Instance
 from chalicelib.signals import QueueUnavailable, StoreFailed
 from tests.faults.comfyui import BOOT_SECONDS, ComfyUI
@@ -101,7 +99,7 @@ class Ec2:
         self._scheduler.call(
             f"ec2 stop {instance_id}",
             lambda: self._stop(self._host(instance_id)),
-            lambda: ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "StopInstances"),
+            lambda: StopFailed("EC2 did not stop the GPU instance"),
             patience=_AWS_PATIENCE_SECONDS,
         )
 

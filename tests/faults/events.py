@@ -34,6 +34,17 @@ class Cancel(NamedTuple):
     which: int
 
 
+class Stop(NamedTuple):
+    """An administrator stops all instances, at once or when their jobs have ended."""
+
+    at_once: bool
+    for_seconds: int
+
+
+class Start(NamedTuple):
+    """An administrator starts an instance."""
+
+
 class Resume(NamedTuple):
     """One of the live processes goes on."""
 
@@ -43,7 +54,7 @@ class Resume(NamedTuple):
 class Run(NamedTuple):
     """A process makes `calls` calls, and the next one ends as `then`; `skew` is of its clock."""
 
-    invocation: Request | Message | Minute | Cancel | Resume
+    invocation: Request | Message | Minute | Cancel | Stop | Start | Resume
     skew: int
     calls: int
     then: Outcome
@@ -92,7 +103,9 @@ _requests = st.builds(
 )
 _messages, _resumes = st.builds(Message, _which), st.builds(Resume, _which)
 _minutes, _cancels = st.builds(Minute), st.builds(Cancel, _which)
-_invocations = one_of([*[_resumes] * 5, *[_messages] * 4, _requests, _requests, _minutes, _cancels])
+_stops = st.builds(Stop, st.booleans(), st.sampled_from([0, 60, 600]))
+_often = [*[_resumes] * 5, *[_messages] * 4, _requests, _requests]
+_invocations = one_of([*_often, _minutes, _cancels, _stops, st.builds(Start)])
 _outcomes = st.sampled_from([Outcome.DONE, Outcome.CRASHED, *Outcome])
 _calls = one_of([st.integers(0, 8), st.integers(0, 40)])
 _runs = st.builds(Run, _invocations, st.sampled_from([0, 0, -2, 2]), _calls, _outcomes)

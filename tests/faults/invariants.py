@@ -8,8 +8,17 @@ from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBConnectionError, TransactWriteError
 
 from chalicelib.config import config
-from chalicelib.errors import FleetUnreachable, JobFinished, Overloaded, TooManyRequests, Unanswered
+from chalicelib.errors import (
+    FleetUnreachable,
+    JobFinished,
+    Overloaded,
+    StartFailed,
+    StopFailed,
+    TooManyRequests,
+    Unanswered,
+)
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.jobs.attempt import GPU_STOPPED
 from chalicelib.models.jobs.indexes import QUEUE
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import OPEN, SUCCEEDED
@@ -27,6 +36,7 @@ _INJECTED = (
     | FleetUnreachable
     | Overloaded
     | PynamoDBConnectionError
+    | StopFailed
     | TransactWriteError
     | Unanswered
 )
@@ -38,6 +48,9 @@ _ENOUGH_SECONDS = 800
 # The idle limit, two periods of the reconciler, one of the queue, and the time of an EC2 stop.
 _IDLE_SECONDS = config.idle_stop_seconds + 3 * 60 + 30
 _STALE_SECONDS = 60  # for which a stale answer of EC2 may still have an effect
+
+# With these an instance is about to stop.
+_STOPS = {"unhealthy_attempt", "draining_until", "stop_requested_at"}
 
 Item = dict[str, dict[str, Any]]
 _NONE: Item = {}
@@ -95,7 +108,7 @@ class Invariants:
                 f"{job_id} had time enough, and ended late: {job.error}"
             )
         self._check_images(jobs)
-        self._check_runs()
+        self._check_runs(jobs)
 
     def expect_ends(self) -> None:
         """Expect from now on, without faults, that jobs with time enough end in time."""
@@ -139,10 +152,7 @@ class Invariants:
             each
             for each in others
             if (each.state == "pending" or (each.state == "running" and each.comfyui.is_up))
-            and not (
-                each.comfyui.is_stuck
-                or self._item(each).keys() & {"unhealthy_attempt", "draining_until"}
-            )
+            and not (each.comfyui.is_stuck or self._item(each).keys() & _STOPS)
         ]
         now = self._world.scheduler.now
         if self._world.fleet_max == 1 and now - self._world.ec2.stale_at > _STALE_SECONDS:
@@ -250,6 +260,7 @@ class Invariants:
         """Return whether a process may end with an error."""
         is_injected = isinstance(error, _INJECTED) and had_fault
         is_answer = isinstance(error, JobFinished) and "cancel" in name
+        is_answer |= isinstance(error, StartFailed) and name.endswith(" start")
         is_answer |= isinstance(error, TooManyRequests) and name in self._world.too_many
         return is_injected or is_answer or isinstance(error, Died)
 
@@ -260,11 +271,23 @@ class Invariants:
                 f"{key} is stored, but its job is {jobs[job_id].status}"
             )
 
-    def _check_runs(self) -> None:
+    def _check_runs(self, jobs: dict[str, Job]) -> None:
         runs = [run for host in self._world.hosts for run in host.comfyui.runs]
-        unexplained = Counter(run.job_id for run in runs if not run.excuse)
+        stopped = {each for job in jobs.values() for each in _stopped(job)}
+        explained = [run for run in runs if run.excuse or run.attempt_id in stopped]
+        unexplained = Counter(run.job_id for run in runs if run not in explained)
         for job_id, count in unexplained.items():
             assert count == 1, f"{job_id} ran {count} times: {_named(runs, job_id)}"
+
+
+def _stopped(job: Job) -> list[str]:
+    """Return the ids of the attempts that an administrator has stopped."""
+    reasons = [each.reason for each in job.attempts[1:]] + [job.end_reason]
+    return [
+        str(each.id)
+        for each, reason in zip(job.attempts, reasons, strict=False)
+        if reason == GPU_STOPPED
+    ]
 
 
 def _slots_of_instances() -> list[list[str]]:

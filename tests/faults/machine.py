@@ -18,6 +18,8 @@ from tests.faults.events import (
     Request,
     Resume,
     Run,
+    Start,
+    Stop,
     Time,
     Trouble,
     events,
@@ -26,6 +28,8 @@ from tests.faults.invariants import Invariants
 from tests.faults.rest import come_to_rest
 from tests.faults.scheduler import Outcome, Process
 from tests.faults.world import World
+
+Invocation = Request | Message | Minute | Cancel | Stop | Start | Resume
 
 
 class Faults(RuleBasedStateMachine):
@@ -104,7 +108,7 @@ class Faults(RuleBasedStateMachine):
             if process and process.is_live:
                 self.scheduler.resume(self.scheduler.thread_of(process), outcome)
 
-    def _process(self, invocation: Request | Message | Minute | Cancel | Resume) -> Process | None:
+    def _process(self, invocation: Invocation) -> Process | None:
         jobs, visible = self.checks.job_ids(), self.world.queue.visible()
         live = self.scheduler.processes
         match invocation:
@@ -116,6 +120,10 @@ class Faults(RuleBasedStateMachine):
                 return self.world.reconcile()
             case Cancel(which) if which < len(jobs):
                 return self.world.cancel(jobs[which])
+            case Stop(at_once, for_seconds):
+                return self.world.stop(at_once=at_once, for_seconds=for_seconds)
+            case Start():
+                return self.world.start()
             case Resume(which) if live:
                 return live[which % len(live)]
         return None

@@ -192,6 +192,18 @@ class World:
             f"cancel {job_id[-2:]}", lambda each: each.cancellation.cancel(job_id), API_SECONDS
         )
 
+    def start(self) -> Process:
+        """Start an instance, as an administrator does."""
+        return self._spawn("start", lambda each: each.gpu_power.start(None), API_SECONDS)
+
+    def stop(self, *, at_once: bool, for_seconds: int) -> Process:
+        """Stop all instances, as an administrator does."""
+
+        def stop(services: Services) -> None:
+            services.gpu_power.stop(at_once=at_once, for_seconds=for_seconds)
+
+        return self._spawn(f"stop {'now' if at_once else 'later'} {for_seconds}", stop, API_SECONDS)
+
     def _spawn(
         self,
         name: str,

@@ -11,6 +11,7 @@ from chalicelib.errors import (
     NoCapacity,
     StartFailed,
     StartUnknown,
+    StopFailed,
     TypeRefused,
     WorkflowRejected,
 )
@@ -98,7 +99,7 @@ class Region:
             self.forced.append(instance_id)
             return
         if instance_id in self.stubborn:
-            raise RuntimeError("EC2 refused")
+            raise StopFailed("EC2 refused")
         self.stopped.append(instance_id)
         self.states[instance_id] = "stopping"
 

@@ -8,7 +8,14 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from chalicelib.errors import NoCapacity, StartFailed, StartUnknown, Throttled, TypeRefused
+from chalicelib.errors import (
+    NoCapacity,
+    StartFailed,
+    StartUnknown,
+    StopFailed,
+    Throttled,
+    TypeRefused,
+)
 from chalicelib.gateways.ec2 import GpuFleet, Instance
 
 
@@ -103,6 +110,12 @@ def test_a_stop_with_force_is_told_to_ec2(stub: Stubber, *, force: bool) -> None
     stub.add_response("stop_instances", {}, {"InstanceIds": ["i-1"], "Force": force})
     fleet_of(stub.client).stop("i-1", force=force)
     stub.assert_no_pending_responses()
+
+
+def test_a_stop_that_ec2_refuses_fails_with_its_code(stub: Stubber) -> None:
+    stub.add_client_error("stop_instances", "IncorrectInstanceState", "m", 400)
+    with pytest.raises(StopFailed, match="IncorrectInstanceState"):
+        fleet_of(stub.client).stop("i-1")
 
 
 def described(stub: Stubber, **reason: str) -> Instance:

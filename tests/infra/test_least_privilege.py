@@ -249,6 +249,14 @@ def watch_schedules(deployment: Deployment, path: str) -> None:
     deployment.reconcile()
 
 
+def stop_gpus(deployment: Deployment) -> None:
+    deployment.turn("on")
+    abandon(deployment.accepted(), deployment.gpu)
+    body = {"now": True, "for_seconds": 0}
+    assert deployment.call("POST", "/api/images/comfyui/stop", body).status_code == 200
+    deployment.reconcile()
+
+
 def run_out_of_budget(deployment: Deployment) -> None:
     deployment.turn("on")
     DayUsage.on(datetime.now(UTC).date()).exhaust(10**6)
@@ -267,6 +275,7 @@ def calls(
     for scenario in (serve_catalogs, serve_images, schedule, cancel, recover, start_from_off):
         scenario(deployment)
     refuse_runs(deployment, comfyui, monkeypatch)
+    stop_gpus(deployment)
     run_out_of_budget(deployment)
     deployment.reclaim()
     return deployment.recorder.calls

@@ -32,7 +32,7 @@ def went_off(
     on_since, ready_at = record.on_since, record.ready_at
     if on_since is None and ready_at is None:
         return
-    is_stopped = record.draining_until is not None
+    is_stopped = record.draining_until is not None or record.stop_requested_at is not None
     if is_booting(record) and not is_stopped and (why or _was_launched(record, launched_at)):
         failed(record, why or record.unhealthy_reason or WENT_OFF, now=now)
     record.update_if(_is(InstanceRecord.on_since, on_since), *_off())
@@ -56,7 +56,8 @@ def scarce_until(record: InstanceRecord, *, now: float) -> dict[str, float]:
 
 
 def _off() -> list[Action]:
-    past = (InstanceRecord.on_since, InstanceRecord.ready_at, InstanceRecord.budget_ends_at)
+    record = InstanceRecord
+    past = (record.on_since, record.ready_at, record.budget_ends_at, record.stop_requested_at)
     return [each.remove() for each in past]
 
 

@@ -26,7 +26,8 @@ class InstanceRecord(Table):
 
     Times are seconds since the epoch. `jobs` have a slot on the instance: they run, or wait in its
     ComfyUI's own queue. It last served a job at `served_at`, and was last not idle at `used_at`.
-    No other job gets a slot before `draining_until`, as the instance is about to stop.
+    No other job gets a slot before `draining_until`, as the instance is about to stop, nor since
+    `stop_requested_at`, when an administrator asked for its stop (models/fleet/stops.py).
     `unhealthy_attempt` is the attempt that shows, since `unhealthy_since`, that ComfyUI has to be
     restarted. The instance has been on since `on_since`, ready since `ready_at`, and without an
     answer since `unreachable_since`. No job gets a slot from `budget_ends_at` to the end of that
@@ -69,6 +70,7 @@ class InstanceRecord(Table):
     accounted_at = NumberAttribute(null=True)
     accounted_execution_seconds = NumberAttribute(null=True)
     draining_until = NumberAttribute(null=True)
+    stop_requested_at = NumberAttribute(null=True)
     budget_ends_at = NumberAttribute(null=True)
     on_since = NumberAttribute(null=True)
     ready_at = NumberAttribute(null=True)
@@ -99,7 +101,11 @@ class InstanceRecord(Table):
 
     def is_draining(self, now: float) -> bool:
         """Return whether it takes no more jobs because it stops, or the budget is used up."""
-        return (self.draining_until or 0) > now or self.is_past_budget(now)
+        return self.is_stopping(now) or self.is_past_budget(now)
+
+    def is_stopping(self, now: float) -> bool:
+        """Return whether it is about to stop, or a stop was requested."""
+        return self.stop_requested_at is not None or (self.draining_until or 0) > now
 
     def is_followed(self, now: float) -> bool:
         """Return whether it has a follower that is not about to leave."""
@@ -211,7 +217,8 @@ class InstanceRecord(Table):
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
         ends_at = record.budget_ends_at
         paid = ends_at.does_not_exist() | (ends_at > now) | (ends_at < day_start(now))
-        allowed = (free & stays & paid) | record.jobs.contains(job_id)
+        stays_on = record.stop_requested_at.does_not_exist()
+        allowed = (free & stays & stays_on & paid) | record.jobs.contains(job_id)
         actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
         return self.update_if(allowed, *actions)
 
@@ -278,7 +285,8 @@ class InstanceRecord(Table):
     def _on_from(self, now: float) -> list[Action]:
         record = InstanceRecord
         past = (record.ready_at, record.unhealthy_reason, record.checkpoint)
-        gone = (*past, record.draining_until, record.unreachable_since)
+        stops = (record.draining_until, record.stop_requested_at)
+        gone = (*past, *stops, record.unreachable_since)
         begun = [each.set(now) for each in (record.on_since, record.started_at, record.used_at)]
         return [*begun, *(each.remove() for each in gone)]
 

@@ -3,10 +3,11 @@
 from uuid import uuid4
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.models.fleet.instance import OTHER, InstanceRecord
-from chalicelib.models.table import Table, read_all
+from chalicelib.models.table import Table, read_all, set_or_remove
 
 _FORGOTTEN_SECONDS = 600  # after `next_at`, failures no longer count
 
@@ -15,7 +16,8 @@ class StartSeries(Table):
     """The last tries to start an instance; times are seconds since the epoch.
 
     No function tries before `next_at`. `failed` counts the failed tries since the last success;
-    `why` is the reason of the newest. `holder` identifies the newest claim.
+    `why` is the reason of the newest. `holder` identifies the newest claim. An administrator has
+    stopped the GPUs: no function tries before `held_until`, and a claim cannot be renewed.
     """
 
     class Meta:
@@ -28,6 +30,7 @@ class StartSeries(Table):
     failed = NumberAttribute(default=0)
     why = UnicodeAttribute(null=True)
     holder = UnicodeAttribute(null=True)
+    held_until = NumberAttribute(null=True)
 
     @classmethod
     def read(cls, *, now: float) -> "StartSeries":
@@ -53,26 +56,33 @@ class StartSeries(Table):
         return self
 
     def claim(self, *, now: float, until: float) -> bool:
-        """Claim the right to try until `until`; return False if another function has it."""
+        """Claim the right to try until `until`; return False if another has it, or under a hold."""
         series = StartSeries
         is_free = series.next_at.does_not_exist() | (series.next_at <= now)
         holder, failed = uuid4().hex, int(self.failed)
         is_ours = series.holder == holder  # this same write, repeated as its response was lost
         claimed = (series.next_at.set(until), series.holder.set(holder))
-        if not self.update_if(is_free | is_ours, *claimed):
-            self.refresh(consistent_read=True)
+        if not self.update_if((is_free | is_ours) & _no_hold(now), *claimed):
             return False
         self.failed = failed
         return True
 
-    def renew(self, *, until: float) -> bool:
-        """Extend the claim; return False if another function has made one since."""
+    def renew(self, *, now: float, until: float) -> bool:
+        """Extend the claim; return False if another has made one since, or under a hold."""
         failed = self.failed  # the response has the stored one, which may be of long ago
         is_ours = StartSeries.holder == self.holder
-        if not self.update_if(is_ours, StartSeries.next_at.set(until)):
+        if not self.update_if(is_ours & _no_hold(now), StartSeries.next_at.set(until)):
             return False
         self.failed = failed
         return True
+
+    def is_held(self, now: float) -> bool:
+        """Return whether an administrator has stopped the GPUs."""
+        return (self.held_until or 0) > now
+
+    def hold(self, *, until: float | None) -> None:
+        """Let no function start an instance before `until`; None ends a hold."""
+        self.update([set_or_remove(StartSeries.held_until, until)])
 
     def take_back(self, why: str, *, now: float) -> None:
         """Note that EC2 did not carry out the last start, unless a function is trying to start."""
@@ -98,6 +108,12 @@ class StartSeries(Table):
         """Write the result of a claim, unless it expired and another function has a new one."""
         series = StartSeries
         self.update_if(series.holder == self.holder, *actions, series.next_at.set(until))
+
+
+def _no_hold(now: float) -> Condition:
+    held_until = StartSeries.held_until
+    ended: Condition = held_until.does_not_exist() | (held_until <= now)
+    return ended
 
 
 def _kind_of(item_id: str) -> type[Table]:

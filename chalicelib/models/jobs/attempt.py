@@ -17,6 +17,7 @@ INTERRUPTED = "interrupted"
 IMAGE_GONE = "image_gone"
 OUT_OF_MEMORY = "out_of_memory"
 GPU_FAILED = "gpu_failed"
+GPU_STOPPED = "gpu_stopped"
 
 _SENTENCES = {
     FIRST: "first",
@@ -28,6 +29,7 @@ _SENTENCES = {
     IMAGE_GONE: "ComfyUI no longer had the image",
     OUT_OF_MEMORY: "the GPU ran out of memory, which was then freed",
     GPU_FAILED: "the GPU reported a fault",
+    GPU_STOPPED: "the GPU was stopped by an administrator",
 }
 
 

@@ -306,6 +306,26 @@ class Job(Table):
             actions += self._into_queue(sort_key)
         self._change(actions)
 
+    def return_to_queue(
+        self, sort_key: str, reason: str, *, waits_for: str, end_reason: str | None
+    ) -> bool:
+        """Put a job into the queue, whatever driver it has: that one can then change nothing more.
+
+        Return False if the job has ended, or has had another attempt since it was read.
+        """
+        unchanged = Job.status.is_in(*OPEN) & (size(Job.attempts) == len(self.attempts))
+        ended = [Job.end_reason.set(end_reason), *self._runs()] if end_reason else []
+        return self.update_if(
+            unchanged,
+            *self._to(QUEUED),
+            Job.status_reason.set(reason),
+            Job.waits_for.set(waits_for),
+            Job.lease.remove(),
+            Job.due_at.set(max(self.deadline_at, self.waits_until)),
+            *self._into_queue(sort_key),
+            *ended,
+        )
+
     def enter_queue(self, sort_key: str) -> None:
         """Let a new job, which is not stored yet, wait in the queue."""
         self.queue, self.sort_key, self.due_at = QUEUE, sort_key, self.waits_until

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from chalicelib.errors import GpuNotReady, StartFailed
+from chalicelib.errors import GpuHeld, GpuNotReady, StartFailed
 from chalicelib.models.fleet import followers
 from chalicelib.models.fleet.instance import OTHER, InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
@@ -89,7 +89,8 @@ class Demand:
         """Start instances that the queue needs, and look again while none serves or boots.
 
         One worker at a time does this; any other one that is asked returns at once. When the budget
-        is used up nothing is started; the reconciler asks again every minute.
+        is used up, or an administrator has stopped the GPUs, nothing is started; the reconciler
+        asks again every minute.
         """
         lease, now = uuid4().hex, self._clock()
         fleet = InstanceRecord(_FLEET)
@@ -127,6 +128,9 @@ class Demand:
         """
         try:
             self._fleet.scale(least_jobs=1)
+        except GpuHeld as hold:  # which may last for days
+            log.info("no GPU instance is started: %s", hold)
+            return None
         except GpuNotReady as wait:
             log.info("no GPU instance is started: %s", wait)
             return self._clock() + max(wait.retry_seconds, _LOOK_SECONDS)
@@ -151,4 +155,5 @@ def boots(record: InstanceRecord) -> bool:
         and record.ready_at is None
         and record.unhealthy_reason is None
         and record.draining_until is None
+        and record.stop_requested_at is None
     )

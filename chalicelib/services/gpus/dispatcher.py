@@ -5,11 +5,13 @@ from uuid import uuid4
 
 from chalicelib.errors import ComfyUIUnreachable, GpuNotReady
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.queue import Waiting
 from chalicelib.services.gpus.checkpoints import CheckpointOrder
 from chalicelib.services.gpus.inventory import Inventory, Server
+from chalicelib.services.gpus.starter import check_hold
 from chalicelib.services.gpus.state import is_lost
 from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.signals import NoFreeSlot
@@ -33,7 +35,8 @@ class Dispatcher:
 
         That is the server that has its attempt, if that still serves. A job without an attempt gets
         a free slot if more are free than jobs wait. Raise NoFreeSlot if there is none, GpuNotReady
-        if no GPU serves, ComfyUIUnreachable while the job's server may answer again soon.
+        if no GPU serves, GpuHeld if an administrator has stopped all, and ComfyUIUnreachable while
+        the job's server may answer again soon.
         """
         if (current := self.server_at_work(job)) and self._give_slot(job, current):
             return current
@@ -42,6 +45,8 @@ class Dispatcher:
             raise NoFreeSlot("waiting for a free slot")
         servers = self._inventory.serving()
         if not servers:
+            now = self._clock()
+            check_hold(StartSeries.read(now=now), now=now)
             raise GpuNotReady("waiting for a GPU", retry_seconds=0)
         free = sum(each.record.free_slots for each in servers)
         if free and len(queue.first(free)) < free:

@@ -13,6 +13,7 @@ from chalicelib.errors import (
     StillStopping,
 )
 from chalicelib.models.catalogs import budget_mark
+from chalicelib.models.fleet import stops
 from chalicelib.models.fleet.creation import Creation
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
@@ -22,7 +23,7 @@ from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.inventory import InstanceView, Inventory
 from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.gpus.scaling import Limits, wanted
-from chalicelib.services.gpus.starter import Starter, refusal_of
+from chalicelib.services.gpus.starter import Starter, hold_of, refusal_of
 from chalicelib.services.gpus.state import (
     COMING,
     DRAINING,
@@ -30,6 +31,7 @@ from chalicelib.services.gpus.state import (
     STARTING,
     STOPPED,
     STOPPING,
+    UNHEALTHY,
 )
 from chalicelib.services.gpus.status_texts import execution_seconds
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.fleet")
 
 _RECLAIM_SECONDS = 300  # EC2 gives two minutes' notice
+DRAIN_SECONDS = 90  # the longest until EC2 describes an instance as stopping, and a margin
 
 
 class Fleet:
@@ -82,16 +85,22 @@ class Fleet:
     def start(self, key_id: str | None) -> None:
         """Start an instance unless one is on; `key_id` is None for callers without a limit.
 
-        Raise TooManyRequests if the key has started one less than an hour ago, StartFailed if EC2
+        This ends a hold, and lets instances serve on whose stop was requested. Raise
+        TooManyRequests if the key has started one less than an hour ago, StartFailed if EC2
         refuses, and BudgetExhausted if nothing is left to spend today.
         """
         self.inventory.usable(max_age_seconds=0)
         views = self.inventory.views()
-        if any(each.is_on for each in views):
+        on = [each for each in views if each.is_on]
+        if on:
+            self._end_hold()
+        if [each for each in on if self._stays_on(each)]:
             return
         if not views:
             raise NoCapacity(Creation.why_no_instance() or "there is no GPU instance")
         startable, count = self._affordable(views, 1)
+        if on and not startable:
+            raise StillStopping("the GPU instance is still stopping and cannot start yet")
         if not startable:
             raise StartFailed(
                 "all GPU instances are unhealthy; none is started for an hour",
@@ -101,17 +110,38 @@ class Fleet:
             raise self._budget.exhausted()
         start = GpuStartLimit.take(key_id, now=self._clock()) if key_id else None
         try:
+            self._end_hold()
             self._start_one()
         except Exception:
             if start:
                 start.give_back()
             raise
 
+    def _end_hold(self) -> None:
+        series = StartSeries.read(now=self._clock())
+        if series.is_held(self._clock()):
+            series.hold(until=None)
+            self._messages.start()  # for the jobs that wait
+
+    def _stays_on(self, view: InstanceView) -> bool:
+        """Let an instance serve on whose stop was requested; return False if it is being stopped.
+
+        One that does not work is still stopped, and replaced as any other.
+        """
+        if view.record.stop_requested_at is None or view.state == UNHEALTHY:
+            return True
+        if not stops.withdraw(view.record, now=self._clock()):
+            return False
+        self._messages.follow(view.instance.id)
+        return True
+
     def _start_one(self) -> None:
         try:
             started = self._start(lambda views: self._affordable(views, 1))
         except GpuNotReady as wait:  # another process is starting instances
-            if why := refusal_of(StartSeries.read(now=self._clock())):
+            now = self._clock()
+            series = StartSeries.read(now=now)
+            if why := hold_of(series, now=now) or refusal_of(series):
                 raise NoCapacity(why) from wait
         else:
             if not started:
@@ -170,6 +200,15 @@ class Fleet:
     def stop(self, instance: Instance) -> None:
         self._gateway.stop(instance.id)
         self.inventory.expire()
+
+    def stop_as_requested(self, view: InstanceView) -> bool:
+        """Stop an instance whose stop was requested; return False while it starts, or has jobs."""
+        until = self._clock() + DRAIN_SECONDS
+        if view.instance.state != "running" or not stops.begin(view.record, until=until):
+            return False
+        log.info("an administrator stops a GPU", extra={"instance_id": view.instance.id})
+        self.stop(view.instance)
+        return True
 
     def _startable(self, views: list[InstanceView]) -> list[InstanceView]:
         """Return the healthy instances that are stopped, else those that are stopping."""

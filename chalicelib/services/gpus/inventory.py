@@ -44,6 +44,7 @@ class Inventory:
         self._warm_up = warm_up
         self._clock = clock
         self._together = together
+        self.starts = StartSeries()  # as they were at the last look at all states
         self._members: list[Instance] = []
         self._described_at = float("-inf")
         self._is_known = False  # whether EC2 has ever answered
@@ -67,6 +68,11 @@ class Inventory:
     def is_fixed(self) -> bool:
         """Whether all of it are ComfyUIs at fixed addresses, which EC2 does not know."""
         return not any(each.can_be_started for each in self._members)
+
+    @property
+    def has_fixed_address(self) -> bool:
+        """Whether ComfyUI is no instance of EC2, so that Darkroom can neither start nor stop it."""
+        return bool(self.members()) and self.is_fixed
 
     def _describe(self) -> None:
         try:
@@ -187,6 +193,7 @@ class Inventory:
     def _views(self, members: list[Instance], asked: dict[str, Server]) -> list[InstanceView]:
         now = self._clock()
         series, known = StartSeries.read_with_records(now=now)
+        self.starts = series
         records, has_capacity = {each.id: each for each in known}, not series.failed
         views = []
         for each in members:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from chalicelib import metrics
 from chalicelib.models.fleet import boots
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 
 if TYPE_CHECKING:
     from chalicelib.gateways.ec2 import Instance
-    from chalicelib.models.fleet.instance import InstanceRecord
 
 
 def note_off(instance: Instance, record: InstanceRecord, *, now: float) -> None:
@@ -28,7 +28,8 @@ def note_off(instance: Instance, record: InstanceRecord, *, now: float) -> None:
 
 def _take_back(instance: Instance, record: InstanceRecord, lack: str, now: float) -> None:
     if not boots.taken_back(record, instance.type, now=now):
-        record.refresh(consistent_read=True)  # another function has noted it
+        # Another function has noted it. `refresh` needs a right that functions lack on this table.
+        record.attribute_values = InstanceRecord.read(record.id).attribute_values
         return
     metrics.emit("no capacity", {"CapacityErrors": 1}, instance_id=instance.id)
     StartSeries.read(now=now).take_back(waiting_for_capacity(lack), now=now)

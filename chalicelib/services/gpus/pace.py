@@ -36,8 +36,8 @@ def boot_seconds(records: list[InstanceRecord], now: float) -> float | None:
 
 def _is_leaving(record: InstanceRecord, now: float) -> bool:
     """Return whether an instance is about to stop, or does not work."""
-    is_draining = (record.draining_until or 0) > now or record.is_past_budget(now)
-    return is_draining or (record.unhealthy_reason is not None and record.on_since is not None)
+    is_unhealthy = record.unhealthy_reason is not None and record.on_since is not None
+    return record.is_draining(now) or is_unhealthy
 
 
 def _average_boot(records: list[InstanceRecord]) -> float | None:

@@ -7,10 +7,11 @@ from chalicelib.models.catalogs import budget_mark
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.queue_snapshot import QueueSnapshot
-from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, GPU_NOT_READY
+from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, GPU_HELD, GPU_NOT_READY
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.inventory import InstanceView, Inventory
 from chalicelib.services.gpus.pace import boot_seconds, pace_seconds
+from chalicelib.services.gpus.starter import hold_of
 from chalicelib.services.gpus.status_texts import progress
 
 # A snapshot of the queue is replaced after a second by the process that made it, after two by any.
@@ -61,6 +62,7 @@ class QueueSnapshots:
             views = self._inventory.views()
             fleet = self._fleet(views)
             known.replace(waiting, length, now=self._clock(), writer=self._name, **fleet)
+            self._read_at = float("-inf")  # what this process knew before is old
         return length
 
     def current(self, known: QueueSnapshot | None = None) -> QueueSnapshot:
@@ -107,6 +109,8 @@ class QueueSnapshots:
         running = [each.record for each in views if each.instance.state == "running"]
         if any(each.serves(now) for each in running):
             return None, "waiting for a free slot"
+        if held := hold_of(self._inventory.starts, now=now):
+            return GPU_HELD, held
         if self._is_unpaid([each.record for each in views], now):
             return BUDGET_EXHAUSTED, self._budget.reason
         return GPU_NOT_READY, str(progress(views, now))

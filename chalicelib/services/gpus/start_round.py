@@ -26,7 +26,7 @@ _ROUND_SECONDS = 15  # of asking EC2, within the lease of the job that needs an 
 
 
 class ClaimLost(Exception):
-    """Another function has the right to start instances now."""
+    """Another function has the right to start instances now, or an administrator forbids it."""
 
 
 class StartRound:
@@ -51,7 +51,8 @@ class StartRound:
     def start(self, candidates: list[InstanceView], count: int) -> int:
         """Start up to `count` instances, as the preferred type first; return how many start.
 
-        Raise StartFailed if EC2 refuses all, and ClaimLost if another function starts instances.
+        Raise StartFailed if EC2 refuses all, and ClaimLost if another function starts instances or
+        an administrator has stopped the GPUs.
         """
         if candidates and count:
             self._hold_claim()  # the candidates may be on by now
@@ -151,7 +152,8 @@ class StartRound:
 
         The look at the instances may have taken longer than the claim lasted.
         """
-        until = self._clock() + CLAIM_SECONDS
-        is_held = self._series.renew(until=until)
-        if not is_held or self._clock() > until - _CALL_SECONDS:
+        now = self._clock()
+        until = now + CLAIM_SECONDS
+        is_ours = self._series.renew(now=now, until=until)
+        if not is_ours or self._clock() > until - _CALL_SECONDS:
             raise ClaimLost

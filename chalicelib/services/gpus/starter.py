@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chalicelib.errors import GpuNotReady, NoCapacity, StartFailed
+from chalicelib.errors import GpuHeld, GpuNotReady, NoCapacity, StartFailed
 from chalicelib.models.fleet.start_series import StartSeries
+from chalicelib.schemas.times import moment
 from chalicelib.services.gpus.off import waiting_for_capacity
 from chalicelib.services.gpus.start_round import CLAIM_SECONDS, ClaimLost, StartRound
 
@@ -48,12 +49,13 @@ class Starter:
 
         `plan` is called once no other process can start any. It returns the instances that may be
         started, the best first, and how many of them should be. Raise GpuNotReady while another
-        process starts some or a retry is not due, and StartFailed if EC2 refuses all.
+        process starts some or a retry is not due, GpuHeld while an administrator has stopped the
+        GPUs, and StartFailed if EC2 refuses all.
         """
         now = self._clock()
         series = StartSeries.read(now=now)
         if not series.claim(now=now, until=now + CLAIM_SECONDS):
-            raise _waiting(series, now)
+            raise _waiting(StartSeries.read(now=now), now)
         candidates, count = plan()
         started = self._start(series, candidates, count)
         if started:
@@ -89,7 +91,22 @@ def refusal_of(series: StartSeries) -> str | None:
     return f"{series.why}; tried {times}, next at {next_at}"
 
 
+def hold_of(series: StartSeries, *, now: float) -> str | None:
+    """Return who has stopped the GPUs and until when; None if nobody has."""
+    if not series.is_held(now):
+        return None
+    until = moment(float(series.held_until), now=now)
+    return f"the GPU is stopped by an administrator until {until}"
+
+
+def check_hold(series: StartSeries, *, now: float) -> None:
+    """Raise GpuHeld if an administrator has stopped the GPUs."""
+    if held := hold_of(series, now=now):
+        raise GpuHeld(held, retry_seconds=int(series.held_until - now) + 1)
+
+
 def _waiting(series: StartSeries, now: float) -> GpuNotReady:
+    check_hold(series, now=now)
     reason = refusal_of(series)
     seconds = max(int(series.next_at - now) + 1, _LOOK_SECONDS) if reason else _LOOK_SECONDS
     return GpuNotReady(reason or "the GPU instance is starting", retry_seconds=seconds)

@@ -43,6 +43,8 @@ def state_of(
     """
     if instance.state == "running":
         return _of_running(record, now, queue_length)
+    if instance.state == "pending" and record.stop_requested_at is not None:
+        return DRAINING
     if instance.state == "stopped" and _is_fresh(record, now):
         return STARTING  # EC2 describes the instance as pending only after some seconds
     if instance.state == "stopped" and (record.unhealthy_until or 0) > now:
@@ -56,6 +58,8 @@ def state_by_record(record: InstanceRecord, *, now: float, has_capacity: bool) -
     """Return the state of an instance as far as its record tells: EC2 is asked every minute."""
     if record.ready_at is not None:
         return _of_running(record, now, 0)
+    if record.on_since is not None and record.stop_requested_at is not None:
+        return DRAINING
     if record.on_since is not None and not record.unhealthy_reason:
         return STARTING if now - record.on_since < _FRESH_SECONDS else BOOTING
     if record.state == STOPPED and not has_capacity:
@@ -85,7 +89,7 @@ def _of_running(record: InstanceRecord, now: float, queue_length: int) -> str:
     if record.unhealthy_reason and record.on_since:
         return UNHEALTHY
     if record.ready_at is None:
-        return BOOTING
+        return BOOTING if record.stop_requested_at is None else DRAINING
     if record.unhealthy_attempt or is_lost(record, now):
         return UNHEALTHY
     if record.is_draining(now):

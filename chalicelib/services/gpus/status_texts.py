@@ -12,7 +12,7 @@ from chalicelib.models.fleet.creation import Creation
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
 from chalicelib.services.gpus import state as instance_state
-from chalicelib.services.gpus.starter import refusal_of
+from chalicelib.services.gpus.starter import hold_of, refusal_of
 from chalicelib.services.gpus.state import (
     BOOTING,
     BUSY,
@@ -68,6 +68,8 @@ def comfyui_status(inventory: Inventory, budget: Budget, now: float) -> Status:
     states = {state for state, _ in views}
     status = next((word for word in _SENTENCES if word in states), UNAVAILABLE)
     mark, backlog = budget_mark.read(), _backlog([record for _, record in views])
+    if status not in (READY, BUSY) and (held := hold_of(series, now=now)):
+        return Status(status, f"{_sentence(held)}. {backlog}.")
     if mark and mark.is_exhausted(budget.dollars, now):
         return Status(status, f"{_sentence(budget.reason)}. {backlog}.")
     if status == STOPPING and (stuck := stuck_text([record for _, record in views], now)):

@@ -1,15 +1,16 @@
-"""Stop GPU instances that are idle, unhealthy, on for too long, or past the daily budget."""
+"""Stop GPU instances: idle or unhealthy, on for too long, past the budget, or as requested."""
 
 import logging
 from collections.abc import Callable
 
 from chalicelib import metrics
-from chalicelib.models.fleet import boots
+from chalicelib.models.fleet import boots, stops
 from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
 from chalicelib.services.billing.booking import account
 from chalicelib.services.billing.budget import Budget
-from chalicelib.services.gpus.fleet import Fleet
+from chalicelib.services.gpus.fleet import DRAIN_SECONDS, Fleet
 from chalicelib.services.gpus.inventory import InstanceView
 from chalicelib.services.gpus.off import note_off
 from chalicelib.services.gpus.scaling import may_stop
@@ -29,7 +30,6 @@ log = logging.getLogger("darkroom.stopper")
 _UNHEALTHY_SECONDS = 30
 # Longer than ComfyUI takes to restart.
 _SILENT_SECONDS = 120
-_DRAIN_SECONDS = 90  # the longest until EC2 describes it as stopping, and a margin
 
 
 class Stopper:
@@ -51,6 +51,7 @@ class Stopper:
         self._max_on_seconds = max_on_seconds
         self._execution_deadline_seconds = execution_deadline_seconds
         self._clock = clock
+        self._is_held = False  # by an administrator, as of the beginning of the round
 
     def stop_unneeded(self) -> None:
         """Record the state of every instance, and stop those that are not needed.
@@ -61,6 +62,7 @@ class Stopper:
         open_jobs = _open_jobs(views)
         on = sum(each.state in COMING for each in views)
         is_paid, failed = self._publish_budget(views)
+        self._is_held = self._fleet.inventory.starts.is_held(seen_at)
         for each in views:
             try:
                 self._note(each, seen_at)
@@ -111,12 +113,26 @@ class Stopper:
             return False
         if view.instance.is_kept:
             return False
-        if not is_paid and record.drain_if_empty(until=now + _DRAIN_SECONDS):
+        if self._stop_requested(view):
+            return view.state in COMING
+        if not is_paid and record.drain_if_empty(until=now + DRAIN_SECONDS):
             self._stop(view, self._budget.reason)
             return view.state in COMING
         if view.state == READY:
             return self._stop_idle(view, on=on, open_jobs=open_jobs)
         return self._stop_useless(view) or self._stop_old(view)
+
+    def _stop_requested(self, view: InstanceView) -> bool:
+        """Stop an instance as an administrator requested it, once its jobs have ended.
+
+        Under a hold that is any instance: a start may have been under way when it was written.
+        """
+        record, now = view.record, self._clock()
+        if record.stop_requested_at is None and self._is_held:
+            stops.request(record, now=now)
+            if not StartSeries.read(now=now).is_held(now):  # a start has ended it meanwhile
+                stops.withdraw(record, now=now)
+        return record.stop_requested_at is not None and self._fleet.stop_as_requested(view)
 
     def _account(self, view: InstanceView, seen_at: float) -> None:
         if not view.instance.can_be_started:
@@ -139,7 +155,7 @@ class Stopper:
         limit_seconds = 0 if is_old else self._idle_seconds
         if not may_stop(idle_seconds, on=on, open_jobs=open_jobs, limit_seconds=limit_seconds):
             return False
-        if not record.drain_if_empty(until=now + _DRAIN_SECONDS):
+        if not record.drain_if_empty(until=now + DRAIN_SECONDS):
             return False
         self._stop(view, f"it was idle for {idle_seconds:.0f} s")
         return True
@@ -163,7 +179,7 @@ class Stopper:
         if now - since < limit:
             return False
         # It may have become ready just now.
-        if view.state == BOOTING and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
+        if view.state == BOOTING and not record.drain_if_empty(until=now + DRAIN_SECONDS):
             return False
         why = record.unhealthy_reason or f"{view.state} for {now - since:.0f} s"
         self._stop(view, why)
@@ -181,7 +197,7 @@ class Stopper:
         if record.slot_holders and not is_over:
             record.drain(until=now + self._execution_deadline_seconds)
             return False
-        if not is_over and not record.drain_if_empty(until=now + _DRAIN_SECONDS):
+        if not is_over and not record.drain_if_empty(until=now + DRAIN_SECONDS):
             return False
         self._stop(view, f"on for {seconds:.0f} s")
         return view.state in COMING

@@ -12,7 +12,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
 from chalicelib.services.gpus.inventory import Server
 from chalicelib.services.jobs.failures import rejected
-from chalicelib.services.jobs.retries import MOST_SUBMISSIONS, check_attempts_left
+from chalicelib.services.jobs.retries import check_attempts_left
 from chalicelib.signals import LeaseLost
 from chalicelib.workflows import Graph, load
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.gateways.comfyui.state import Finished
 
 _SUBMIT_SECONDS = 7  # longer than the timeout of a submission
+_MOST_ATTEMPTS = 100  # of one job, among which an attempt is looked for
 
 
 def lost(job: Job) -> str:
@@ -95,7 +96,7 @@ def _job_of(running: str, instance_id: str) -> str | None:
 
     None if there is none: other clients of ComfyUI may run prompts, too.
     """
-    numbers = range(1, MOST_SUBMISSIONS + 1)
+    numbers = range(1, _MOST_ATTEMPTS + 1)
     for job_id in InstanceRecord.read(instance_id).slot_holders:
         if running in (attempt_id(job_id, number) for number in numbers):
             return job_id

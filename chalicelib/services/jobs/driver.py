@@ -7,13 +7,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, GenerationFailed, GpuNotReady
+from chalicelib.errors import (
+    ComfyUIUnavailable,
+    ComfyUIUnreachable,
+    GenerationFailed,
+    GpuHeld,
+    GpuNotReady,
+)
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.attempt import FIRST, LOST, sentence_of
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import QUEUED
 from chalicelib.models.jobs.waits import (
     COMFYUI_UNREACHABLE,
+    GPU_HELD,
     GPU_NOT_READY,
     INTERNAL_ERROR,
     STORE_FAILED,
@@ -130,6 +137,8 @@ class Driver:
         match reason:
             case NoFreeSlot():
                 self._enqueue(job, reason)
+            case GpuHeld():
+                self._enqueue(job, reason, GPU_HELD)
             case GpuNotReady():
                 self._enqueue(job, reason, GPU_NOT_READY)
             case ComfyUIUnreachable():

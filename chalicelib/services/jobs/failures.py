@@ -9,7 +9,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.queue_snapshot import QueueSnapshot
 from chalicelib.models.jobs.waits import COMFYUI_UNREACHABLE, INTERNAL_ERROR, STORE_FAILED
 from chalicelib.schemas.catalogs import DEFAULTS
-from chalicelib.services.gpus.starter import refusal_of
+from chalicelib.services.gpus.starter import hold_of, refusal_of
 from chalicelib.workflows import Template
 
 # The code of a job that had no slot by the end of its wait.
@@ -41,7 +41,7 @@ def _remedy(field: str | None, suggestion: str) -> str:
 
 
 class Refusal:
-    """Why EC2 starts no instance, or else what the queue waits for; read once for many jobs."""
+    """Why no instance is started, or else what the queue waits for; read once for many jobs."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -51,8 +51,10 @@ class Refusal:
     @property
     def text(self) -> str | None:
         if not self._known:
-            refused = refusal_of(StartSeries.read(now=self._clock()))
-            self._known = [refused or QueueSnapshot.read().reason]
+            now = self._clock()
+            series = StartSeries.read(now=now)
+            why = hold_of(series, now=now) or refusal_of(series)
+            self._known = [why or QueueSnapshot.read().reason]
         return self._known[0]
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.models.jobs.job import Job
-from chalicelib.models.jobs.waits import GPU_NOT_READY
+from chalicelib.models.jobs.waits import GPU_HELD, GPU_NOT_READY
 from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.jobs.driver import Driver
 
 log = logging.getLogger("darkroom.inline")
 
 _WATCH_SECONDS = 0.5
+_TOO_LONG = (GPU_NOT_READY, GPU_HELD)  # for which no caller waits
 
 
 class InlineDriver:
@@ -45,7 +46,7 @@ class InlineDriver:
         """
         if job.held_lease:
             self._advance(job, until)
-        while job.is_open and job.waits_for != GPU_NOT_READY and self._clock() < until:
+        while job.is_open and job.waits_for not in _TOO_LONG and self._clock() < until:
             self._pause(_WATCH_SECONDS)
             self._refresh(job)
 

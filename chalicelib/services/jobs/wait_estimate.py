@@ -8,7 +8,7 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.queue import MOST_COUNTED
 from chalicelib.models.jobs.queue_snapshot import QueueSnapshot
 from chalicelib.models.jobs.status import QUEUED, RUNNING, STARTING
-from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, GPU_NOT_READY
+from chalicelib.models.jobs.waits import BUDGET_EXHAUSTED, GPU_HELD, GPU_NOT_READY
 from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
 
 
@@ -100,6 +100,6 @@ def _status_of(snapshot: QueueSnapshot) -> str:
 
 def _seconds(ahead: int, snapshot: QueueSnapshot) -> int | None:
     pace, boot = snapshot.pace_seconds, snapshot.boot_seconds
-    if pace is None or boot is None or snapshot.waits_for == BUDGET_EXHAUSTED:
+    if pace is None or boot is None or snapshot.waits_for in (BUDGET_EXHAUSTED, GPU_HELD):
         return None
     return ceil(boot + ahead * pace)

@@ -126,6 +126,6 @@ def test_a_renewal_whose_answer_comes_too_late_starts_nothing() -> None:
     def take_long() -> None:
         region.now += 25
 
-    with lost_answer("'ConditionExpression': '#0 = :0'", meanwhile=take_long):
+    with lost_answer("'ConditionExpression': '(#0 = :0 AND", meanwhile=take_long):
         scale(region)
     assert region.started == []

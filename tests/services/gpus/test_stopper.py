@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from chalicelib.config import config
+from chalicelib.errors import StopFailed
 from chalicelib.gateways.comfyui.errors import Failure
 from chalicelib.gateways.comfyui.state import Finished
 from chalicelib.models.fleet import boots
@@ -145,7 +146,7 @@ def test_a_failed_boot_whose_stop_ec2_refuses_counts_once(parts: Parts) -> None:
     gpus.stubborn = {"i-1"}
     reconciler = reconciler_of(gpus, parts)
     for _ in range(19):
-        with suppress(RuntimeError):
+        with suppress(StopFailed):
             reconciler.reconcile()
         parts.clock.advance(60)
     assert InstanceRecord.read("i-1").failed_boots == 0

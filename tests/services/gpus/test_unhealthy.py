@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.errors import StopFailed
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.services.reconciler import Reconciler
 from tests.models.failing_dynamodb import stand_in
@@ -82,7 +83,7 @@ def test_an_error_in_stopping_one_instance_does_not_keep_the_others_on(
     gpus.fall_unhealthy("i-1", "i-2", now=parts.clock())
     gpus.stubborn = {"i-1"}
     for _ in range(3):
-        with suppress(RuntimeError):
+        with suppress(StopFailed):
             reconciler.reconcile()
         parts.clock.advance(60)
     assert gpus.stopped == ["i-2"]
