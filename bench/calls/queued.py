@@ -97,8 +97,9 @@ def _hop(parts: Parts, meter: Meter) -> list[Call]:
 
     def wait() -> None:
         jobs, until = found([job_id]), parts.clock() + HOP_SECONDS
-        chains.hold("a chain", now=parts.clock(), until=until)
+        chains.wait("a chain", now=parts.clock(), until=until)
         Awaiting(parts.clock, parts.clock.advance).wait(jobs, until=until)
+        chains.leave("a chain", now=parts.clock())
 
     wait()
     return _noted(meter, wait)

@@ -56,7 +56,7 @@ def jobs_of(asked: Asked, waits: Waits | NoWaits) -> dict[str, object]:
 
 def _accepted_headers(asked: Asked) -> Headers:
     where: Headers = {"Location": _job_url(asked.request, asked.jobs[0])}
-    return {**asked.headers, **where, **(_job_links(asked) if asked.is_post else {})}
+    return {**asked.headers, **where, **(job_links(asked) if asked.is_post else {})}
 
 
 def _image(asked: Asked) -> Response:
@@ -80,10 +80,10 @@ def _images(asked: Asked) -> Response:
     check_kept(jobs)
     made = {"image_urls": [url for job in jobs for url in image_urls(job, link)]}
     missing = {"errors": [{"job_id": job.id, **job.error} for job in failed]}
-    return Response(made | missing if failed else made, {**asked.headers, **_job_links(asked)})
+    return Response(made | missing if failed else made, {**asked.headers, **job_links(asked)})
 
 
-def _job_links(asked: Asked) -> Headers:
+def job_links(asked: Asked) -> Headers:
     urls = [_job_url(asked.request, job) for job in asked.jobs]
     return {"Link": ", ".join(f'<{url}>; rel="item"' for url in urls)}
 

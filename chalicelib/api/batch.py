@@ -49,7 +49,7 @@ Result = dict[str, Any]
 def accept_batch(body: BatchRequest) -> Response:
     """Accept each request on its own, and return for each what `generate` would answer."""
     request = batch_routes.current_request
-    batch = Batch(request, deadline(request, now=time()))
+    batch = Batch(request, deadline(request, now=time(), asked=0))
     results = _fitted(batch.accept(body.requests))
     logs.about(job_ids=[each["job"]["id"] for each in results if "job" in each])
     return Response({"results": results}, followed(request, waits=False))

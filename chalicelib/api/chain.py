@@ -2,15 +2,15 @@
 
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from time import time
-from typing import Annotated
-from uuid import uuid4
+from typing import Annotated, TypeVar
 
 import msgspec
 from chalice import Response
 from msgspec import Meta, Struct, structs
 
-from chalicelib.api.answers import Asked, jobs_of
+from chalicelib.api.answers import Asked, job_links, jobs_of
 from chalicelib.api.deadline import Deadline
 from chalicelib.api.identity import identity
 from chalicelib.api.preferences import PREFERENCE, VISIBLE
@@ -21,6 +21,8 @@ from chalicelib.models.keys.open_chains import OpenChains
 from chalicelib.services.jobs.wait_estimate import NoWaits
 
 log = logging.getLogger("darkroom.api")
+
+T = TypeVar("T")
 
 PATH = "/api/images/results"
 
@@ -42,6 +44,10 @@ class Chain(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     job_ids: Annotated[list[_JobId], Meta(min_length=1, max_length=8)]
     preference: Annotated[str, Meta(pattern=PREFERENCE)] | None
     key: Annotated[str, Meta(pattern=VISIBLE)] | None
+
+    def __post_init__(self) -> None:
+        if len(set(self.job_ids)) < len(self.job_ids) or len(self.job_ids) > 1 > self.is_post:
+            raise ValueError("only a post has several jobs, each once")
 
     @property
     def headers(self) -> Headers:
@@ -83,8 +89,11 @@ def begun(asked: Asked, by: Deadline) -> Response | None:
     """
     if by.chain_until <= time():
         return None
+    opened = _counted(lambda chains: chains.open(now=time()), asked)
+    if opened is None:
+        return None
     chain = Chain(
-        uuid4().hex,
+        opened,
         1,
         by.chain_until,
         asked.is_post,
@@ -92,25 +101,23 @@ def begun(asked: Asked, by: Deadline) -> Response | None:
         _text(asked.headers.get("Preference-Applied")),
         _text(asked.headers.get("Idempotency-Key")),
     )
-    held = hold(chain, asked, until=time())
-    return redirect(held, asked) if held else None
+    return redirect(chain, asked)
 
 
-def hold(chain: Chain, asked: Asked, *, until: float) -> Chain | None:
-    """Return a chain that counts as open while a request waits until then; None if too many do."""
-    try:
-        held = _open_chains(asked).hold(chain.id, now=time(), until=until)
-    except Exception:  # the jobs are accepted, whatever happens here
-        log.exception("a chain of redirects could not be counted")
-        return None
-    return structs.replace(chain, id=held) if held else None
+def entered(chain: Chain, asked: Asked, *, until: float) -> Chain | None:
+    """Return a chain in which a request may wait until then; None if too many requests wait."""
+    found = _counted(lambda chains: chains.wait(chain.id, now=time(), until=until), asked)
+    return structs.replace(chain, id=found) if found else None
 
 
-def release(chain: Chain, asked: Asked) -> None:
-    try:
-        _open_chains(asked).release(chain.id)
-    except Exception:  # it counts for some seconds more
-        log.exception("a chain of redirects could not be closed")
+def continued(chain: Chain, asked: Asked) -> Response:
+    """Return the redirect after a request that waited."""
+    _counted(lambda chains: chains.leave(chain.id, now=time()), asked)
+    return redirect(structs.replace(chain, hop=chain.hop + 1), asked)
+
+
+def close(chain: Chain, asked: Asked) -> None:
+    _counted(lambda chains: chains.close(chain.id), asked)
 
 
 def redirect(chain: Chain, asked: Asked) -> Response:
@@ -120,12 +127,18 @@ def redirect(chain: Chain, asked: Asked) -> Response:
         "Location": url_of(asked.request, f"{PATH}/{encoded}"),
         "Cache-Control": "no-store",
     }
-    return Response(jobs_of(asked, NoWaits()), {**asked.headers, **where}, 303)
+    links = job_links(asked) if asked.is_post else {}
+    return Response(jobs_of(asked, NoWaits()), {**asked.headers, **where, **links}, 303)
 
 
-def _open_chains(asked: Asked) -> OpenChains:
+def _counted(count: Callable[[OpenChains], T], asked: Asked) -> T | None:
+    """Write which chains are open; return None if that fails: the jobs are accepted anyway."""
     key_id = identity(asked.request).key_id
-    return OpenChains.of(key_id, is_small_account=bool(config.small_account))
+    try:
+        return count(OpenChains.of(key_id, is_small_account=bool(config.small_account)))
+    except Exception:
+        log.exception("a chain of redirects could not be counted")
+        return None
 
 
 def _text(value: str | list[str] | None) -> str | None:

@@ -15,6 +15,8 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _UTF_8 = ("utf-8", "utf8", "us-ascii", "ascii")
 
 _BEGINS_AS_JSON = re.compile(rb'[ \t\r\n]*[{\["0-9tfn-]')
+# The first bytes of gzip, as they are and as API Gateway hands them on: the second is not UTF-8.
+_GZIP = re.compile(rb"\x1f(?:\x8b|\xef\xbf\xbd)\x08")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 _SHOWN = 100
@@ -34,14 +36,17 @@ def check_content_type(value: str) -> None:
 
 
 def check_content_encoding(value: str, body: bytes) -> None:
-    """Raise UnsupportedContentEncoding if the body is compressed as a Content-Encoding says.
+    """Raise UnsupportedContentEncoding if the body is compressed.
 
-    API Gateway decompresses what it can and leaves the header: a body of JSON is not compressed.
+    It is as its Content-Encoding says, or gzip without one. API Gateway decompresses what it can
+    and leaves the header: a body of JSON is not compressed.
     """
     codings = {each.strip().lower() for each in value.split(",")} - {"", "identity"}
     if codings and (not _BEGINS_AS_JSON.match(body) or _CONTROL.search(body)):
         named = ", ".join(sorted(codings))[:_SHOWN]
         raise UnsupportedContentEncoding(f"the body is compressed (Content-Encoding: {named})")
+    if _GZIP.match(body):
+        raise UnsupportedContentEncoding("the body is compressed with gzip")
 
 
 def _parsed(value: str) -> tuple[str, list[str]]:

@@ -27,7 +27,7 @@ Link = Callable[[str], str]
 
 
 def job_resources(jobs: list[Job], link: Link, waits: Waits | NoWaits) -> list[dict[str, Any]]:
-    """Return jobs as `GET /api/images/jobs` shows them, with fresh links."""
+    """Return jobs as `GET /api/images/jobs` shows them, with links to its images."""
     known = waits.of(jobs)
     return [_resource(job, link, known[job.id]) for job in jobs]
 
@@ -74,7 +74,7 @@ def metadata(job: Job) -> dict[str, Any]:
 
 
 def image_urls(job: Job, link: Link) -> list[str]:
-    """Return fresh links to the job's images, as long as they are kept."""
+    """Return links to the job's images, as long as they are kept."""
     return [link(image["key"]) for image in kept_images(job)]
 
 

@@ -60,7 +60,7 @@ def list_jobs() -> Response:
 
 @job_routes.get("/api/images/jobs/{job_id}")
 def get_job(job_id: str) -> dict[str, Any]:
-    """Return a job with fresh links."""
+    """Return a job with links to its images."""
     waits = services().waits()
     job = waits.show(_valid(job_id), owner=_sees())
     return job_resource(job, services().images.url, waits)
@@ -80,7 +80,7 @@ def cancel_job(job_id: str) -> Response:
 @job_routes.post("/api/images/jobs/cancel", body=CancelRequest, scope=GENERATE)
 def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
     """Cancel up to 100 jobs that the key may see, and say whether there are more."""
-    by = deadline(job_routes.current_request, now=time())
+    by = deadline(job_routes.current_request, now=time(), asked=0)
     ids = _wanted(body)
     canceled, are_left = services().cancellation.cancel_all(
         ids[:_MOST_CANCELED], owner=_sees(), until=by.answer_at - _CLEANUP_SECONDS

@@ -39,9 +39,10 @@ def wait_seconds(request: Request) -> int:
 
 def followed(request: Request, *, waits: bool = True) -> Headers:
     """Return headers that name the applied preferences: `wait` only if the route `waits`."""
-    prefer = request.headers.get("prefer", "")
+    is_overruled = waits and "wait" in query(request)
+    prefer = "" if is_overruled else request.headers.get("prefer", "")
     applied = ["respond-async"] if _ASYNC.search(prefer) else []
-    if waits and _WAIT.search(prefer) and "wait" not in query(request):
+    if waits and _WAIT.search(prefer):
         applied.append(f"wait={wait_seconds(request)}")
     headers: Headers = {"Preference-Applied": ", ".join(applied)} if applied else {}
     if key := idempotency_key(request):

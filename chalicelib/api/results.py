@@ -8,8 +8,8 @@ from msgspec import structs
 
 from chalicelib import logs
 from chalicelib.api.answers import Asked, ended, pending
-from chalicelib.api.chain import PATH, Chain, hold, missing, read, redirect, release
-from chalicelib.api.deadline import deadline
+from chalicelib.api.chain import PATH, Chain, close, continued, entered, missing, read
+from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.identity import identity
 from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
@@ -17,7 +17,6 @@ from chalicelib.config import config
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import found
 from chalicelib.models.keys.api_key import GENERATE
-from chalicelib.services.jobs.wait_estimate import NoWaits
 
 result_routes = Routes(__name__)
 
@@ -34,20 +33,28 @@ def get_result(result_id: str) -> Response:
     jobs = _jobs(request, chain)
     asked = Asked(request, jobs, chain.headers, chain.is_post)
     if not asked.are_open:
-        release(chain, asked)
+        close(chain, asked)
         return ended(asked)
-    until = min(deadline(request, now=time(), asked=config.wait_seconds).wait_until, chain.until)
-    held = hold(chain, asked, until=until)
-    if held is None:
-        return pending(asked, NoWaits())
-    return _answer(held, structs.replace(asked, jobs=services().awaiting.wait(jobs, until=until)))
+    by = deadline(request, now=time(), asked=config.wait_seconds)
+    until = min(by.wait_until, chain.until)
+    found = entered(chain, asked, until=until)
+    if found is None:
+        return pending(asked, services().waits())
+    return _answer(found, structs.replace(asked, jobs=_awaited(jobs, until, by)))
 
 
 def _answer(chain: Chain, asked: Asked) -> Response:
     if asked.are_open and not chain.is_over:
-        return redirect(structs.replace(chain, hop=chain.hop + 1), asked)
-    release(chain, asked)
-    return pending(asked, NoWaits()) if asked.are_open else ended(asked)
+        return continued(chain, asked)
+    close(chain, asked)
+    return pending(asked, services().waits()) if asked.are_open else ended(asked)
+
+
+def _awaited(jobs: list[Job], until: float, by: Deadline) -> list[Job]:
+    """Wait for jobs; return them as they were before if DynamoDB does not answer in time."""
+    awaited: list[list[Job]] = []
+    by.run(lambda: awaited.append(services().awaiting.wait(jobs, until=until)))
+    return awaited[0] if awaited else jobs
 
 
 def _jobs(request: Request, chain: Chain) -> list[Job]:

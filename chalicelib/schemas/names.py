@@ -49,5 +49,6 @@ def standard_form(name: str) -> str:
 def nearest(name: str, known: Sequence[str], *, likeness: float = 0.6) -> str | None:
     """Return the known name that is most like a name; None if none has the likeness (0 to 1)."""
     form = standard_form(name)
-    meant = _OTHERS.get(form, form)
-    return next(iter(get_close_matches(meant, known, 1, likeness)), None)
+    if (meant := _OTHERS.get(form)) in known:
+        return meant
+    return next(iter(get_close_matches(form, known, 1, likeness)), None)

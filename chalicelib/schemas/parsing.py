@@ -1,6 +1,7 @@
 """Decodes JSON into declared types; raises InvalidRequest with the field that is wrong."""
 
 import re
+from codecs import BOM_UTF8
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -37,8 +38,9 @@ def parse(body: bytes, schema: type[T]) -> T:
     """Decode and validate `body`; raise InvalidRequest with the name of the first bad field.
 
     A field that is null is left out, and a body of white space has no fields. A whole number is
-    one however it is written.
+    one however it is written. A byte order mark is ignored (RFC 8259, section 8.1).
     """
+    body = body.removeprefix(BOM_UTF8)
     if body.strip(WHITE_SPACE):
         return _made(fields_of(body), schema)
     if needed := [name for name, field in _fields(schema).items() if field.required]:

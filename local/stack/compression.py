@@ -38,7 +38,7 @@ async def _execute(
 ) -> Any:
     stages = apigateway_v1._stages_v1.get(api_id, {})
     if body and stage in stages:
-        coding = headers.get("content-encoding", "identity").strip().lower()
+        coding = headers.get("content-encoding", "").strip().lower() or "identity"
         try:
             body = _CODINGS[coding](body)
         except _ERRORS:

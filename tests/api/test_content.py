@@ -115,5 +115,5 @@ def test_a_body_that_arrives_compressed_is_refused(http: TestHTTPClient, body: b
         details = check_error(create(http, mangled, content_encoding=coding), 415)
         assert details["error"] == f"the body is compressed (Content-Encoding: {coding})"
         assert "uncompressed" in details["suggestion"]
-    check_error(create(http, mangled), 400)
-    check_error(create(http, mangled, content_encoding="identity"), 400)
+    for headers in ({}, {"content_encoding": "identity"}):
+        check_error(create(http, mangled, **headers), 415 if body.startswith(b"\x1f") else 400)

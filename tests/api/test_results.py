@@ -1,6 +1,7 @@
 """A wait that is longer than one response: redirects that end in what `generate` answers."""
 
-from base64 import urlsafe_b64encode
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from time import time
 from typing import Any, cast
 from urllib.parse import quote
@@ -14,9 +15,9 @@ from chalice.test import Client, HTTPResponse, TestHTTPClient
 from chalicelib.api.authorizer import authorize
 from chalicelib.models.keys.api_key import ApiKey, parts
 from infra.keys import create
-from tests.api.calls import path_of, picture, send
+from tests.api.calls import JOBS, path_of, picture, send
 from tests.api.contract import check_cors, check_error
-from tests.api.gateway import Gateway
+from tests.api.gateway import BASE_URL, Gateway
 from tests.api.keyed import keyed
 from tests.api.working import workers
 from tests.models.failing_dynamodb import refused
@@ -54,6 +55,13 @@ def encoded(content: bytes) -> str:
     return urlsafe_b64encode(content).decode().rstrip("=")
 
 
+def parts_of(redirect: HTTPResponse) -> list[Any]:
+    """Return what a result address says."""
+    content = redirect.headers["Location"].rpartition("/")[2]
+    parts: list[Any] = json.loads(urlsafe_b64decode(f"{content}==="))
+    return parts
+
+
 def unsigned(body: Any) -> str:
     """Return a body without the signatures of its links."""
     urls = body.get("image_urls") or [body["image_url"]]
@@ -84,6 +92,28 @@ def test_the_result_address_redirects_again_until_18_hops_and_then_answers_202(
     assert (answer.status_code, job["finished_at"]) == (202, None)
     assert path_of(answer.headers["Location"]) == f"/api/images/jobs/{job['id']}"
     assert answer.headers["Retry-After"] == "2"
+
+
+def test_an_address_with_the_jobs_of_others_or_for_another_route_is_refused(
+    late: TestHTTPClient,
+) -> None:
+    [chain, hop, until, is_post, ids, *more] = parts_of(ask(late, f"{POST}?wait=300"))
+    for changed in ([chain, hop, until, False, ids], [chain, hop, until, is_post, ids[:1] * 2]):
+        address = encoded(json.dumps([*changed, *more]).encode())
+        check_error(late.get(f"/api/images/results/{address}"), 404)
+
+
+def test_the_redirect_of_a_post_names_all_of_its_jobs(late: TestHTTPClient) -> None:
+    answer = ask(late, f"{POST}?wait=300")
+    links = [f'<{BASE_URL}{JOBS}/{job["id"]}>; rel="item"' for job in answer.json_body["jobs"]]
+    assert len(links) == 2
+    assert answer.headers["Link"] == ", ".join(links)
+    assert follow(late, answer).headers["Link"] == answer.headers["Link"]
+
+
+def test_a_batch_has_no_wait(http: TestHTTPClient, comfyui: str) -> None:
+    answer = send(http, "POST", f"{JOBS}/batch?wait=abc", {"requests": [BODY]})
+    assert (answer.status_code, answer.json_body["results"][0]["status"]) == (200, 202)
 
 
 def test_the_chain_ends_with_the_wait_that_was_asked_for(
@@ -127,7 +157,8 @@ def test_preferences_and_the_parameter_say_how_long(late: TestHTTPClient) -> Non
     assert (preferred.status_code, preferred.headers["Preference-Applied"]) == (303, "wait=300")
     both = ask(late, f"{GENERATE}?wait=5", prefer="wait=300")
     assert (both.status_code, "Preference-Applied" in both.headers) == (202, False)
-    assert ask(late, f"{GENERATE}?wait=300", prefer="respond-async").status_code == 303
+    overruled = ask(late, f"{GENERATE}?wait=300", prefer="respond-async")
+    assert (overruled.status_code, "Preference-Applied" in overruled.headers) == (303, False)
     assert ask(late, prefer="wait=25").status_code == 202
     assert ask(late, f"{GENERATE}?wait=0").status_code == 202
     assert ask(late).status_code == 202
@@ -159,6 +190,9 @@ RUBBISH = [
     encoded(b'["' + b"a" * 32 + b'",1,9e9,false,["' + b"0" * 26 + b'"],"a\\nb: c",null]'),
     encoded(b'["' + b"a" * 32 + b'",1,9e9,false,["' + b"0" * 26 + b'"],null,"a\\nb"]'),
     encoded(b'["' + b"a" * 32 + b'",1,9e9,false,["' + b"0" * 26 + b'"],null,null]'),
+    encoded(
+        b'["' + b"a" * 32 + b'",1,9e9,true,["' + b'0","'.join([b"0" * 25] * 2) + b'0"],null,null]'
+    ),
 ]
 
 

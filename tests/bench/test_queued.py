@@ -52,12 +52,12 @@ def test_reading_a_queued_job_takes_at_most_three_calls_and_five_units(
         assert max(each(by_size, operation, "read_units")) <= 5
 
 
-def test_a_hop_of_25_seconds_takes_one_write_and_at_most_20_cheap_reads(
+def test_a_hop_of_25_seconds_takes_two_writes_and_at_most_20_cheap_reads(
     by_size: dict[str, Costs],
 ) -> None:
     assert max(each(by_size, HOP, "dynamodb_calls")) <= 21
     assert max(each(by_size, HOP, "read_units")) <= 10
-    assert each(by_size, HOP, "write_units") == [1] * len(SIZES)
+    assert each(by_size, HOP, "write_units") == [2] * len(SIZES)
 
 
 def test_the_status_of_the_gpus_takes_three_calls(by_size: dict[str, Costs]) -> None:

@@ -1,5 +1,6 @@
 """The package as it is deployed to AWS, on a new emulator with its GPU off."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,19 @@ PACKAGING_PYTHON = os.environ.get("PACKAGING_PYTHON", sys.executable)
 
 JOB_SECONDS = 60
 BOOT_SECONDS = 1.0
+
+# What EventBridge sends to a function every minute.
+SCHEDULED_EVENT = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-11-30T12:00:00Z",
+    "region": "us-east-1",
+    "resources": ["arn:aws:events:us-east-1:000000000000:rule/reconciler"],
+    "detail": {},
+}
 
 
 class Stack(NamedTuple):
@@ -73,6 +87,14 @@ class Stack(NamedTuple):
         jobs = self.call("GET", "/api/images/jobs?status=queued&limit=100").json()
         # A job that was just given a slot has no place in the queue.
         return [job for job in jobs if not job["attempts"] and job["queue_position"] is not None]
+
+    def reconcile(self) -> None:
+        """Invoke the reconciler, which else runs every minute."""
+        functions = self.emulator.client("lambda")
+        names = [each["FunctionName"] for each in functions.list_functions()["Functions"]]
+        [name] = [each for each in names if "-Reconciler" in each]
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(SCHEDULED_EVENT).encode())
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def finished(self, job_url: str) -> dict[str, Any]:
         """Poll a job until it has ended, as a caller does, and return it."""

@@ -131,8 +131,8 @@ def test_a_body_may_be_left_out_or_null_where_all_fields_are_optional(stack: Sta
         for body, kind in ((b"", "text/plain"), (b" ", "text/plain"), (b"{}", "application/json")):
             send(stack, f"{path}/resume", b"")
             answer = send(stack, f"{path}/{verb}", body, Content_Type=kind)
-            assert answer.status_code in (status_code, 409), answer.text  # its last run is open
-        assert send(stack, f"{path}/{verb}", {field: None}).status_code in (status_code, 409)
+            assert answer.status_code == status_code, answer.text
+        assert send(stack, f"{path}/{verb}", {field: None}).status_code == status_code
 
 
 def test_null_and_left_out_are_the_same_request(stack: Stack) -> None:
@@ -213,7 +213,7 @@ def test_a_body_that_arrives_compressed_is_refused(stack: Stack, path: str) -> N
     answer = send(stack, path, twice, Content_Encoding="gzip")
     assert refusal(answer, 415) == "the body is compressed (Content-Encoding: gzip)"
     without = gzip.compress(json.dumps(whole(path)).encode())
-    assert "is not UTF-8" in refusal(send(stack, path, without))
+    assert refusal(send(stack, path, without), 415) == "the body is compressed with gzip"
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ ELSEWHERE = {
     "instance.InstanceRecord.forget": "the record of a terminated instance: tests/services/gpus",
     "instance.InstanceRecord.mark_healthy": "a mark of another attempt stays: tests/services/gpus",
     "item.Catalog.replace": "an item that was deleted: tests/api",
+    "open_chains.OpenChains.close": "the waits of a key, which change no job: tests/models/keys",
+    "open_chains.OpenChains.leave": "the waits of a key, which change no job: tests/models/keys",
     "run.Run.claim": "part of acceptance.accept, which is planted",
     "schedule.Schedule.claim_number": "part of acceptance.accept, which is planted",
     "start_series.StartSeries.take_back": "a start that EC2 takes back: tests/services/gpus",

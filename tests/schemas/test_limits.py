@@ -1,4 +1,4 @@
-"""Texts that must not be blank."""
+"""Types of fields: their descriptions, and texts that must not be blank."""
 
 import re
 import sys
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequest
-from chalicelib.schemas.limits import Name, Prompt
-from chalicelib.schemas.parsing import convert
+from chalicelib.schemas.limits import Count, Name, Prompt
+from chalicelib.schemas.parsing import convert, describe
 
 # Format characters that have a picture of their own.
 DRAWN = {
@@ -70,3 +70,10 @@ def test_the_patterns_of_blank_texts_are_ecma_262() -> None:
     for declared in (Name, Prompt):
         [meta] = [each for each in declared.__metadata__ if isinstance(each, msgspec.Meta)]
         assert not re.search(r"\\[ZAs]|\(\?", str(meta.pattern))
+
+
+def test_types_without_a_description_get_a_general_one() -> None:
+    assert describe(str) == "a text"
+    assert describe(int) == "a value of the declared type"
+    assert describe(Count | None) == describe(Count) == "a whole number from 1 to 8"
+    assert describe(Prompt | int) == describe(Prompt)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.expressions.condition import size
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
@@ -19,19 +19,17 @@ _MOST = 20
 # Of the whole deployment, where the account runs few functions at a time.
 _MOST_OF_SMALL_ACCOUNT = 2
 
-# A chain stays open this long between two of its requests.
+# A chain stays open this long after a response, until its caller's next request.
 _BETWEEN_SECONDS = 5
-
-_CLOCK_SECONDS = 1  # by which the clocks of two functions may differ
 
 _TRIES = 5
 
 
 class OpenChains(Table):
-    """The chains of a key, 20 at most, and for each the time until which it counts as open.
+    """The chains of a key, 20 at most, and until when each counts as open.
 
-    A request that waits in a chain keeps it open until its response is due, and 5 s longer. No
-    other request waits in it meanwhile, so no more functions wait than chains may be open.
+    That time is negative while a request waits in the chain: no other one can wait in it. So no
+    more requests wait than chains may be open.
     """
 
     class Meta:
@@ -52,39 +50,48 @@ class OpenChains(Table):
         found._most = _MOST_OF_SMALL_ACCOUNT if is_small_account else _MOST
         return found
 
-    def hold(self, chain: str, *, now: float, until: float) -> str | None:
-        """Keep a chain open for a request whose response is due at `until`, and until the next one.
+    def open(self, *, now: float) -> str | None:
+        """Open a chain for a caller that is redirected; return None if too many are open."""
+        return self._enter(uuid4().hex, now, now + _BETWEEN_SECONDS)
+
+    def wait(self, chain: str, *, now: float, until: float) -> str | None:
+        """Let a request wait in a chain until a time, at which it is given up if not left before.
 
         Return the chain, or a new one if another request waits in this one. Return None if too many
         are open.
         """
         # The fraction tells this write from that of another request at the same time.
-        held_until = until + _BETWEEN_SECONDS - random()  # noqa: S311
-        for _ in range(_TRIES):
-            if self._hold(chain, now, held_until):
-                return chain
-            known = self._known()
-            if known is None:
-                self._create(now)
-            elif known.get(chain, 0) > _between(now):
-                chain = uuid4().hex
-            elif not self._forget_old(known, now):
-                return None
-        return None
+        return self._enter(chain, now, -(until + _BETWEEN_SECONDS - random()))  # noqa: S311
 
-    def release(self, chain: str) -> None:
+    def leave(self, chain: str, *, now: float) -> None:
+        """Keep a chain open for its caller's next request, after one that waited."""
+        entry = OpenChains.chains[chain]
+        self.update_if(entry < 0, entry.set(now + _BETWEEN_SECONDS))
+
+    def close(self, chain: str) -> None:
         """Close a chain; harmless if it is not open."""
         entry = OpenChains.chains[chain]
         self.update_if(entry.exists(), entry.remove())
 
-    def _hold(self, chain: str, now: float, held_until: float) -> bool:
+    def _enter(self, chain: str, now: float, until: float) -> str | None:
+        for _ in range(_TRIES):
+            if self._write(chain, now, until):
+                return chain
+            known = self._known()
+            if known is None:
+                self._create(now)
+            elif known.get(chain, 0) < -now:
+                chain = uuid4().hex  # the request in it waits on
+            elif not self._forget_old(known, now) and len(known) >= self._most:
+                return None
+        return None
+
+    def _write(self, chain: str, now: float, until: float) -> bool:
         chains, entry = OpenChains.chains, OpenChains.chains[chain]
-        is_between = entry <= _between(now)
-        is_ours = entry == held_until  # this same write, repeated as its response was lost
+        is_free = entry >= -now  # no request waits, or it should have left by now
+        is_ours = entry == until  # this same write, repeated as its response was lost
         is_new = entry.does_not_exist() & (size(chains) < self._most)
-        return self.update_if(
-            is_between | is_ours | is_new, entry.set(held_until), self._expires(held_until)
-        )
+        return self.update_if(is_free | is_ours | is_new, entry.set(until), _expires(now))
 
     def _known(self) -> dict[str, float] | None:
         try:
@@ -95,24 +102,21 @@ class OpenChains(Table):
 
     def _create(self, now: float) -> None:
         chains = OpenChains.chains
-        self.update_if(chains.does_not_exist(), chains.set({}), self._expires(now))
+        self.update_if(chains.does_not_exist(), chains.set({}), _expires(now))
 
     def _forget_old(self, known: dict[str, float], now: float) -> bool:
         """Close chains whose next request has not come; return whether there were some."""
-        old = {chain: until for chain, until in known.items() if until <= now}
+        old = {chain: until for chain, until in known.items() if abs(until) <= now}
         if not old:
             return False
-        unchanged = [OpenChains.chains[chain] == until for chain, until in old.items()]
+        unchanged: list[Condition] = [
+            OpenChains.chains[chain] == until for chain, until in old.items()
+        ]
         forgotten = [OpenChains.chains[chain].remove() for chain in old]
         self.update_if(reduce(and_, unchanged), *forgotten)
         return True
 
-    @staticmethod
-    def _expires(now: float) -> Action:
-        expires: Action = OpenChains.expires_at.set(int(now) + DAY_SECONDS)
-        return expires
 
-
-def _between(now: float) -> float:
-    """Return until when a chain counts at most if its last response was due by now."""
-    return now + _BETWEEN_SECONDS + _CLOCK_SECONDS
+def _expires(now: float) -> Action:
+    expires: Action = OpenChains.expires_at.set(int(now) + DAY_SECONDS)
+    return expires
