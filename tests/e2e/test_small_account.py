@@ -42,7 +42,7 @@ def test_two_callers_wait_to_the_end_and_a_third_one_does_not(stack: Stack) -> N
     assert time.monotonic() - began >= HOPS * OWN_WAIT
     refused, *hops = sorted(len(each.history) for each in answers)
     assert refused == 0
-    assert HOPS / 2 < min(hops) <= max(hops) <= HOPS
+    assert 3 <= min(hops) <= max(hops) <= HOPS  # each takes a second, and its own time
     for each in answers:
         job = each.json()
         assert job["status"] in ("queued", "starting")

@@ -83,7 +83,7 @@ def test_with_now_a_running_job_goes_back_and_finishes_after_a_start(
 
 
 def test_a_job_waits_until_a_hold_is_over_and_then_starts_the_gpu(stack: Stack) -> None:
-    stop(stack, now=True, for_seconds=8)
+    stop(stack, now=True, for_seconds=20)
     body = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 1}
     answer = stack.call("POST", "/api/images/generate", json=body)
     assert answer.status_code == 202
@@ -92,7 +92,7 @@ def test_a_job_waits_until_a_hold_is_over_and_then_starts_the_gpu(stack: Stack) 
         lambda: BY_ADMIN in (stack.job(job_url)["status_reason"] or ""), "the reason", seconds=20
     )
     assert stack.job(job_url)["status"] == "queued"
-    wait_until(lambda: BY_ADMIN not in message(stack), "the end of the hold", seconds=20)
+    wait_until(lambda: BY_ADMIN not in message(stack), "the end of the hold", seconds=40)
     stack.reconcile()
     wait_until(lambda: stack.job(job_url)["status"] == "succeeded", "the image", seconds=150)
 
