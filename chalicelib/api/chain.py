@@ -46,8 +46,10 @@ class Chain(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     key: Annotated[str, Meta(pattern=VISIBLE)] | None
 
     def __post_init__(self) -> None:
-        if len(set(self.job_ids)) < len(self.job_ids) or len(self.job_ids) > 1 > self.is_post:
-            raise ValueError("only a post has several jobs, each once")
+        if len(self.job_ids) > 1 and not self.is_post:
+            raise ValueError("only a post has several jobs")
+        if len(set(self.job_ids)) < len(self.job_ids):
+            raise ValueError("a job is named twice")
 
     @property
     def headers(self) -> Headers:
@@ -76,16 +78,17 @@ def read(result_id: str) -> Chain:
 
 def missing() -> NotFound:
     return NotFound(
-        "nothing is awaited at this address",
+        "this is not a result address, or its jobs do not exist",
         title="Result not found",
         suggestion="Send the request again, with the same Idempotency-Key if it had one",
     )
 
 
 def begun(asked: Asked, by: Deadline) -> Response | None:
-    """Return the first redirect of a chain; None if the caller does not wait that long.
+    """Return the first redirect of a chain.
 
-    Or if too many chains are open: the jobs are accepted, and are answered with 202.
+    Return None, and the answer is 202, if the caller does not wait that long or too many chains are
+    open.
     """
     if by.chain_until <= time():
         return None

@@ -200,7 +200,10 @@ RUBBISH = [
 def test_an_address_that_was_not_given_is_not_found(http: TestHTTPClient, result_id: str) -> None:
     for method in ("GET", "POST"):
         response = send(http, method, f"/api/images/results/{result_id}")
-        assert check_error(response, 404)["error"] == "nothing is awaited at this address"
+        assert (
+            check_error(response, 404)["error"]
+            == "this is not a result address, or its jobs do not exist"
+        )
 
 
 def test_the_21st_chain_of_a_key_is_202(late: TestHTTPClient) -> None:

@@ -55,10 +55,10 @@ class OpenChains(Table):
         return self._enter(uuid4().hex, now, now + _BETWEEN_SECONDS)
 
     def wait(self, chain: str, *, now: float, until: float) -> str | None:
-        """Let a request wait in a chain until a time, at which it is given up if not left before.
+        """Note that a request waits in a chain until a time; `leave` or `close` ends that.
 
-        Return the chain, or a new one if another request waits in this one. Return None if too many
-        are open.
+        If neither is called, the chain counts as closed 5 s after that time. Return the chain, or a
+        new one if another request waits in this one. Return None if too many are open.
         """
         # The fraction tells this write from that of another request at the same time.
         return self._enter(chain, now, -(until + _BETWEEN_SECONDS - random()))  # noqa: S311
