@@ -8,7 +8,6 @@ from typing import Any
 
 import requests
 from botocore.config import Config as ClientConfig
-from botocore.session import Session, get_session
 
 from chalicelib.config import Config, config
 from chalicelib.gateways import client_options
@@ -19,6 +18,7 @@ from chalicelib.gateways.s3 import BootReportStore, ImageStore
 from chalicelib.gateways.scheduler import Route, Scheduler
 from chalicelib.gateways.signed_links import SignedLinks
 from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
+from chalicelib.models import table
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
 from chalicelib.services.gpus.boot_reports import BootReports
@@ -135,8 +135,8 @@ class Gateways:
         return self.remote("sqs", **client_options.SQS)
 
     @cached_property
-    def _session(self) -> Session:
-        return get_session()
+    def _session(self) -> Any:
+        return table.session()
 
     @cached_property
     def _http(self) -> requests.Session:

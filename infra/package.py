@@ -12,15 +12,12 @@ import zipfile
 from pathlib import Path
 from py_compile import PycInvalidationMode, compile  # noqa: A004
 
-from infra import runtime, steps
+from infra import botocore_data, runtime, steps
 from infra.libraries import libraries
 from infra.preflights import allow_origin
 from infra.template import declared
 
 ROOT = Path(__file__).parent.parent
-
-# botocore has the models of all 400 AWS services, 15 MB of the zip; Darkroom calls these.
-SERVICES = {"dynamodb", "ec2", "s3", "scheduler", "sqs"}
 
 OURS = ("app.py", "chalicelib")
 
@@ -29,6 +26,15 @@ _CHALICE = {"chalice", "chalice/__init__.py", "chalice/app.py"}
 
 # pip's records of the installation differ from machine to machine.
 _RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+
+# What libraries have and do not use here.
+_UNUSED = {
+    "botocore/data",  # `botocore_data` writes what is used
+    "botocore/cacert.pem",  # certifi's is used where it is installed
+    "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",  # botocore uses UTC and the local time only
+    "websocket/tests",
+}
+_UNUSED_SUFFIXES = {".pyi", ".typed", ".c", ".h", ".pxd"}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file
 
@@ -77,6 +83,7 @@ def _collect(chalice_zip: Path, code: Path) -> None:
         return [name for name in names if not _is_needed(at / name)]
 
     shutil.copytree(installed, code, ignore=not_needed)
+    botocore_data.write(installed / "botocore/data", code / "botocore/data")
     with zipfile.ZipFile(chalice_zip) as archive:
         names = [Path(name) for name in archive.namelist()]
         ours = [name for name in names if name.parts[0] in OURS and "__pycache__" not in name.parts]
@@ -89,8 +96,9 @@ def _is_needed(name: Path) -> bool:
         return False
     if parts[0].startswith("chalice"):
         return str(name) in _CHALICE
-    is_model = parts[:2] == ("botocore", "data") and len(parts) > 3
-    return not is_model or parts[2] in SERVICES
+    if parts[0] == "charset_normalizer" and name.suffix == ".so":
+        return False  # the same modules are there as bytecode, which takes less time to load
+    return str(name) not in _UNUSED and name.suffix not in _UNUSED_SUFFIXES
 
 
 def _compile(code: Path) -> None:

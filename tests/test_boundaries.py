@@ -58,7 +58,7 @@ ALLOWED = {
     "version": (set(), set()),
     "logs": ({"config"}, set()),
     "metrics": ({"config"}, set()),
-    "bootstrap": ({"gateways", "services", "config"}, {"botocore", "requests"}),
+    "bootstrap": ({"gateways", "services", "models", "config"}, {"botocore", "requests"}),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 

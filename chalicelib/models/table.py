@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, cached_property
 from threading import Lock
 from time import sleep
 from typing import Any, ClassVar, TypeVar
@@ -62,23 +62,25 @@ class _Connection(Connection):
     """A connection with two clients: one retries unanswered requests, the other does not."""
 
     _client_once: Any = None
-    _first_session: Any = None  # PynamoDB has one for each thread
+
+    @cached_property
+    def session(self) -> Any:
+        """The session of the first thread. PynamoDB has one for each, which takes 12 ms to make."""
+        return super().session
 
     @property
     def client(self) -> Any:
-        repeating = super().client
-        if self._first_session is None:
-            self._first_session = self.session
-        if not _is_sent_once.get():
-            return repeating
-        with _making:
+        with _making:  # as threads share the session
+            repeating = super().client
+            if not _is_sent_once.get():
+                return repeating
             if self._client_once is None:
                 self._client_once = self._made_once(repeating)
-        return self._client_once
+            return self._client_once
 
     def _made_once(self, repeating: Any) -> Any:
         once = _connection(Connection, retries=0)
-        once._local.session = self._first_session  # it has already loaded the service's model
+        once._local.session = self.session
         made: Any = once.client
         # Both share open connections, which a read of the same request has just shown to work.
         made._endpoint.http_session = repeating._endpoint.http_session
@@ -123,6 +125,11 @@ def _is_passing(error: VerboseClientError) -> bool:
 @cache
 def _shared() -> _Connection:
     return _connection(_Connection, retries=_RETRIES)
+
+
+def session() -> Any:
+    """Return the botocore session of the tables' clients, with which others are made too."""
+    return _shared().session
 
 
 def _connection(kind: type[C], *, retries: int) -> C:

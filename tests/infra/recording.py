@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import botocore
+import pytest
+
+from infra.botocore_data import OPERATIONS
 
 TABLES = {
     os.environ["CATALOG_TABLE"]: "CatalogTable",
@@ -55,7 +58,10 @@ class Recorder(Listener):
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if self.functions:
-            calls = _calls(model.service_model.service_name, model.name, params)
+            service = model.service_model.service_name
+            if model.name not in OPERATIONS[service]:
+                pytest.fail(f"infra/botocore_data.py does not keep {model.name} of {service}")
+            calls = _calls(service, model.name, params)
             self.calls[self.functions[-1]].update(calls)
 
 

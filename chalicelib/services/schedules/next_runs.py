@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import count as counting
 from itertools import islice
-from zoneinfo import ZoneInfo
 
 from chalicelib.services.schedules.cron import Cron
 from chalicelib.services.schedules.expressions import At, Rate, parse
@@ -47,7 +46,7 @@ class Timetable:
         elif self.start_at is not None:
             yield from self._until_end(_rate_runs(expression, self.start_at, moment))
 
-    def _cron_runs(self, cron: Cron, zone: ZoneInfo, moment: float) -> Iterator[float]:
+    def _cron_runs(self, cron: Cron, zone: tzinfo, moment: float) -> Iterator[float]:
         first = moment if self.start_at is None else max(moment, self.start_at)
         first = min(max(first, -DAY_SECONDS), _LAST + DAY_SECONDS)
         for time in cron.times(_wall_time(first, zone)):
@@ -62,13 +61,13 @@ class Timetable:
             yield run
 
 
-def instant(time: datetime, zone: ZoneInfo) -> float | None:
+def instant(time: datetime, zone: tzinfo) -> float | None:
     """Return when a wall time is, the first if it is twice; None if the clock skips it."""
     seconds = time.replace(tzinfo=zone).timestamp()
     return seconds if _wall_time(seconds, zone) == time else None
 
 
-def _wall_time(seconds: float, zone: ZoneInfo) -> datetime:
+def _wall_time(seconds: float, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(seconds, zone).replace(tzinfo=None, fold=0)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 _DAY_SECONDS = 86_400
 
@@ -38,7 +37,7 @@ class Change(NamedTuple):
         return (time - self.before).replace(tzinfo=UTC).timestamp()
 
 
-def changes(zone: ZoneInfo, begin: float, days: int) -> Iterator[Change]:
+def changes(zone: tzinfo, begin: float, days: int) -> Iterator[Change]:
     """Yield the changes within some days from `begin`, in order; at most one of each 24 hours."""
     for start in range(int(begin), int(begin) + days * _DAY_SECONDS, _DAY_SECONDS):
         before, after = offset(zone, start), offset(zone, start + _DAY_SECONDS)
@@ -48,14 +47,14 @@ def changes(zone: ZoneInfo, begin: float, days: int) -> Iterator[Change]:
             yield Change(start + index, before, after)
 
 
-def end_of_gap(time: datetime, zone: ZoneInfo) -> datetime:
+def end_of_gap(time: datetime, zone: tzinfo) -> datetime:
     """Return the next wall time that exists, of one that the clock skips."""
     begin = time.replace(tzinfo=UTC).timestamp() - 2 * _DAY_SECONDS
     ends = (change.end for change in changes(zone, begin, 4) if change.begin <= time < change.end)
     return next(ends, time + timedelta(days=1))
 
 
-def offset(zone: ZoneInfo, seconds: int) -> timedelta:
+def offset(zone: tzinfo, seconds: int) -> timedelta:
     """Return the offset of a zone from UTC at a moment."""
     return datetime.fromtimestamp(seconds, zone).utcoffset() or timedelta()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import tzinfo
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from zoneinfo import ZoneInfo, available_timezones
 
 from chalicelib.errors import InvalidRequest
 
@@ -29,7 +29,7 @@ _ABBREVIATIONS = {
 
 
 @lru_cache(maxsize=256)
-def zone_of(name: str) -> ZoneInfo:
+def zone_of(name: str) -> tzinfo:
     """Return the timezone of an IANA name; raise InvalidRequest, with similar names, for others."""
     if len(name) > MOST_CHARACTERS:
         raise InvalidRequest(
@@ -39,6 +39,9 @@ def zone_of(name: str) -> ZoneInfo:
         )
     try:
         if _NAME.fullmatch(name) and name not in _NO_ZONES:
+            # Imported here, as it is a hundredth of a cold start, which only schedules need.
+            from zoneinfo import ZoneInfo
+
             return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         pass
@@ -59,6 +62,8 @@ def _similar(name: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
+    from zoneinfo import available_timezones
+
     return {each.lower(): each for each in available_timezones() if not _is_misleading(each)}
 
 
