@@ -252,7 +252,7 @@ class Services:
 
     @cached_property
     def cancellation(self) -> Cancellation:
-        return Cancellation(self.cleanup, self.messages, self.clock)
+        return Cancellation(self.inventory, self.cleanup, self.messages, self.clock)
 
     @cached_property
     def worker(self) -> Worker:
@@ -341,7 +341,8 @@ class Services:
 
     @cached_property
     def usage(self) -> Usage:
-        return Usage(self.fleet, self.clock)
+        has_instances = not self.config.comfyui_url
+        return Usage(self.fleet, self.clock, has_instances=has_instances)
 
     def waits(self) -> Waits:
         """Return estimates of waits."""

@@ -12,6 +12,7 @@ from chalice.test import HTTPResponse, TestHTTPClient
 
 from chalicelib.bootstrap import services
 from chalicelib.errors import JobFinished
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
@@ -149,8 +150,9 @@ def test_canceling_a_running_job_stops_its_execution_and_returns_409_to_its_call
     with waiting_caller(http, slow, idempotency_key="k") as answers:
         response = cancel(http, answers[0])
         assert status_and_code(response.json_body) == CANCELED
-        queue = slow.get("/queue").json()
-        assert (queue["queue_running"], queue["queue_pending"]) == ([], [])
+    queue = slow.get("/queue").json()
+    assert (queue["queue_running"], queue["queue_pending"]) == ([], [])
+    assert InstanceRecord.read("static").slot_holders == set()
     details = check_error(answers[1], 409)
     assert answers[1].json_body["message"] == "Job canceled"
     assert details["code"] == "canceled"

@@ -2,6 +2,7 @@
 
 from chalice.test import TestHTTPClient
 
+from local.comfyui.choices import SAMPLERS
 from tests.api.calls import JOBS, generate, generate_later, path_of, put_setting, send
 from tests.api.contract import check_error
 from tests.conftest import Messages
@@ -46,11 +47,14 @@ def test_the_error_for_an_unknown_checkpoint_names_it_and_the_valid_ones(
     assert "default_checkpoint" in details["suggestion"]
 
 
-def test_the_error_for_an_unknown_sampler_names_it(http: TestHTTPClient, comfyui: str) -> None:
+def test_the_error_for_an_unknown_sampler_names_it_and_the_valid_ones(
+    http: TestHTTPClient, comfyui: str
+) -> None:
     put_setting(http, "default_sampler", "dice")
     details = check_error(generate(http), 500, "sampler")
     assert "'dice'" in details["error"]
     assert "default_sampler" in details["suggestion"]
+    assert details["suggestion"].endswith(f"Choose one of: {', '.join(SAMPLERS)}")
 
 
 def test_a_failed_job_shows_the_error_that_its_request_returned(

@@ -76,6 +76,17 @@ class CancelAgainstSuccess(Explored):
         self.at(3, lambda: self.cancel(self.job_id()))
 
 
+class CancelAgainstInline(Explored):
+    """A job whose caller waits is canceled when its image is ready; a follower comes."""
+
+    window = (3, 8)
+
+    def set_up(self) -> None:
+        self.turn_on()
+        self.at(0, lambda: self.request(caller="a", key=None, wait=25))
+        self.at(3, lambda: self.cancel(self.job_id()))
+
+
 class CancelAgainstReport(Explored):
     """A job is canceled when its progress is stored."""
 
@@ -560,6 +571,7 @@ WORLDS: dict[str, type[Explored]] = {
     "cold-start": ColdStart,
     "inline": Inline,
     "cancel-success": CancelAgainstSuccess,
+    "cancel-inline": CancelAgainstInline,
     "cancel-start": CancelAgainstStart,
     "drain-job": DrainAgainstJob,
     "hand-over": HandOver,

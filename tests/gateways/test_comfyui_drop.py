@@ -1,6 +1,8 @@
 """Dropping removes an attempt from ComfyUI, waiting or running, and nothing else."""
 
+import asyncio
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -93,6 +95,42 @@ def test_an_attempt_that_starts_before_it_is_deleted_is_interrupted() -> None:
     queue.note = begin  # type: ignore[method-assign]
     assert drop(queue)
     assert [path for path, _ in queue.asked] == ["/queue", "/interrupt"]
+
+
+def test_an_interrupt_is_sent_once_to_a_running_and_to_a_waiting_attempt() -> None:
+    for running, pending in (([OURS], [OTHER]), ([OTHER], [OURS])):
+        queue = Queue(running=running, pending=pending, lost=1)
+        with serving(queue.script) as url:
+            connect(url).interrupt("job-1")
+        asked = [("/queue", {"delete": ["job-1"]}), ("/interrupt", {"prompt_id": "job-1"})]
+        assert queue.asked == asked
+        assert {request.method for request in queue.script.requests} == {"POST"}
+
+
+def test_an_interrupt_reaches_an_attempt_that_starts_meanwhile() -> None:
+    queue = Queue(running=[], pending=[OURS])
+    note = queue.note
+
+    async def begin(request: web.Request) -> Any:
+        if queue.pending:
+            queue.running, queue.pending = [OURS], []
+        return await note(request)
+
+    queue.note = begin  # type: ignore[method-assign]
+    with serving(queue.script) as url:
+        connect(url).interrupt("job-1")
+    assert (queue.running, queue.pending) == ([], [])
+
+
+def test_an_interrupt_waits_for_comfyuis_answer_for_a_second_only() -> None:
+    async def hang(_request: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    began = time.monotonic()
+    with serving(Script(answers={"queue": hang})) as url, pytest.raises(ComfyUIUnreachable):
+        connect(url).interrupt("job-1")
+    assert time.monotonic() - began < 4  # the timeout of other requests is 5 s
 
 
 def test_dropping_an_ended_or_unknown_attempt_changes_nothing() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.gateways.comfyui.errors import Failure, failure, rejection
+from chalicelib.gateways.comfyui.errors import Failure, failure
 from chalicelib.gateways.comfyui.state import Finished, ImageFile
+from tests.gateways.explaining import explained
 from tests.gateways.faulty import IMAGE, Script, serving
 from tests.gateways.following import connect
 
@@ -72,7 +73,7 @@ def test_no_refusal_shows_a_path_of_the_server(path: str) -> None:
     problem = {"message": "Custom validation failed", "details": f"image - not in {path}"}
     nodes = {"1": {"class_type": "LoadImage", "errors": [problem]}}
     for body in ({"error": problem}, {"error": problem, "node_errors": nodes}):
-        refusal = rejection(body)
+        refusal = explained(body)
         assert path not in str(refusal)
         assert "Custom validation failed" in str(refusal)
 
@@ -82,7 +83,7 @@ def test_the_choices_of_an_input_are_suggested_up_to_a_length() -> None:
     extra = {"input_name": "ckpt_name", "received_value": "x", "input_config": [names, {}]}
     problem = {"type": "value_not_in_list", "details": "", "extra_info": extra}
     nodes = {"4": {"class_type": "CheckpointLoaderSimple", "errors": [problem]}}
-    refusal = rejection({"error": {}, "node_errors": nodes})
+    refusal = explained({"error": {}, "node_errors": nodes})
     assert names[0] in refusal.suggestion
     assert len(refusal.suggestion) < 1000
 
@@ -91,6 +92,6 @@ def test_nothing_is_suggested_if_the_choices_are_unknown() -> None:
     extra = {"input_name": "sampler_name", "received_value": "nope", "input_config": None}
     problem = {"type": "value_not_in_list", "details": "", "extra_info": extra}
     nodes = {"3": {"class_type": "KSampler", "errors": [problem]}}
-    refusal = rejection({"error": {}, "node_errors": nodes})
+    refusal = explained({"error": {}, "node_errors": nodes})
     assert "'nope'" in str(refusal)
     assert "Choose one of" not in refusal.suggestion

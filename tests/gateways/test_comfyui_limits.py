@@ -10,10 +10,11 @@ from aiohttp import web
 
 from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
 from chalicelib.gateways.comfyui.client import ComfyUI
-from chalicelib.gateways.comfyui.errors import failure, rejection
+from chalicelib.gateways.comfyui.errors import failure
 from chalicelib.gateways.comfyui.events import Events
 from chalicelib.gateways.comfyui.state import ImageFile
 from tests.contracts.graphs import flat
+from tests.gateways.explaining import explained
 from tests.gateways.faulty import IMAGE, Answer, Script, serving
 from tests.gateways.following import connect
 
@@ -117,9 +118,9 @@ def test_errors_of_comfyui_are_short_enough_to_store_with_the_job() -> None:
     fault = {"message": long, "details": long, "type": "value_not_in_list", "extra_info": listed}
     node = {"class_type": long, "errors": [fault]}
     refusals = [
-        rejection({"node_errors": {"1": node}}),
-        rejection({"node_errors": {"1": {**node, "errors": [{**fault, "type": "other"}]}}}),
-        rejection({"error": {"message": long, "details": long}}),
+        explained({"node_errors": {"1": node}}),
+        explained({"node_errors": {"1": {**node, "errors": [{**fault, "type": "other"}]}}}),
+        explained({"error": {"message": long, "details": long}}),
     ]
     failed_node = failure([("execution_error", {"exception_message": long, "node_type": long})])
     for text in (*(f"{each} {each.suggestion}" for each in refusals), failed_node.error):

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from chalicelib.errors import WorkflowRejected
-from chalicelib.gateways.comfyui.errors import rejection
 from tests.contracts.graphs import flat
+from tests.gateways.explaining import explained
 from tests.gateways.faulty import Script, serving
 from tests.gateways.following import connect
 
@@ -80,14 +80,14 @@ def named(sample: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("sample", RECORDED, ids=named)
 def test_a_recorded_refusal_names_the_node_and_the_reason(sample: dict[str, Any]) -> None:
-    refusal = rejection(sample["body"])
+    refusal = explained(sample["body"])
     expected = EXPECTED.get(sample["case"]) or CYCLE[sample["version"]]
     assert (str(refusal), refusal.node_id, refusal.input_name) == expected
 
 
 @pytest.mark.parametrize("sample", RECORDED, ids=named)
 def test_a_recorded_refusal_shows_no_path_of_the_server(sample: dict[str, Any]) -> None:
-    refusal = rejection(sample["body"])
+    refusal = explained(sample["body"])
     text = f"{refusal} {refusal.suggestion}"
     assert not [each for each in ("/", "\\", "Traceback", ".py") if each in text], text
 
@@ -96,12 +96,12 @@ def test_a_recorded_refusal_shows_no_path_of_the_server(sample: dict[str, Any]) 
     "sample", [each for each in RECORDED if each["case"] in CHOICES], ids=named
 )
 def test_choices_are_listed_whatever_the_form_of_the_input(sample: dict[str, Any]) -> None:
-    assert rejection(sample["body"]).suggestion == CHOICES[sample["case"]]
+    assert explained(sample["body"]).suggestion == CHOICES[sample["case"]]
 
 
 def test_a_long_list_of_choices_that_comfyui_leaves_out_is_not_listed() -> None:
     samples = [each for each in RECORDED if each["case"] == "sampler"]
-    assert all("Choose" not in rejection(each["body"]).suggestion for each in samples)
+    assert all("Choose" not in explained(each["body"]).suggestion for each in samples)
 
 
 @pytest.mark.parametrize("sample", RECORDED, ids=named)
@@ -112,7 +112,7 @@ def test_a_recorded_refusal_is_raised_by_a_submission(sample: dict[str, Any]) ->
     script = Script(answers={"prompt": answer})
     with serving(script) as url, pytest.raises(WorkflowRejected) as raised:
         connect(url).submit("job-1", flat(), ["2"])
-    assert str(raised.value) == str(rejection(sample["body"]))
+    assert str(raised.value) == str(explained(sample["body"]))
 
 
 ODD: dict[str, Any] = {
@@ -134,4 +134,4 @@ ODD: dict[str, Any] = {
 
 @pytest.mark.parametrize("body", ODD.values(), ids=ODD)
 def test_a_refusal_in_an_unknown_form_is_still_a_refusal(body: Any) -> None:
-    assert str(rejection(body))
+    assert str(explained(body))

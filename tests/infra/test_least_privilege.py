@@ -118,6 +118,8 @@ def cancel(deployment: Deployment) -> None:
         if is_working:  # as if the function had died before it freed the slot
             InstanceRecord(deployment.gpu).acquire_slot(job_id, now=0)
         deployment.work()
+    store(job_id)
+    deployment.call("POST", f"/api/images/jobs/{job_id}/cancel")  # it has no slot any more
 
 
 def abandon(job_id: str, gpu: str, running: str | None = None) -> None:

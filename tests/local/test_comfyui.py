@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 import websocket
 
+from local.comfyui.background import serve
 from tests.contracts.graphs import flat, picture
 from tests.contracts.protocol import ComfyUI, Run
 from tests.local.stand_in import CHECKPOINT, sampling, server
@@ -114,3 +115,16 @@ def test_checkpoints_in_the_models_folder_are_offered_too(comfyui: ComfyUI, tmp_
     assert comfyui.get("/models/checkpoints").json() == ["found.safetensors", CHECKPOINT]
     found = comfyui.run(picture("found.safetensors"))
     assert found.entry["status"]["status_str"] == "success"
+
+
+@pytest.mark.parametrize(("count", "is_listed"), [(20, True), (21, False)])
+def test_choices_are_left_out_of_an_error_if_they_are_more_than_20(
+    tmp_path: Path, count: int, *, is_listed: bool
+) -> None:
+    names = [f"{number:02}.safetensors" for number in range(count)]
+    with serve(tmp_path, *names) as url:
+        refused = ComfyUI(url, names[0]).refusal(picture("nope.safetensors"))
+    [error] = refused["node_errors"]["4"]["errors"]
+    assert error["extra_info"]["input_config"] == ([names, {}] if is_listed else None)
+    shown = str(names) if is_listed else f"(list of length {count})"
+    assert error["details"] == f"ckpt_name: 'nope.safetensors' not in {shown}"

@@ -42,6 +42,7 @@ class FakeComfyUI:
         self.content = b"png"  # of every image
         self.lost_files: set[str] = set()
         self.dropped: list[str] = []
+        self.interrupted: list[str] = []
         self.freed = 0
         self.is_stuck = False  # an execution cannot be dropped
         self.software_is: Software | None = Software("0.3.60", "2.8.0+cu128", "cuda:0 NVIDIA A10G")
@@ -67,6 +68,9 @@ class FakeComfyUI:
             raise end
         self.known[attempt_id] = end
         return end
+
+    def interrupt(self, attempt_id: str) -> None:
+        self.interrupted.append(attempt_id)
 
     def drop(self, attempt_id: str) -> bool:
         self.dropped.append(attempt_id)

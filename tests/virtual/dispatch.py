@@ -107,10 +107,13 @@ class Gpu(FakeComfyUI):
             left = self.ends[attempt_id] - now
             self.clock.sleep(max(min(5.0, left, until - now), 0.001))
 
-    def drop(self, attempt_id: str) -> bool:
+    def interrupt(self, attempt_id: str) -> None:
         self._answer()
         if self.ends.get(attempt_id, 0) > self.clock():  # what has ended stays in the history
             del self.ends[attempt_id]
+
+    def drop(self, attempt_id: str) -> bool:
+        self.interrupt(attempt_id)
         return True
 
     def busy_seconds(self, since: float, until: float) -> float:

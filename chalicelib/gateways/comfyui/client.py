@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from time import sleep
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
+from chalicelib.gateways.comfyui.choices import choices_of
 from chalicelib.gateways.comfyui.errors import rejection
 from chalicelib.gateways.comfyui.events import Events
 from chalicelib.gateways.comfyui.state import (
@@ -37,7 +39,7 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 5.0
-_READY_SECONDS = 2.0  # a check for readiness must not wait long
+_READY_SECONDS = 2.0  # what is asked beside the work, such as readiness, must not wait long
 
 # The largest JSON response: the queue contains the graphs of all prompts.
 _ANSWER_BYTES = 8 * 1024 * 1024
@@ -45,6 +47,7 @@ _ANSWER_BYTES = 8 * 1024 * 1024
 IMAGE_BYTES = 64 * 1024 * 1024
 _PART_BYTES = 64 * 1024
 
+_INTERRUPT_SECONDS = 1.0  # a caller waits, and a follower looks whether the attempt has stopped
 _DROP_SECONDS = 5.0
 _DROP_LOOK_SECONDS = 0.25  # between two checks of an attempt that is dropped
 
@@ -88,12 +91,12 @@ class ComfyUI:
         answer = self._call("POST", "/prompt", json=body)
         content = _body(answer)
         if answer.status_code == requests.codes.bad_request:
-            raise rejection(content)
+            raise rejection(content, self._choices)
         self._expect(answer, requests.codes.ok)
         if isinstance(content, dict) and content.get("node_errors"):
             # ComfyUI has queued the rest of the graph, without the outputs that it refused.
             self.drop(attempt_id)
-            raise rejection(content)
+            raise rejection(content, self._choices)
 
     def find(self, attempt_id: str, seconds: float = _READ_SECONDS) -> State:
         """Return the state of an attempt; None if ComfyUI does not know it: then it is lost."""
@@ -110,6 +113,12 @@ class ComfyUI:
         if isinstance(state, Finished):
             return bool(state.failure and state.failure.kind == "gpu_failed")
         return state is not None
+
+    def interrupt(self, attempt_id: str) -> None:
+        """Have ComfyUI remove an attempt from its queue or stop it; do not look whether it does."""
+        # In this order an attempt that starts meanwhile is stopped, too.
+        self._post("/queue", {"delete": [attempt_id]}, _INTERRUPT_SECONDS)
+        self._post("/interrupt", {"prompt_id": attempt_id}, _INTERRUPT_SECONDS)
 
     def drop(self, attempt_id: str) -> bool:
         """Remove an attempt from the queue, or stop its execution; return whether it is gone.
@@ -189,6 +198,13 @@ class ComfyUI:
             except HTTPError as error:
                 raise ComfyUIUnreachable("ComfyUI did not send the whole image") from error
 
+    def _choices(self, class_type: str, name: str) -> list[Any]:
+        path = f"/object_info/{quote(class_type, safe='')}"
+        try:
+            return self._read(path, partial(choices_of, class_type, name), _READY_SECONDS)
+        except ComfyUIUnreachable:
+            return []  # a refusal without them is better than none
+
     def _in_queue(self, attempt_id: str, seconds: float) -> Waiting | None:
         return self._read("/queue", lambda queue: waiting(attempt_id, queue), seconds)
 
@@ -229,8 +245,8 @@ class ComfyUI:
         except requests.RequestException as error:
             raise ComfyUIUnreachable("ComfyUI did not answer") from error
 
-    def _post(self, path: str, body: dict[str, Any]) -> None:
-        self._expect(self._call("POST", path, json=body), requests.codes.ok)
+    def _post(self, path: str, body: dict[str, Any], seconds: float = _READ_SECONDS) -> None:
+        self._expect(self._call("POST", path, seconds=seconds, json=body), requests.codes.ok)
 
     def _expect(self, answer: Answer | requests.Response, status: int) -> None:
         if answer.status_code != status:

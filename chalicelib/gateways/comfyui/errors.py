@@ -2,20 +2,24 @@
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from chalicelib.errors import WorkflowRejected
+from chalicelib.gateways.comfyui.choices import choices_in, suggestion
 
 log = logging.getLogger("darkroom.comfyui")
 
 Json = dict[str, Any]
 
+# Returns the choices of a class's input; an empty list if they are not known.
+LookUp = Callable[[str, str], list[Any]]
+
 Kind = Literal["interrupted", "out_of_memory", "gpu_failed", "node_failed"]
 
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\"]+){2,}[\\/]?")
-_LONGEST_CHOICE_LIST = 20
 # The only places in which versions before 0.12.0 name a node and its class.
 _NODE_ID = re.compile(r"^Node ID '#(.+)'$")
 _NO_SUCH_CLASS = re.compile(r"because node (.+) does not exist")
@@ -40,16 +44,19 @@ class Failure(Struct, frozen=True):
     error: str
 
 
-def rejection(body: Any) -> WorkflowRejected:
-    """Return the first error in a response of POST /prompt, and where it is (docs/comfyui.md)."""
+def rejection(body: Any, look_up: LookUp) -> WorkflowRejected:
+    """Return the first error in a response of POST /prompt, and where it is (docs/comfyui.md).
+
+    `look_up` is asked for a list of choices that ComfyUI has left out because it is long.
+    """
     try:
-        return _explained(body)
+        return _explained(body, look_up)
     except (ValueError, LookupError, TypeError, AttributeError):
         # The body is from another version of ComfyUI; it is a refusal in any case.
         return WorkflowRejected("ComfyUI refused the workflow")
 
 
-def _explained(body: Json) -> WorkflowRejected:
+def _explained(body: Json, look_up: LookUp) -> WorkflowRejected:
     faults = [
         (node_id, node, fault)
         for node_id, node in dict(body.get("node_errors") or {}).items()
@@ -57,7 +64,7 @@ def _explained(body: Json) -> WorkflowRejected:
     ]
     if faults:
         node_id, node, fault = faults[0]
-        return _fault(node_id, _short(node.get("class_type", "")), fault)
+        return _fault(node_id, _short(node.get("class_type", "")), fault, look_up)
     error = body.get("error")
     if not isinstance(error, dict):
         error = {"message": error}
@@ -90,12 +97,14 @@ def _missing_class(error: Json) -> WorkflowRejected | None:
     return None
 
 
-def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
+def _fault(node_id: str, class_type: str, fault: Json, look_up: LookUp) -> WorkflowRejected:
     extra = fault.get("extra_info") or {}
     kind, details = str(fault.get("type")), _scrub(_short(fault.get("details")))
     name, problem = extra.get("input_name"), _short(fault.get("message"))
-    choices = _choices(extra)
+    choices = choices_in(extra.get("input_config"))
     if kind == "value_not_in_list":
+        if extra.get("input_config") is None:
+            choices = look_up(class_type, str(name))
         problem = f"ComfyUI does not have {_short(repr(extra.get('received_value')))}"
         details = _short(name)
     elif kind in _EXCEPTIONS:
@@ -106,16 +115,8 @@ def _fault(node_id: str, class_type: str, fault: Json) -> WorkflowRejected:
         f"{problem} ({class_type}: {details})",
         node_id=node_id,
         input_name=name,
-        suggestion=f"Choose one of: {', '.join(choices)}" if choices else None,
+        suggestion=suggestion(choices),
     )
-
-
-def _choices(extra: Json) -> list[str]:
-    """Return the first choices of an input, which is declared in one of two forms."""
-    match extra.get("input_config"):
-        case [list() as listed, *_] | ["COMBO", {"options": list() as listed}]:
-            return [_short(choice) for choice in listed[:_LONGEST_CHOICE_LIST]]
-    return []
 
 
 def failure(messages: list[tuple[str, Json]]) -> Failure:

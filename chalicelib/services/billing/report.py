@@ -42,9 +42,12 @@ class Report(Struct, frozen=True):
 
 
 class Usage:
-    def __init__(self, fleet: Fleet, clock: Callable[[], float]) -> None:
+    """Reports usage; without `has_instances` ComfyUI has a fixed address and no price."""
+
+    def __init__(self, fleet: Fleet, clock: Callable[[], float], *, has_instances: bool) -> None:
         self._fleet = fleet
         self._clock = clock
+        self._has_instances = has_instances
 
     def report(self, first: date | None, last: date | None, *, group_by: str) -> Report:
         """Return the report on a period; raise InvalidRequest if the period is invalid."""
@@ -52,12 +55,18 @@ class Usage:
         jobs = _by_key(period, _KEYS[group_by])
         days = _by_day(period)
         total = sum(days.values(), Spending())
-        total.images = sum(group.images for group in jobs.values())
-        grouped = _with_images(days, jobs) if group_by == DAY else _with_standing(jobs, total)
+        for group in jobs.values():
+            total.add_jobs(group)
+        grouped = _with_jobs(days, jobs) if group_by == DAY else _with_standing(jobs, total)
+        if not self._has_instances:
+            for each in (total, *(spending for _, spending in grouped)):
+                each.leave_unpriced()
         return Report(period, total, self._always_on_cost(period), grouped)
 
     def _always_on_cost(self, period: Period) -> float | None:
         """Return the cost of one instance of the preferred type that was never off."""
+        if not self._has_instances:
+            return None
         instance_type = next(iter(config.preferred_types), None) or self._first_type()
         began = today(began_at() or self._clock())
         seconds = period.seconds_until(self._clock(), since=began)
@@ -86,14 +95,14 @@ def _by_key(period: Period, key_of: Callable[[Job], Key]) -> dict[Key, Spending]
         group.images += int(job.image_count or 0)
         group.busy_seconds += float(job.gpu_seconds or 0)
         group.busy_cost = add(group.busy_cost, job.gpu_cost)
+        if job.gpu_cost is None:
+            group.unbooked_seconds += float(job.gpu_seconds or 0)
     return groups
 
 
-def _with_images(
-    days: dict[Key, Spending], jobs: dict[Key, Spending]
-) -> list[tuple[Key, Spending]]:
+def _with_jobs(days: dict[Key, Spending], jobs: dict[Key, Spending]) -> list[tuple[Key, Spending]]:
     for key, group in jobs.items():
-        days[key].images = group.images
+        days[key].add_jobs(group)
     return list(days.items())
 
 
@@ -107,7 +116,11 @@ def _with_standing(groups: dict[Key, Spending], total: Spending) -> list[tuple[K
 
 
 class Spending(Struct):
-    """Sums in seconds and dollars; a cost of None is unknown."""
+    """Sums in seconds and dollars; a cost of None is unknown.
+
+    `unbooked_seconds` are those of `busy_seconds` that are in the books of no instance: executions
+    on a ComfyUI with a fixed address.
+    """
 
     images: int = 0
     booting_seconds: float = 0
@@ -115,6 +128,7 @@ class Spending(Struct):
     idle_seconds: float = 0
     busy_cost: float | None = 0
     standing_cost: float = 0
+    unbooked_seconds: float = 0
 
     @classmethod
     def on(cls, day: DayUsage) -> Spending:
@@ -136,6 +150,18 @@ class Spending(Struct):
     def cost_per_image(self) -> float | None:
         """Dollars; None if unknown, or without images."""
         return None if self.cost is None or not self.images else self.cost / self.images
+
+    def add_jobs(self, jobs: Spending) -> None:
+        """Add the images of jobs to what is booked, and those executions that are not booked."""
+        self.images += jobs.images
+        self.busy_seconds += jobs.unbooked_seconds
+        if jobs.unbooked_seconds:
+            self.busy_cost = None
+
+    def leave_unpriced(self) -> None:
+        """Make the cost unknown, unless time of an instance is booked, from before."""
+        if not self.cost:
+            self.busy_cost = None
 
     def take_share(self, share: float, total: Spending) -> None:
         """Take a share, from 0 to 1, of the booting and idle time and its cost."""

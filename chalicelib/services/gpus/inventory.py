@@ -161,6 +161,15 @@ class Inventory:
         """Return an instance as EC2 described it; None if there is none with this id."""
         return next((each for each in self.members() if each.id == instance_id), None)
 
+    def comfyui_at(self, instance_id: str) -> ComfyUI | None:
+        """Return an instance's ComfyUI without asking it; None if no instance has this id.
+
+        Its address rarely changes: EC2 is asked once in ten minutes.
+        """
+        members = self.members(max_age_seconds=_OLD_SECONDS)
+        urls = [each.url for each in members if each.id == instance_id]
+        return self._connect(urls[0]) if urls else None
+
     def running(self) -> list[Instance]:
         """List the instances that run, as EC2 described them."""
         return [each for each in self.members() if each.state == "running"]

@@ -8,10 +8,12 @@ from functools import partial
 
 from msgspec import Struct
 
-from chalicelib.errors import JobFinished, NotFound
+from chalicelib.errors import ComfyUIUnreachable, FleetUnreachable, JobFinished, NotFound
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import CANCELED
+from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.cleanup import Cleanup
@@ -41,19 +43,29 @@ class Outcome(Struct, frozen=True):
 
 
 class Cancellation:
-    def __init__(self, cleanup: Cleanup, messages: Messages, clock: Callable[[], float]) -> None:
+    """Cancels jobs. That ComfyUI stops, and what they hold is freed, is seen to by followers."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        cleanup: Cleanup,
+        messages: Messages,
+        clock: Callable[[], float],
+    ) -> None:
+        self._inventory = inventory
         self._cleanup = cleanup
         self._messages = messages
         self._clock = clock
 
-    def cancel(self, job_id: str) -> Job:
-        """Cancel a job, and its execution if it has one; safe to repeat.
+    def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
+        """Cancel a job, of this owner if one is given; safe to repeat.
 
-        Raise NotFound, or JobFinished if the job has succeeded or failed.
+        Its execution may go on for a moment. Raise NotFound, or JobFinished if the job has
+        succeeded or failed.
         """
-        job = Job.find(job_id)
+        job = Job.find(job_id, owner=owner)
         has_ended = self._end(job)
-        self._cleanup.ended(job)
+        self._stop(job)
         if has_ended:
             queue.give_back([job])
         return job
@@ -74,9 +86,7 @@ class Cancellation:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             outcomes = list(pool.map(lambda each: each(), tries))
             jobs = [each.job for each in outcomes if each.job]
-            # Jobs without an attempt hold nothing but a slot: one cleanup frees those of all.
-            waited = [job for job in jobs if not job.attempts][:1]
-            list(pool.map(self._cleanup.ended, [job for job in jobs if job.attempts] + waited))
+            list(pool.map(self._stop, jobs))
         queue.give_back(each.job for each in outcomes if each.job and each.is_new)
         return [str(job.id) for job in jobs], any(each.is_left for each in outcomes)
 
@@ -91,6 +101,27 @@ class Cancellation:
         except Exception:
             log.exception("a job could not be canceled", extra={"job_id": job_id})
             return Outcome(is_left=True)
+
+    def _stop(self, job: Job) -> None:
+        """Have the last attempt of a canceled job stopped, and the job cleaned up by a follower.
+
+        Errors are logged: a follower looks again when the lease has ended.
+        """
+        try:
+            if job.attempt is None:
+                return  # if it has a slot, a follower sees that it has ended
+            record = InstanceRecord.read(job.attempt.instance_id)
+            if job.id not in record.slot_holders:
+                self._cleanup.ended(job)  # no follower sees a job without a slot
+                return
+            if not record.is_followed(self._clock()):
+                self._messages.check(record.id, at=self._clock())
+            if comfyui := self._inventory.comfyui_at(record.id):
+                comfyui.interrupt(job.attempt.id)
+        except (ComfyUIUnreachable, FleetUnreachable) as silence:
+            log.info("%s; a follower stops the attempt", silence, extra={"job_id": job.id})
+        except Exception:
+            log.exception("a canceled job could not be stopped", extra={"job_id": job.id})
 
     def _end(self, job: Job) -> bool:
         """Cancel a job; return False if it was canceled before.

@@ -1,4 +1,4 @@
-"""What a canceled job leaves on its GPU if the process that canceled it dies."""
+"""A follower cleans up after a job is canceled, also if the process that canceled it dies."""
 
 import pytest
 
@@ -40,11 +40,27 @@ def die() -> None:
 
 
 def cancel_and_die(world: World, gpu: Gpu, job_id: str) -> None:
-    watch(gpu, "drop", step=once(die))
+    watch(gpu, "interrupt", step=once(die))
     with pytest.raises(Crash):
         world.function().cancellation.cancel(job_id)
     assert attempt_id(job_id, 1) in gpu.ends
     assert slot_holders("i-00") == {job_id}
+
+
+def test_a_follower_stops_an_execution_whose_interrupt_was_lost_and_frees_its_slot_soon(
+    world: World, gpu: Gpu, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = world.clock()
+    with monkeypatch.context() as patched:
+        patched.setattr(gpu, "interrupt", lambda _attempt_id: None)
+        assert world.function().cancellation.cancel(job_id).status == "canceled"
+    assert world.clock() - began < 0.2
+    assert attempt_id(job_id, 1) in gpu.ends
+    assert slot_holders("i-00") == {job_id}
+    with asleep_on(world.clock):
+        world.run(3)
+    assert attempt_id(job_id, 1) not in gpu.ends
+    assert slot_holders("i-00") == set()
 
 
 def test_a_follower_stops_the_execution_of_a_job_whose_cancellation_crashed(

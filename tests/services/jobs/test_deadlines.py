@@ -96,6 +96,7 @@ def test_time_in_the_queue_does_not_count_as_execution_time(parts: Parts) -> Non
     assert parts.work(waiting).is_open
     for job_id in ids:
         parts.cancellation.cancel(job_id)
+        parts.work(job_id)
     assert parts.work(waiting).status == "running"
     assert work_on(parts, waiting, seconds=EXECUTION_SECONDS - 1).status == "running"
     assert work_on(parts, waiting, seconds=1).status == "failed"
