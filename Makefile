@@ -129,8 +129,8 @@ revoke: $(VENV)/local ## revoke an API key; KEY= STAGE=, else in the demo
 prices: $(VENV)/local ## ask AWS for prices of GPU instances, and print GpuPrices=…; REGION=, else the region of the AWS settings
 	@$(BIN)/python -m infra.prices $(REGION)
 
-bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print the figures of docs/benchmarks.md
-	@$(BIN)/python -m bench
+bench: $(VENV)/dev $(EMULATOR)/installed ## measure and print the figures of docs/benchmarks.md; PARTS="calls cold" LATENCIES="dynamodb=4 s3_put=25"
+	@$(BIN)/python -m bench $(PARTS) --latencies "$(LATENCIES)"
 
 chaos: $(VENV)/local $(EMULATOR)/installed ## inject faults while 200 jobs run, and look for lost jobs; GPUS= SEED=
 	@$(BIN)/python -m local.chaos

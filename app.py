@@ -7,7 +7,7 @@ from typing import Any
 from chalice import Rate
 from chalice.app import CloudWatchEvent, SQSEvent
 
-from chalicelib import logs
+from chalicelib import bootstrap, logs
 from chalicelib.api.application import Application
 from chalicelib.api.authorizer import authorize, authorizers
 from chalicelib.api.batch import batch_routes
@@ -21,6 +21,7 @@ from chalicelib.api.run_messages import deliver
 from chalicelib.api.schedules import schedule_routes
 from chalicelib.api.usage import usage_routes
 from chalicelib.bootstrap import services
+from chalicelib.config import handler
 
 logs.configure()
 
@@ -81,3 +82,6 @@ def reclaim(event: CloudWatchEvent) -> None:
 def reconcile(event: CloudWatchEvent) -> None:
     logs.begin(event.context)
     services().reconciler.reconcile()
+
+
+bootstrap.prepare(handler)

@@ -1,4 +1,7 @@
-"""Time `POST /api/images/generate` to the PNG on a warm GPU, and a direct client of ComfyUI."""
+"""Time `POST /api/images/generate` to the PNG on a warm GPU, and a direct client of ComfyUI.
+
+In process the authorizer runs before each request, as it does behind API Gateway.
+"""
 
 import json
 import os
@@ -14,56 +17,46 @@ from uuid import uuid4
 import requests
 import websocket
 
-from bench.at_once import at_once
-from infra.package import package
-from local.comfyui.background import serve
-from local.stack.api import Api, new_key
-from local.stack.deploy import STACK, deploy
-from local.stack.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
+from bench.delays import Delays
+from bench.deployed import CHECKPOINT, Deployed
+from bench.latencies import Latencies
+from local.stack.api import Api
 
 ROUNDS = 40
-CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 BODY = {"prompt": "a lighthouse", "width": 512, "height": 512, "steps": 20}
 JSON = {"Content-Type": "application/json"}
 
 Paint = Callable[[], bytes]
 
 
-def overhead(directory: Path) -> dict[str, Any]:
-    """Return median milliseconds of each way to one image, interleaved; and of forty at once."""
-    package(directory / "package")
-    emulator = Emulator(directory / "emulator")
+def overhead(deployed: Deployed, latencies: Latencies) -> dict[str, Any]:
+    """Return median milliseconds of each way to one image, interleaved.
+
+    What a way takes above a direct client is the median of the differences in each round.
+    """
+    # It comes before the application is imported, and the clients are made.
+    delays = Delays(latencies)
+    os.environ |= deployed.environment("APIHandler") | {"LOG_LEVEL": "ERROR"}
     try:
-        with serve(directory / "comfyui", CHECKPOINT, step_seconds=0.02) as comfyui_url:
-            parameters = {"Checkpoint": CHECKPOINT, "ComfyUIUrl": comfyui_url}
-            outputs = deploy(emulator, directory / "package", parameters)
-            _configure(emulator)
-            api = Api(outputs["ApiUrl"], new_key(emulator, "bench"))
-            return {"post_to_png": _measure(comfyui_url, api), "forty_at_once": at_once(api)}
+        return _measure(deployed, delays)
     finally:
-        emulator.stop()
+        delays.end()
 
 
-def _configure(emulator: Emulator) -> None:
-    """Give this process the environment that the deployed API function has."""
-    functions = emulator.client("lambda").list_functions()["Functions"]
-    [api] = [each for each in functions if f"{STACK}-APIHandler" in each["FunctionName"]]
-    os.environ |= api["Environment"]["Variables"] | {
-        "AWS_ENDPOINT_URL": emulator.url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-        "LOG_LEVEL": "ERROR",
-    }
+def _measure(deployed: Deployed, delays: Delays) -> dict[str, float]:
+    comfyui_url, api = deployed.comfyui_url, deployed.api
+    in_process = _in_process(deployed, delays)
 
+    def delayed() -> bytes:
+        with delays.on():
+            return in_process()
 
-def _measure(comfyui_url: str, api: Api) -> dict[str, float]:
-    in_process = _in_process(api)
     ways: dict[str, Paint] = {
-        "direct_websocket_ms": lambda: direct(comfyui_url),
-        "in_process_ms": in_process,
-        "through_the_emulator_ms": lambda: _through(api),
-        "lambda_floor_ms": lambda: api.call("GET", "/nothing").content,
+        "direct_websocket": lambda: direct(comfyui_url),
+        "in_process": in_process,
+        "in_process_with_latencies": delayed,
+        "through_the_emulator": lambda: _through(api),
+        "lambda_floor": lambda: api.call("GET", "/nothing").content,
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(ROUNDS + 3):
@@ -72,9 +65,18 @@ def _measure(comfyui_url: str, api: Api) -> dict[str, float]:
             paint()
             if number >= 3:  # the first rounds create clients and connections
                 taken[name].append((time.perf_counter() - began) * 1000)
-    medians = {name: round(statistics.median(each), 1) for name, each in taken.items()}
-    above = medians["in_process_ms"] - medians["direct_websocket_ms"]
-    return {**medians, "in_process_above_direct_ms": round(above, 1)}
+    return {
+        **{f"{name}_ms": round(statistics.median(each), 1) for name, each in taken.items()},
+        **{
+            f"{name}_above_direct_ms": _above(taken[name], taken["direct_websocket"])
+            for name in ("in_process", "in_process_with_latencies")
+        },
+    }
+
+
+def _above(taken: list[float], direct: list[float]) -> float:
+    differences = (one - other for one, other in zip(taken, direct, strict=True))
+    return round(statistics.median(differences), 1)
 
 
 def direct(comfyui_url: str) -> bytes:
@@ -100,18 +102,22 @@ def direct(comfyui_url: str) -> bytes:
     return requests.get(f"{comfyui_url}/view", params=image, timeout=10).content
 
 
-def _in_process(api: Api) -> Paint:
+def _in_process(deployed: Deployed, delays: Delays) -> Paint:
     # Imported here, because the application reads the environment, which is set only now. Its log
     # goes to /dev/null, not among the figures.
     with redirect_stdout(Path(os.devnull).open("w")):
         app = import_module("app").app
+    services = import_module("chalicelib.bootstrap").services
     client = import_module("chalice.test").Client(app).http
+    caller = requests.Session()
+    for http in (services().gateways.http, caller):
+        delays.mount(http, deployed.emulator.url)
 
-    headers = {**JSON, **api.headers}
+    headers = {**JSON, **deployed.api.headers}
 
     def paint() -> bytes:
         answer = client.post("/api/images/generate", headers=headers, body=json.dumps(BODY))
-        return requests.get(answer.json_body["image_url"], timeout=10).content
+        return caller.get(answer.json_body["image_url"], timeout=10).content
 
     return paint
 

@@ -103,3 +103,6 @@ def _read(field: FieldInfo, text: str) -> Any:
 _KINDS = {Whole: "a whole number", Number: "a number"}
 
 config = Config.from_environment(os.environ)
+
+# Lambda's name of what this function runs, as `app.work`. Empty elsewhere.
+handler = os.environ.get("_HANDLER", "")

@@ -1,4 +1,4 @@
-"""`python -m bench.calls`: print what each operation costs, as one JSON object."""
+"""`python -m bench.calls [LATENCIES]`: print what each operation costs, as one JSON object."""
 
 import json
 import logging
@@ -16,6 +16,7 @@ from ulid import ULID
 
 from bench.calls import queued
 from bench.calls.meter import Meter, summary
+from bench.latencies import Latencies
 from chalicelib import bootstrap
 from chalicelib.config import config
 from chalicelib.models import table
@@ -38,22 +39,23 @@ SHOWN = {**SMALL, "negative_prompt": "", "cfg_scale": 7.0, "seed": 1}
 Costs = dict[str, dict[str, Any]]
 
 
-def main() -> None:
+def main(latencies: Latencies) -> None:
     """Measure, and print only the JSON object to stdout."""
     logging.disable(logging.CRITICAL)
+    sizes = queued.SIZES.items()
     with redirect_stdout(sys.stderr):
         figures = {
-            "operations": operations(),
+            "operations": operations(latencies),
             "accepts_of_one_key": accepts(),
             "schedules_at_once": fired(),
-            "while_jobs_wait": {name: queued.costs(*size) for name, size in queued.SIZES.items()},
+            "while_jobs_wait": {name: queued.costs(*size, latencies) for name, size in sizes},
         }
     print(json.dumps(figures))
 
 
-def operations() -> Costs:
+def operations(latencies: Latencies) -> Costs:
     """Return the costs of the operations, with a GPU that is on and an empty queue."""
-    with deployment() as costs:
+    with deployment(latencies) as costs:
         _images(costs)
         _jobs(costs)
         _schedules(costs)
@@ -63,14 +65,14 @@ def operations() -> Costs:
 
 def many(others: int) -> Costs:
     """Return costs that must not grow with a request's texts, or with other owners' jobs."""
-    with deployment() as costs:
+    with deployment(Latencies()) as costs:
         _many(costs, others=others)
         return costs.noted
 
 
 def schedules() -> Costs:
     """Return what schedules and their runs cost."""
-    with deployment() as costs:
+    with deployment(Latencies()) as costs:
         _schedules(costs)
         return costs.noted
 
@@ -111,8 +113,9 @@ def _jobs(costs: Noted) -> None:
     costs.call("a queued job", "GET", f"{JOBS}/{job_id}")
     costs.call("50 jobs", "GET", JOBS)
     costs.call("canceling a queued job", "POST", f"{JOBS}/{job_id}/cancel")
-    queued_ids = [each["id"] for each in deployed.call("GET", f"{JOBS}?status=queued").json_body]
-    job_id = str(queued_ids[-1])
+    for each in deployed.call("GET", f"{JOBS}?status=queued&limit=1000").json_body:
+        deployed.call("POST", f"{JOBS}/{each['id']}/cancel")
+    job_id = deployed.accepted()
     costs.note("a worker and its image", lambda: deployed.work(deployed.gpu))
     costs.call("a finished job", "GET", f"{JOBS}/{job_id}")
     costs.call("a catalog", "GET", "/api/images/styles")
@@ -187,14 +190,16 @@ def _report(job: Job) -> None:
 
 
 @contextmanager
-def deployment() -> Iterator[Noted]:
+def deployment(latencies: Latencies) -> Iterator[Noted]:
     """Run all functions in this process, with a GPU on, and clients and first items made."""
     bootstrap.config = structs.replace(config, comfyui_url="", warm_up=0)
     table._shared.cache_clear()
-    meter = Meter()
+    meter = Meter(latencies)
     with tempfile.TemporaryDirectory() as made, empty_aws(), serve(Path(made), CHECKPOINT) as url:
         try:
             deployed = Deployment(meter, url)
+            meter.mount(bootstrap.services().gateways.http)
+            deployed.reconcile()  # it finds that ComfyUI is ready
             deployed.call("POST", GENERATE, SMALL)
             yield Noted(deployed, meter)
         finally:
@@ -241,4 +246,4 @@ def fired() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    main(Latencies.parse(" ".join(sys.argv[1:])))

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bench.calls.meter import Call, Meter, summary
+from bench.calls.meter import Meter, Taken, summary
+from bench.latencies import Latencies
 from chalicelib.models import table
 from chalicelib.models.jobs import queue
 from chalicelib.models.jobs.job import Job
@@ -31,9 +32,9 @@ HOP_SECONDS = 25.0
 Costs = dict[str, dict[str, Any]]
 
 
-def costs(jobs: int, gpus: int) -> Costs:
+def costs(jobs: int, gpus: int, latencies: Latencies | None = None) -> Costs:
     """Return the costs of operations while so many jobs wait."""
-    with _waiting(jobs, gpus) as (parts, meter):
+    with _waiting(jobs, gpus, latencies or Latencies()) as (parts, meter):
         return {
             "starting the next job": summary(_start(parts, meter)),
             "a queued job, old snapshot": summary(_show(parts, meter)),
@@ -47,9 +48,9 @@ def costs(jobs: int, gpus: int) -> Costs:
 
 
 @contextmanager
-def _waiting(jobs: int, gpus: int) -> Iterator[tuple[Parts, Meter]]:
+def _waiting(jobs: int, gpus: int, latencies: Latencies) -> Iterator[tuple[Parts, Meter]]:
     table._shared.cache_clear()
-    saved, meter = backlog(jobs), Meter()
+    saved, meter = backlog(jobs), Meter(latencies)
     try:
         with empty_aws(), meter.during("Function"):
             table._shared.cache_clear()
@@ -63,26 +64,26 @@ def _waiting(jobs: int, gpus: int) -> Iterator[tuple[Parts, Meter]]:
         table._shared.cache_clear()
 
 
-def _noted(meter: Meter, act: Any) -> list[Call]:
+def _noted(meter: Meter, act: Any) -> Taken:
     meter.take()
     act()
     return meter.take()
 
 
-def _start(parts: Parts, meter: Meter) -> list[Call]:
+def _start(parts: Parts, meter: Meter) -> Taken:
     """Return the calls from a free slot to the prompt in ComfyUI."""
     [server, *_] = parts.inventory.serving()
-    found: list[Call] = []
-    parts.ec2.comfyuis[server.instance.id].on_submit = lambda: found.extend(meter.take())
+    found: list[Taken] = []
+    parts.ec2.comfyuis[server.instance.id].on_submit = lambda: found.append(meter.take())
     meter.take()
     job = parts.dispatcher.take(server, CheckpointOrder(set))
     if job is None:
         raise AssertionError("no job waits")
     parts.driver.advance(job, until=parts.clock() + 60, server=server)
-    return found
+    return found[0]
 
 
-def _show(parts: Parts, meter: Meter) -> list[Call]:
+def _show(parts: Parts, meter: Meter) -> Taken:
     """Return the calls of reading a job of the queue, as a function does that has not before."""
     job_id = queue.first(10)[9].id
     parts.clock.advance(0 if QueueSnapshot.read().made_at else OLD_SECONDS)
@@ -91,7 +92,7 @@ def _show(parts: Parts, meter: Meter) -> list[Call]:
     return _noted(meter, lambda: waits.of([waits.show(job_id)]))
 
 
-def _hop(parts: Parts, meter: Meter) -> list[Call]:
+def _hop(parts: Parts, meter: Meter) -> Taken:
     """Return the calls of the second hop of a chain, for a job that stays in the queue."""
     job_id, chains = queue.first(10)[9].id, OpenChains.of("a caller", is_small_account=False)
 
@@ -114,7 +115,7 @@ def _accept(parts: Parts) -> Job:
     return parts.submission.accept(order)[0]
 
 
-def _list(parts: Parts, meter: Meter) -> list[Call]:
+def _list(parts: Parts, meter: Meter) -> Taken:
     """Return the calls of listing an owner's jobs."""
     request = GenerateRequest(prompt="x" * 800)
     for _ in range(51):

@@ -13,7 +13,9 @@ from chalice import Blueprint
 from chalice.app import AuthRequest
 
 from chalicelib import logs
+from chalicelib.config import handler
 from chalicelib.errors import TooManyRequests, Unauthenticated
+from chalicelib.models import table
 from chalicelib.models.keys.api_key import ApiKey
 
 logs.configure()
@@ -70,3 +72,7 @@ def _policy(
     }
     document = {"Version": "2012-10-17", "Statement": [statement]}
     return {"principalId": principal, "policyDocument": document, "context": context}
+
+
+if handler == f"{__name__}.authorize":  # `bootstrap.prepare` is for the functions of `app.py`
+    table.prepare()

@@ -132,6 +132,12 @@ def session() -> Any:
     return _shared().session
 
 
+def prepare() -> None:
+    """Make the clients of all tables; they connect when they are used."""
+    with sent_once():
+        _ = _shared().client
+
+
 def _connection(kind: type[C], *, retries: int) -> C:
     return kind(
         connect_timeout_seconds=_CONNECT_SECONDS,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.bootstrap import FIRST_USED
 from infra.botocore_data import OPERATIONS
 from tests.e2e.conftest import PACKAGING_PYTHON
 
@@ -86,6 +87,12 @@ def test_every_handler_can_be_imported_from_the_zip_alone(packaged: Path, unzipp
     command = [PACKAGING_PYTHON, "-I", "-S", "-c", program]
     answer = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
     assert (answer.stdout, answer.stderr) == ("True\n", "")
+
+
+def test_every_function_is_known_to_its_init(packaged: Path) -> None:
+    """Of an unknown handler nothing would be made before its first event, and nobody would see."""
+    handlers = {each["Handler"] for each in functions(packaged)}
+    assert handlers == {*FIRST_USED, "chalicelib.api.authorizer.authorize"}
 
 
 def test_the_zip_matches_the_python_version_and_architecture_of_the_functions(

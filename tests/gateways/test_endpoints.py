@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.bootstrap import Gateways
+from chalicelib.clients import Gateways
 from chalicelib.config import config
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"

@@ -13,7 +13,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.bootstrap import Gateways
+from chalicelib.clients import Gateways
 from chalicelib.config import config
 from chalicelib.gateways.signed_links import SignedLinks
 from tests.gateways.bucket import store

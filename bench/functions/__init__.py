@@ -1,0 +1,1 @@
+"""Time functions as Lambda runs them: in new processes, from the unpacked package alone."""
