@@ -80,7 +80,7 @@ PARTS: dict[str, Callable[[Run], dict[str, Any]]] = {
 def main() -> None:
     """Measure, record after each part, and print."""
     asked = _asked()
-    latencies = Latencies.parse(asked.latencies)
+    latencies: Latencies = asked.latencies
     results = json.loads(RESULTS.read_text())
     results |= {"python": platform.python_version(), "latencies": to_builtins(latencies)}
     with tempfile.TemporaryDirectory() as directory:
@@ -105,6 +105,10 @@ def _asked() -> argparse.Namespace:
     asked = parser.parse_args()
     if unknown := set(asked.parts) - PARTS.keys():
         parser.error(f"no such part: {', '.join(unknown)}")
+    try:
+        asked.latencies = Latencies.parse(asked.latencies)
+    except ValueError as error:
+        parser.error(str(error))
     return asked
 
 

@@ -1,19 +1,23 @@
 """How long calls of AWS take, where an emulator or a fake answers at once."""
 
-from msgspec import Struct, ValidationError, convert
+from typing import Annotated
+
+from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import fields
+
+Milliseconds = Annotated[float, Meta(ge=0)]
 
 
 class Latencies(Struct, frozen=True, forbid_unknown_fields=True):
     """Milliseconds of a call, from a function in the same region."""
 
-    dynamodb: float = 4
-    transaction: float = 10
-    sqs: float = 8
-    s3_put: float = 25
-    s3_get: float = 15
-    ec2: float = 40
-    scheduler: float = 20
+    dynamodb: Milliseconds = 4
+    transaction: Milliseconds = 10
+    sqs: Milliseconds = 8
+    s3_put: Milliseconds = 25
+    s3_get: Milliseconds = 15
+    ec2: Milliseconds = 40
+    scheduler: Milliseconds = 20
 
     @classmethod
     def parse(cls, text: str) -> "Latencies":

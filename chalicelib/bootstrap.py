@@ -1,14 +1,16 @@
 """The services of a deployment over its gateways, each made on first use."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from functools import cache, cached_property
 from secrets import SystemRandom
+from typing import TYPE_CHECKING
 
-from chalicelib.clients import Gateways
+from chalicelib import garbage
 from chalicelib.config import Config, config
 from chalicelib.gateways.ipv6 import prefer_ipv6
-from chalicelib.gateways.s3 import ImageStore
 from chalicelib.models import table
 from chalicelib.services.billing.budget import Budget
 from chalicelib.services.billing.report import Usage
@@ -47,6 +49,10 @@ from chalicelib.services.schedules.schedules import Schedules
 from chalicelib.services.schedules.watch import ScheduleWatch
 from chalicelib.services.seeding import seed_once
 from chalicelib.services.together import Together, in_threads
+
+if TYPE_CHECKING:
+    from chalicelib.clients import Gateways
+    from chalicelib.gateways.s3 import ImageStore
 
 # Callers whose numbers are doubles, such as JavaScript, cannot read larger seeds exactly.
 _SEED_BITS = 53
@@ -123,7 +129,7 @@ class Services:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.inventory, self.clock)
+        return Dispatcher(self.inventory, self._together, self.clock)
 
     @cached_property
     def queue_snapshots(self) -> QueueSnapshots:
@@ -136,16 +142,21 @@ class Services:
 
     @cached_property
     def storage(self) -> ImageStorage:
-        return ImageStorage(self.images, marks_generated=bool(self.config.mark_generated))
+        marks = bool(self.config.mark_generated)
+        return ImageStorage(self.images, self._together, marks_generated=marks)
 
     @cached_property
     def driver(self) -> Driver:
-        completion = Completion(self.storage, self.cleanup, self.clock)
-        return Driver(self.dispatcher, self.demand, completion, self.cleanup, self.clock)
+        completion = Completion(self.storage, self.cleanup, self._together, self.clock)
+        return Driver(
+            self.dispatcher, self.demand, completion, self.cleanup, self._together, self.clock
+        )
 
     @cached_property
     def inline_driver(self) -> InlineDriver:
-        return InlineDriver(self.driver, self.messages, self.clock, self._pause)
+        return InlineDriver(
+            self.submission, self.dispatcher, self.driver, self.messages, self.clock, self._pause
+        )
 
     @cached_property
     def awaiting(self) -> Awaiting:
@@ -157,6 +168,7 @@ class Services:
             self.inventory,
             self.demand,
             self.budget,
+            self._together,
             checkpoint=self.config.checkpoint,
             clock=self.clock,
             pause=self._pause,
@@ -268,14 +280,18 @@ class Services:
 @cache
 def services() -> Services:
     """Return the services of this process, configured by its environment."""
+    # The libraries of the clients take a tenth of `import app`, and a catalog needs none of them.
+    from chalicelib.clients import Gateways
+
     if config.dual_stack:
         prefer_ipv6()
     return Services(Gateways(config), time.time, config)
 
 
-# What the first event of each function uses, by what Lambda calls the function's handler.
-FIRST_USED = {
-    "app.app": ("submission", "inline_driver"),
+# What every event of a function uses, by what Lambda calls the function's handler. Many requests
+# of the API need no service: it makes others, and their clients, on first use (decision 54).
+FIRST_USED: dict[str, tuple[str, ...]] = {
+    "app.app": (),
     "app.work": ("worker",),
     "app.run": ("runs",),
     "app.reconcile": ("reconciler",),
@@ -284,11 +300,12 @@ FIRST_USED = {
 
 
 def prepare(handler: str) -> None:
-    """Make what a function uses first, its clients included, and connect to nothing.
+    """Make what a function surely uses, its clients included, and connect to nothing.
 
     Lambda gives a function's init more CPU time than its invocations. Elsewhere there is no
     handler, and nothing is made before it is used.
     """
+    garbage.collect()
     if handler in FIRST_USED:
         table.prepare()
         for name in FIRST_USED[handler]:

@@ -1,4 +1,4 @@
-"""The gateways of a deployment and their clients; nothing else makes clients of botocore."""
+"""The gateways of a deployment and their clients. `models/table.py` makes those of DynamoDB."""
 
 import time
 from functools import cached_property
@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 from botocore.config import Config as ClientConfig
+from requests.adapters import HTTPAdapter
 
 from chalicelib.config import Config
 from chalicelib.gateways import client_options
@@ -17,9 +18,11 @@ from chalicelib.gateways.signed_links import SignedLinks
 from chalicelib.gateways.sqs import MessageQueue, UndeliveredRuns
 from chalicelib.models import table
 
+_CONNECTIONS = 16  # that are kept to a host: eight images and their provenance are stored at once
+
 
 class Gateways:
-    """The real gateways. Each client is made on first use; nothing else makes clients."""
+    """The real gateways. Each client is made on first use."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -73,6 +76,8 @@ class Gateways:
         """The connections to ComfyUI, and to S3 for signed links."""
         http = requests.Session()
         http.trust_env = False  # ComfyUI and S3 are reached without a proxy
+        for scheme in ("http://", "https://"):
+            http.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
         return http
 
     def comfyui(self, url: str) -> ComfyUI:

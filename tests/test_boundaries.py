@@ -24,6 +24,7 @@ ALLOWED = {
             "schemas",
             "errors",
             "config",
+            "garbage",
             "logs",
         },
         {"chalice", "msgspec"},
@@ -43,7 +44,10 @@ ALLOWED = {
         },
         {"msgspec", "ulid"},
     ),
-    "models": ({"models", "config", "errors", "signals", "days"}, {"pynamodb", "msgspec"}),
+    "models": (
+        {"models", "config", "errors", "signals", "days", "version"},
+        {"pynamodb", "botocore", "msgspec"},  # botocore's Config, for PynamoDB's clients
+    ),
     "gateways": (
         {"gateways", "errors", "signals"},
         # `requests` lets errors of urllib3 through where a body is read as a stream.
@@ -54,12 +58,14 @@ ALLOWED = {
     "config": (set(), {"msgspec"}),
     "errors": (set(), set()),
     "days": (set(), set()),
+    "garbage": (set(), set()),
+    "__init__": ({"garbage"}, set()),
     "signals": (set(), set()),
     "version": (set(), set()),
     "logs": ({"config"}, set()),
     "metrics": ({"config"}, set()),
     "clients": ({"gateways", "models", "config"}, {"botocore", "requests"}),
-    "bootstrap": ({"clients", "gateways", "services", "models", "config"}, set()),
+    "bootstrap": ({"clients", "gateways", "services", "models", "config", "garbage"}, set()),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
@@ -81,7 +87,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def test_every_layer_has_rules() -> None:
-    assert {layer_of(source) for source in SOURCES} - {"__init__"} == set(ALLOWED)
+    assert {layer_of(source) for source in SOURCES} == set(ALLOWED)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda each: str(each.relative_to(ROOT)))

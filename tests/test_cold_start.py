@@ -10,7 +10,7 @@ from typing import Any
 import botocore
 import pytest
 
-from chalicelib.bootstrap import Gateways
+from chalicelib.clients import Gateways
 from chalicelib.config import config
 from chalicelib.models import table
 from chalicelib.models.jobs.job import Job
@@ -18,7 +18,7 @@ from chalicelib.models.jobs.job import Job
 ROOT = Path(__file__).parent.parent
 
 # Libraries that some requests need, and no cold start.
-LATER = {"zoneinfo", "multiprocessing", "http.server", "boto3"}
+LATER = {"requests", "websocket", "zoneinfo", "multiprocessing", "http.server", "boto3"}
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from chalicelib.config import config
 from chalicelib.models import table
 from local.stack.processes import ROOT
 from tests.conftest import empty_aws, forget_services
-from tests.infra.deployment import SMALL, Deployment
+from tests.infra.deployment import Deployment
 from tests.infra.recording import Recorder
 
 API = "app.app"
 EVENTS: dict[str, Callable[[Deployment], object]] = {
-    API: lambda deployed: deployed.call("POST", "/api/images/generate", SMALL),
+    API: lambda deployed: deployed.call("GET", "/api/images/styles"),
     "app.work": lambda deployed: deployed.work(),
     "app.run": lambda deployed: deployed.run("01ARZ3NDEKTSV4RRFFQ69G5FAV", 1_800_000_000.0),
     "app.reconcile": lambda deployed: deployed.reconcile(),
@@ -102,7 +102,7 @@ print(*sorted(set(made)))
 @pytest.mark.parametrize(
     ("handler", "services"),
     {
-        API: "dynamodb ec2 s3 sqs",
+        API: "dynamodb",
         "app.work": "dynamodb ec2 s3 sqs",
         "app.run": "dynamodb ec2 sqs",
         "app.reconcile": "dynamodb ec2 s3 scheduler sqs",

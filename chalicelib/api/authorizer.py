@@ -12,7 +12,7 @@ from typing import Any
 from chalice import Blueprint
 from chalice.app import AuthRequest
 
-from chalicelib import logs
+from chalicelib import garbage, logs
 from chalicelib.config import handler
 from chalicelib.errors import TooManyRequests, Unauthenticated
 from chalicelib.models import table
@@ -75,4 +75,5 @@ def _policy(
 
 
 if handler == f"{__name__}.authorize":  # `bootstrap.prepare` is for the functions of `app.py`
+    garbage.collect()
     table.prepare()

@@ -1,6 +1,5 @@
 """`POST /api/images/generate` (spec: Generate Image)."""
 
-from functools import partial
 from time import time
 
 from chalice import Response
@@ -52,8 +51,7 @@ def order(
 
 def served(order: Order, by: Deadline) -> list[Job]:
     """Accept an order, drive its jobs while the caller waits, and return them as they are then."""
-    jobs = services().submission.accept(order)
-    drive = partial(services().inline_driver.drive, jobs, until=order.wait_until)
+    jobs, drive = services().inline_driver.accept(order)
     if not by.caller_waits or by.run(drive):
         return jobs
     return [Job.find(job.id) for job in jobs]  # the thread still uses the other objects

@@ -29,7 +29,7 @@ _DEFAULT_LIMIT = 50
 _LONGEST_ID = 40
 
 _MOST_CANCELED = 100
-_CLEANUP_SECONDS = 12.0  # a ComfyUI that does not answer takes 1 s, for each of its jobs
+_CLEANUP_SECONDS = 12.0  # in which ComfyUIs are asked to stop, for 5 s and one more request each
 
 
 @job_routes.get("/api/images/jobs")

@@ -10,6 +10,7 @@ from time import sleep
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
+from botocore.config import Config
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import (
@@ -26,6 +27,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.errors import Overloaded, Unanswered
+from chalicelib.version import VERSION
 
 C = TypeVar("C", bound=Connection)
 
@@ -54,7 +56,7 @@ _BROKEN = ("InternalServerError", "ServiceUnavailable")
 
 _BATCH = 100  # items that DynamoDB reads in one call
 
-_making = Lock()
+_making, _registering = Lock(), Lock()
 _is_sent_once: ContextVar[bool] = ContextVar("is_sent_once", default=False)
 
 
@@ -66,7 +68,11 @@ class _Connection(Connection):
     @cached_property
     def session(self) -> Any:
         """The session of the first thread. PynamoDB has one for each, which takes 12 ms to make."""
-        return super().session
+        made: Any = super().session
+        # Else botocore composes this header anew for each request, which takes 12 % of its time.
+        agent = f"darkroom/{VERSION} {made.user_agent_name}/{made.user_agent_version}"
+        made.set_default_client_config(Config(user_agent=agent))
+        return made
 
     @property
     def client(self) -> Any:
@@ -148,7 +154,7 @@ def _connection(kind: type[C], *, retries: int) -> C:
 
 
 class Table(Model):
-    """Base of every table: one botocore client for all, as each takes about 60 ms to make.
+    """Base of every table: one botocore client for all, as each takes time to make.
 
     `beside` is the class that declares the table, for items of another kind that share it.
     """
@@ -159,10 +165,11 @@ class Table(Model):
     def _get_connection(cls) -> TableConnection:
         if cls.beside:
             return cls.beside._get_connection()
-        made: TableConnection = super()._get_connection()
-        if made.connection is not _shared():
-            _shared().add_meta_table(made.get_meta_table())
-            made.connection = _shared()
+        with _registering:  # as several threads may be the first to use a table
+            made: TableConnection = super()._get_connection()
+            if made.connection is not _shared():
+                _shared().add_meta_table(made.get_meta_table())
+                made.connection = _shared()
         return made
 
     def create(self) -> None:

@@ -5,6 +5,13 @@ from typing import Any
 _OPEN = "status IN (?, ?, ?)"
 _HELD = "(lease = ?)"
 _RECORD = "instance.InstanceRecord"
+_TAKES = (
+    "(((((attribute_not_exists (jobs) OR (size (jobs) < ?))"
+    " AND (attribute_not_exists (draining_until) OR (draining_until <= ?)))"
+    " AND attribute_not_exists (stop_requested_at))"
+    " AND ((attribute_not_exists (budget_ends_at) OR (budget_ends_at > ?))"
+    " OR (budget_ends_at < ?))) OR contains (jobs, ?))"
+)
 
 JOBS: list[tuple[Any, ...]] = [
     # A request is accepted once, and within its limits.
@@ -60,15 +67,11 @@ JOBS: list[tuple[Any, ...]] = [
     ("dead-follower", 1, "followers.renew", "fleet", "(follower = ?)"),
     # A slot is given once, not by an instance that stops, and freed once.
     (
-        "inline",
+        "two-callers",
         1,
-        f"{_RECORD}.acquire_slot",
+        "slots.begin",
         "fleet",
-        "(((((attribute_not_exists (jobs) OR (size (jobs) < ?))"
-        " AND (attribute_not_exists (draining_until) OR (draining_until <= ?)))"
-        " AND attribute_not_exists (stop_requested_at))"
-        " AND ((attribute_not_exists (budget_ends_at) OR (budget_ends_at > ?))"
-        " OR (budget_ends_at < ?))) OR contains (jobs, ?))",
+        _TAKES,
     ),
     (
         "last-dollar",
@@ -87,14 +90,49 @@ JOBS: list[tuple[Any, ...]] = [
         "instance.InstanceRecord.drain_if_empty",
     ),
     (
-        "inline",
+        "two-callers",
         1,
-        f"{_RECORD}.acquire_slot",
+        "slots.begin",
         "fleet",
         "(attribute_not_exists (jobs) OR (size (jobs) < ?))",
     ),
+    (
+        "inline",
+        2,
+        f"{_RECORD}.acquire_slot",
+        "fleet",
+        "(attribute_not_exists (jobs) OR (size (jobs) < ?))",
+        "slots.begin",
+    ),
+    ("inline", 2, f"{_RECORD}.acquire_slot", "fleet", _TAKES, "slots.begin"),
+    (
+        "drain-caller",
+        2,
+        "slots.begin",
+        "fleet",
+        "(attribute_not_exists (draining_until) OR (draining_until <= ?))",
+        "instance.InstanceRecord.drain_if_empty",
+    ),
+    (
+        "last-dollar-caller",
+        1,
+        "slots.begin",
+        "fleet",
+        "((attribute_not_exists (budget_ends_at) OR (budget_ends_at > ?)) OR (budget_ends_at < ?))",
+        "PutItem jobs 01J",
+    ),
+    (
+        "stop-driver",
+        1,
+        "slots.succeed",
+        "fleet",
+        "contains (jobs, ?)",
+        "UpdateItem fleet i-1 DELETE",
+    ),
+    ("slow-caller", 1, "slots.begin", "jobs", _HELD),
+    ("cancel-caller", 1, "slots.begin", "jobs", _OPEN),
     ("drain-job", 1, f"{_RECORD}.drain_if_empty", "fleet", "attribute_not_exists (jobs)"),
-    ("two-jobs", 1, f"{_RECORD}.release_slot", "fleet", "contains (jobs, ?)"),
+    ("cancel-report", 1, f"{_RECORD}.release_slot", "fleet", "contains (jobs, ?)"),
     ("boot", 1, f"{_RECORD}.became_ready", "fleet", "attribute_not_exists (ready_at)"),
     ("cold-start", 1, f"{_RECORD}.become_unreachable", "fleet", "attribute_exists (ready_at)"),
     ("went-off", 1, "boots.went_off", "fleet", "(on_since = ?)"),
@@ -126,7 +164,7 @@ JOBS: list[tuple[Any, ...]] = [
         "((attribute_not_exists (lease) OR (due_at <= ?)) OR (lease = ?))",
     ),
     ("two-gpus", 2, "job.Job.claim_from_queue", "jobs", "attribute_exists (queue)", "POST http"),
-    ("two-rescuers", 1, "job.Job.claim", "jobs", "((due_at <= ?) OR (lease = ?))"),
+    ("two-rescuers", 2, "job.Job.claim", "jobs", "((due_at <= ?) OR (lease = ?))"),
     ("rescue", 1, "job.Job.claim", "jobs", _OPEN),
     ("batch-moves-twice", 1, "job.Job.move", "jobs", "((sort_key = ?) OR (sort_key = ?))"),
     ("batch-moves", 1, "job.Job.move", "jobs", "attribute_exists (queue)"),
@@ -142,9 +180,9 @@ JOBS: list[tuple[Any, ...]] = [
     ("cancel-hand-over", 1, "job.Job.put_back", "jobs", _OPEN),
     ("long-run", 1, "job.Job.report", "jobs", _HELD),
     ("cancel-report", 1, "job.Job.report", "jobs", _OPEN),
-    ("slow-driver", 2, "job.Job.succeed", "jobs", _HELD),
-    ("cancel-success", 1, "job.Job.succeed", "jobs", _OPEN),
-    ("deadline", 2, "job.Job.fail", "jobs", _HELD, "job.Job.succeed"),
+    ("slow-driver", 2, "slots.succeed", "jobs", _HELD),
+    ("cancel-success", 1, "slots.succeed", "jobs", _OPEN),
+    ("deadline", 2, "job.Job.fail", "jobs", _HELD, "slots.succeed"),
     ("deadline-cancel", 1, "job.Job.fail", "jobs", _OPEN),
     ("silent", 1, "job.Job.become_unreachable", "jobs", _HELD),
     ("silent-cancel", 1, "job.Job.become_unreachable", "jobs", _OPEN),
@@ -162,7 +200,7 @@ JOBS: list[tuple[Any, ...]] = [
     ("last-dollar", 1, "job.Job.expire", "jobs", "(waits_until <= ?)", f"{_RECORD}.acquire_slot"),
     ("lost-slot", 1, "job.Job.expire", "jobs", "attribute_not_exists (slot_at)", "start"),
     # What a job had is given back.
-    ("two-jobs", 1, f"{_RECORD}.release_slot"),
+    ("cancel-report", 1, f"{_RECORD}.release_slot"),
     ("same-key", 1, "allowance.Allowance.give_back", "", "", "acceptance.accept"),
     ("silent-twice", 1, f"{_RECORD}.answered"),
     # Messages are sent, and not before somebody has to act on them.
@@ -174,6 +212,9 @@ JOBS: list[tuple[Any, ...]] = [
 
 # Clauses without which nothing that is checked goes wrong, and why.
 UNNOTICED: dict[str, str] = {
+    "slots.begin without (size (attempts) = ?)": (
+        "the driver that has the lease is the only one that makes a first attempt"
+    ),
     "queue_snapshot.QueueSnapshot.replace without "
     "(attribute_not_exists (made_at) OR (made_at = ?))": (
         "the snapshot is for callers to read, and is made again after two seconds"

@@ -16,6 +16,14 @@ STOPS: list[tuple[Any, ...]] = [
         "attribute_not_exists (stop_requested_at)",
         "stops.begin",
     ),
+    (
+        "stop-driver",
+        2,
+        "slots.begin",
+        "fleet",
+        "attribute_not_exists (stop_requested_at)",
+        "stops.begin",
+    ),
     ("stop-running", 1, "stops.begin", "fleet", "attribute_not_exists (jobs)"),
     ("start-stop", 1, "stops.begin", "fleet", "attribute_exists (stop_requested_at)"),
     (
@@ -30,7 +38,7 @@ STOPS: list[tuple[Any, ...]] = [
     ("stop-start", 1, f"{_SERIES}.claim", "fleet", _NO_HOLD),
     ("stop-start", 1, f"{_SERIES}.renew", "fleet", _NO_HOLD),
     # A job that goes back has not ended, and keeps all of its attempts.
-    ("stop-success", 2, "job.Job.return_to_queue", "jobs", _OPEN, "job.Job.succeed"),
+    ("stop-success", 2, "job.Job.return_to_queue", "jobs", _OPEN, "slots.succeed"),
     (
         "stop-restart",
         2,

@@ -32,7 +32,7 @@ def _found(world: str, choices: int, *calls: str) -> Violation | None:
     [
         (submit, "_LOOK_SECONDS", (), ("same-key-last", 1, "TransactWriteItems")),
         (attempts, "_check_lease", lambda *_: None, ("slow-driver", 1, "GetItem jobs parameters")),
-        (Cleanup, "_may_be_stored", lambda *_: False, ("cancel-inline", 2, "listen", "s3 put")),
+        (Cleanup, "_may_be_stored", lambda *_: False, ("cancel-inline", 2, "GET", "s3 put")),
         (dispatcher, "is_lost", lambda *_: True, ("silent-of-two", 0, "no call")),
     ],
     ids=[

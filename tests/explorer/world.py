@@ -76,10 +76,22 @@ class Explored(World):
                 self.scheduler.resume(self.scheduler.thread_of(process), Outcome.DONE)
 
     def run_until(self, process: Process, call: str) -> Process:
-        """Let a process run until it is about to make a call."""
-        while not process.at.startswith(call):
-            self.scheduler.resume(process, Outcome.DONE)
-        return process
+        """Let a process run until one of its threads is about to make a call, or until it ends.
+
+        Return that thread.
+        """
+        thread = process
+        while process.is_live:
+            thread = self.scheduler.thread_of(process)
+            if thread.at.startswith(call):
+                break
+            self.scheduler.resume(thread, Outcome.DONE)
+        return thread
+
+    def stand(self, process: Process, seconds: float) -> None:
+        """Let all threads of a process stand still for some time."""
+        for each in {process, *process.group.threads}:
+            each.has_stood, each.stands_until = True, self.scheduler.now + seconds
 
     def kill(self, name: str) -> None:
         """Kill the live processes whose names contain this."""

@@ -65,6 +65,48 @@ class Inline(Explored):
         self.at(0, lambda: self.request(caller="b", key=None, wait=0))
 
 
+class TwoCallers(Explored):
+    """Two callers wait for their images, for which there is one slot."""
+
+    window = (0, 2)
+
+    def set_up(self) -> None:
+        self.turn_on()
+        self.at(0, lambda: self.request(caller="a", key=None, wait=25))
+        self.at(0, lambda: self.request(caller="b", key=None, wait=25))
+
+
+class CancelAgainstCaller(Explored):
+    """A job is canceled when it gets its slot, while its caller waits."""
+
+    window = (0, 2)
+
+    def set_up(self) -> None:
+        self.turn_on()
+        caller = self.request(caller="a", key=None, wait=25)
+        self.scheduler.resume(self.run_until(caller, "PutItem jobs 01J"), Outcome.DONE)
+        self.at(0, lambda: self.cancel(self.job_id()))
+
+
+class SlowCaller(Explored):
+    """The function that accepted a job may be slow, when the reconciler goes on with the job."""
+
+    window = (0, 29)
+
+    def set_up(self) -> None:
+        self.turn_on()
+        self.at(0, lambda: self.request(caller="a", key=None, wait=2))
+        self.at(27.5, self._rescue)
+
+    def _rescue(self) -> None:
+        """Let the reconciler claim the job, and then stand still until the caller has gone on."""
+        rescuer = self.reconcile()
+        claims = self.run_until(rescuer, "UpdateItem jobs 01J")
+        if rescuer.is_live:
+            self.scheduler.resume(claims, Outcome.DONE)
+            self.stand(rescuer, 2)
+
+
 class CancelAgainstSuccess(Explored):
     """A job is canceled when its image is ready."""
 
@@ -91,6 +133,7 @@ class CancelAgainstReport(Explored):
     """A job is canceled when its progress is stored."""
 
     window = (3, 8)
+    slice_share = 8
     run_seconds = 6
 
     def set_up(self) -> None:
@@ -116,11 +159,18 @@ class DrainAgainstJob(Explored):
 
     window = (120, 126)
     ends_within = 400
+    wait = 0
 
     def set_up(self) -> None:
         self.turn_on()
         self.reconciler_at = self.scheduler.now + 60
-        self.at(120, lambda: self.request(caller="a", key=None, wait=0))
+        self.at(120, lambda: self.request(caller="a", key=None, wait=self.wait))
+
+
+class DrainAgainstCaller(DrainAgainstJob):
+    """A caller waits for its image when the reconciler stops the idle instance."""
+
+    wait = 25
 
 
 class HandOver(Explored):
@@ -342,7 +392,7 @@ class TwoRescuers(Explored):
     def set_up(self) -> None:
         self.turn_on()
         caller = self.request(caller="a", key=None, wait=25)
-        self.scheduler.resume(self.run_until(caller, "UpdateItem fleet"), Outcome.CRASHED)
+        self.scheduler.resume(self.run_until(caller, "TransactWriteItems"), Outcome.CRASHED)
         self.reconciler_at = self.scheduler.now + 51
         self.at(51, self.reconcile)
 
@@ -542,13 +592,23 @@ class LastDollar(Explored):
         self.dollars = 185 * (hourly_price("g5.xlarge") or 0) / 3600
         self.turn_on()
         self.reconciler_at = self.scheduler.now + 60
+        self._send_requests()
+        self.at(150, self._cancel_all)  # no instance starts before midnight
+
+    def _send_requests(self) -> None:
         self.at(61, lambda: self.request(caller="a", key=None, wait=0))
         self.at(62, lambda: self.request(caller="b", key=None, wait=0))
-        self.at(150, self._cancel_all)  # no instance starts before midnight
 
     def _cancel_all(self) -> None:
         for job in Job.scan(Job.finished_at.does_not_exist() & Job.status.exists()):
             self.cancel(str(job.id))
+
+
+class LastDollarOfCaller(LastDollar):
+    """A caller waits for its image when the budget of the day ends."""
+
+    def _send_requests(self) -> None:
+        self.at(62, lambda: self.request(caller="a", key=None, wait=25))
 
 
 class WentOff(Explored):
@@ -570,10 +630,14 @@ WORLDS: dict[str, type[Explored]] = {
     "free-gpu": FreeGpu,
     "cold-start": ColdStart,
     "inline": Inline,
+    "two-callers": TwoCallers,
+    "cancel-caller": CancelAgainstCaller,
+    "slow-caller": SlowCaller,
     "cancel-success": CancelAgainstSuccess,
     "cancel-inline": CancelAgainstInline,
     "cancel-start": CancelAgainstStart,
     "drain-job": DrainAgainstJob,
+    "drain-caller": DrainAgainstCaller,
     "hand-over": HandOver,
     "dead-follower": DeadFollower,
     "same-key": SameKey,
@@ -611,6 +675,7 @@ WORLDS: dict[str, type[Explored]] = {
     "silent-of-two": SilentOfTwo,
     "scarce": Scarce,
     "last-dollar": LastDollar,
+    "last-dollar-caller": LastDollarOfCaller,
     "went-off": WentOff,
     **STOP_WORLDS,
     **RUN_WORLDS,

@@ -173,8 +173,8 @@ class Clock:
 
 def submit(services: Services, order: Order) -> list[Job]:
     """Accept an order and drive its jobs, as the API does."""
-    jobs = services.submission.accept(order)
-    services.inline_driver.drive(jobs, until=order.wait_until)
+    jobs, drive = services.inline_driver.accept(order)
+    drive()
     return jobs
 
 

@@ -46,6 +46,8 @@ class VirtualClock:
 
     def together(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
         """Do all of the work in threads of the clock, wait for all, and return the results."""
+        if len(works) < 2:
+            return [work() for work in works]
         results, errors = dict[int, Any](), list[BaseException]()
         is_done = [False] * len(works)
         here = self._fall_asleep(float("inf")) if hasattr(self._here, "wake") else None

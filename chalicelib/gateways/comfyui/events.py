@@ -114,6 +114,7 @@ class Events:
                 timeout=_CONNECT_SECONDS,
                 class_=_Socket,
                 suppress_origin=True,
+                skip_utf8_validation=True,  # it is slow in Python; `json` refuses most of the rest
                 http_no_proxy=["*"],  # else the library reads a proxy from the environment
             )
         return self._socket is not None

@@ -2,7 +2,7 @@
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DeleteError
-from pynamodb.expressions.condition import size
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
@@ -195,7 +195,8 @@ class InstanceRecord(Table):
             seconds = averaged(self.boot_seconds, now - self.on_since)
             former = set_or_remove(record.former_boot_seconds, self.boot_seconds)
             actions += [record.boot_seconds.set(seconds), former]
-        self.update_if(record.ready_at.does_not_exist(), *actions)
+        if not self.update_if(record.ready_at.does_not_exist(), *actions):
+            self.ready_at = now  # another function has noted it since this record was read
 
     def mark_unhealthy(self, reason: str, *, now: float) -> None:
         """Note why an instance that is on will not become ready."""
@@ -212,6 +213,13 @@ class InstanceRecord(Table):
         Return whether the job has one. A job that has a slot keeps it. `storing` jobs with a slot
         take no place in ComfyUI any more: their images are being stored.
         """
+        allowed, actions = self.taking_slot(job_id, now=now, checkpoint=checkpoint, storing=storing)
+        return self.update_if(allowed, *actions)
+
+    def taking_slot(
+        self, job_id: str, *, now: float, checkpoint: str, storing: int = 0
+    ) -> tuple[Condition, list[Action]]:
+        """Return the condition and the actions of `acquire_slot`."""
         record = InstanceRecord
         free = record.jobs.does_not_exist() | (size(record.jobs) < config.slots_per_gpu + storing)
         stays = record.draining_until.does_not_exist() | (record.draining_until <= now)
@@ -219,8 +227,7 @@ class InstanceRecord(Table):
         paid = ends_at.does_not_exist() | (ends_at > now) | (ends_at < day_start(now))
         stays_on = record.stop_requested_at.does_not_exist()
         allowed = (free & stays & stays_on & paid) | record.jobs.contains(job_id)
-        actions: list[Action] = [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
-        return self.update_if(allowed, *actions)
+        return allowed, [record.jobs.add({job_id}), record.checkpoint.set(checkpoint)]
 
     def drain_if_empty(self, *, until: float) -> bool:
         """Give out no more slots; return False, and do nothing, if a job has one."""
@@ -249,6 +256,17 @@ class InstanceRecord(Table):
         all executions of the job took here; it is added only while the job has the slot, so once.
         """
         record = InstanceRecord
+        freed = self.freeing_slot(job_id, now=now, execution_seconds=execution_seconds)
+        spent = record.execution_total_seconds.add(round(spent_seconds, 3))
+        has_slot = record.jobs.contains(job_id)
+        if not (spent_seconds and self.update_if(has_slot, *freed, spent)):
+            self.update(freed)
+
+    def freeing_slot(
+        self, job_id: str, *, now: float | None, execution_seconds: float | None
+    ) -> list[Action]:
+        """Return the actions that free a job's slot."""
+        record = InstanceRecord
         actions: list[Action] = [record.jobs.delete({job_id})]
         if now is not None:
             actions.append(record.served_at.set(now))
@@ -256,10 +274,7 @@ class InstanceRecord(Table):
             actions.append(
                 record.execution_seconds.set(averaged(self.execution_seconds, execution_seconds))
             )
-        spent = record.execution_total_seconds.add(round(spent_seconds, 3))
-        has_slot = record.jobs.contains(job_id)
-        if not (spent_seconds and self.update_if(has_slot, *actions, spent)):
-            self.update(actions)
+        return actions
 
     def mark_unhealthy_by(self, attempt_id: str, *, now: float) -> None:
         """Mark the instance as unhealthy while this attempt shows that its ComfyUI is broken."""

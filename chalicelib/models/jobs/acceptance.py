@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from pynamodb.exceptions import PutError, TransactWriteError
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.config import config
-from chalicelib.errors import Overloaded
 from chalicelib.models.idempotency import IdempotencyKey
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.json_text import JsonText
@@ -44,12 +43,13 @@ def accept(
 ) -> list[Job]:
     """Store new jobs and return them, or return those that the same key has stored before.
 
+    The parameters of a job that is stored alone must be there: without the job they are never read.
     A `claim` writes more in the same transaction; raise ClaimRefused if its conditions do not hold.
     Raise IdempotencyConflict when the key was used with another path or body, Overloaded when
     DynamoDB throttles and nothing is stored, and Unanswered when it is not known whether it is.
     """
-    if not key and not claim and len(jobs) == 1:
-        _store_one(jobs[0])
+    if is_alone(jobs, key, claim):
+        jobs[0].create()
         return jobs
     try:
         with transaction() as writes:
@@ -72,26 +72,17 @@ def accept(
     return jobs
 
 
+def is_alone(jobs: list[Job], key: str | None, other: object) -> bool:
+    """Return whether a job is stored without a transaction, which would cost twice as much."""
+    return len(jobs) == 1 and not key and not other
+
+
 def _replayed(jobs: list[Job], key: str | None, fingerprint: str, now: float) -> list[Job]:
     """Return the jobs that the same key has stored; raise ClaimRefused if there are none."""
     found = replay(jobs[0].owner, key, fingerprint, now=now) if key else None
     if found is None:
         raise ClaimRefused("what the jobs are made for has changed")
     return found
-
-
-def _store_one(job: Job) -> None:
-    """Store a job without a transaction, which would cost twice as much.
-
-    The parameters come first: without the job they are never read, and expire.
-    """
-    try:
-        job.parameters_item.save()
-    except PutError as error:
-        if unavailable(error):
-            raise Overloaded("the database is overloaded; nothing was stored") from error
-        raise
-    job.create()
 
 
 def _stored_before(jobs: list[Job], key: str, fingerprint: str, *, now: float) -> list[Job]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import UpdateError
@@ -43,6 +43,19 @@ from chalicelib.models.jobs.waits import COMFYUI_UNREACHABLE
 from chalicelib.models.json_text import JsonText
 from chalicelib.models.table import Table, read_together, set_or_remove, was_refused
 from chalicelib.signals import JobBusy, LeaseLost
+
+Changes = dict[str, Any]  # new values by attribute; None removes an attribute
+
+
+class Write(NamedTuple):
+    """A change of a job, and the condition without which it is not made."""
+
+    changes: Changes
+    condition: Condition
+
+    @property
+    def actions(self) -> list[Action]:
+        return _actions(self.changes)
 
 
 class Job(Table):
@@ -160,6 +173,11 @@ class Job(Table):
         self.gpu_seconds = sum(float(each.execution_seconds) for each in runs)
         self.gpu_cost = None if None in costs else float(sum(costs))
 
+    def seconds_on(self, instance_id: str) -> float:
+        """Return how long the executions that are noted took on an instance."""
+        here = [each for each in self.attempts if each.instance_id == instance_id]
+        return sum(float(each.execution_seconds or 0) for each in here)
+
     @property
     def images_expire_at(self) -> float:
         """Until when the bucket keeps the images, at least."""
@@ -214,7 +232,7 @@ class Job(Table):
         )
         job.owner_shard = f"{job.owner}#{job.shard}"
         job.due_shard = job.shard
-        for name, value in {**job._index_keys_of(QUEUED), **job._posted(UNDER_WAY)}.items():
+        for name, value in {**job._status_keys(QUEUED), **job._posted(UNDER_WAY)}.items():
             setattr(job, name, value)
         job._held, job._parameters = job.lease or "", parameters
         return job
@@ -293,18 +311,18 @@ class Job(Table):
         `waits_for` is the code of what the job waits for, `end_reason` that of why its attempt
         ended. `sort_key` puts the job into the queue.
         """
-        actions = [
-            *self._to(status),
-            set_or_remove(Job.status_reason, reason),
-            set_or_remove(Job.waits_for, waits_for),
-            Job.lease.remove(),
-            Job.due_at.set(due_at),
-        ]
+        changes = {
+            **self._status_keys(status),
+            "status_reason": reason,
+            "waits_for": waits_for,
+            "lease": None,
+            "due_at": due_at,
+        }
         if end_reason:
-            actions += [Job.end_reason.set(end_reason), *self._runs()]
+            changes |= {"end_reason": end_reason, **self._runs()}
         if sort_key:
-            actions += self._into_queue(sort_key)
-        self._change(actions)
+            changes |= self._into_queue(sort_key)
+        self._change(changes)
 
     def return_to_queue(
         self, sort_key: str, reason: str, *, waits_for: str, end_reason: str | None
@@ -314,17 +332,17 @@ class Job(Table):
         Return False if the job has ended, or has had another attempt since it was read.
         """
         unchanged = Job.status.is_in(*OPEN) & (size(Job.attempts) == len(self.attempts))
-        ended = [Job.end_reason.set(end_reason), *self._runs()] if end_reason else []
-        return self.update_if(
-            unchanged,
-            *self._to(QUEUED),
-            Job.status_reason.set(reason),
-            Job.waits_for.set(waits_for),
-            Job.lease.remove(),
-            Job.due_at.set(max(self.deadline_at, self.waits_until)),
-            *self._into_queue(sort_key),
-            *ended,
-        )
+        changes = {
+            **self._status_keys(QUEUED),
+            "status_reason": reason,
+            "waits_for": waits_for,
+            "lease": None,
+            "due_at": max(self.deadline_at, self.waits_until),
+            **self._into_queue(sort_key),
+        }
+        if end_reason:
+            changes |= {"end_reason": end_reason, **self._runs()}
+        return self.update_if(unchanged, *_actions(changes))
 
     def enter_queue(self, sort_key: str) -> None:
         """Let a new job, which is not stored yet, wait in the queue."""
@@ -346,47 +364,50 @@ class Job(Table):
         """
         waits = Job.queue.exists() & Job.slot_at.does_not_exist() & (Job.waits_until <= now)
         undriven = Job.lease.does_not_exist() | (Job.due_at <= now)
-        ended = [*self._ended(FAILED, now, Job.error.set(error)), Job.lease.remove()]
-        return self.update_if(waits & undriven, *ended)
+        ended = {**self._ended(FAILED, now), "error": error, "lease": None}
+        return self.update_if(waits & undriven, *_actions(ended))
 
     def become_unreachable(self, reason: str, *, now: float, due_at: float) -> None:
         """Put back a job whose ComfyUI does not answer, and note since when."""
-        self._change(
-            [
-                Job.status_reason.set(reason),
-                Job.waits_for.set(COMFYUI_UNREACHABLE),
-                Job.unreachable_since.set(Job.unreachable_since | now),
-                Job.lease.remove(),
-                Job.due_at.set(due_at),
-            ]
-        )
+        changes = {
+            "status_reason": reason,
+            "waits_for": COMFYUI_UNREACHABLE,
+            "lease": None,
+            "due_at": due_at,
+        }
+        self._change(changes, Job.unreachable_since.set(Job.unreachable_since | now))
 
     def begin_attempt(self, attempt: Attempt, *, queue_position: int) -> None:
         """Store an attempt before it is submitted, so that its loss is noticed."""
-        now = attempt.started_at
-        actions = [
-            *self._resumed(queue_position),
-            # All attempts, as the execution of the one before may have to be stored with this.
-            Job.attempts.set([*self.attempts, attempt]),
-            # A job from the queue had no slot: its time with a slot begins again.
-            Job.slot_at.set(now if self.queue else self.slot_at or now),
-            set_or_remove(Job.running_since, None if queue_position else now),
-            Job.started_at.set(self.started_at or now),
-            Job.progressed_at.set(now),
-            Job.end_reason.remove(),
-            Job.progress.remove(),
-        ]
+        write = self.beginning(attempt, queue_position=queue_position)
         try:
-            self._change(actions, size(Job.attempts) == len(self.attempts))
+            self._write(write)
         except LeaseLost:
             # The write was done if its first response was lost and it was repeated.
             self.refresh(consistent_read=True)
             if self.lease != self._held or not self.attempt or self.attempt.id != attempt.id:
                 raise
 
+    def beginning(self, attempt: Attempt, *, queue_position: int) -> Write:
+        """Return the write that stores an attempt."""
+        now = attempt.started_at
+        changes = {
+            **self._resumed(queue_position),
+            # All attempts, as the execution of the one before may have to be stored with this.
+            "attempts": [*self.attempts, attempt],
+            # A job from the queue had no slot: its time with a slot begins again.
+            "slot_at": now if self.queue else self.slot_at or now,
+            "running_since": None if queue_position else now,
+            "started_at": self.started_at or now,
+            "progressed_at": now,
+            "end_reason": None,
+            "progress": None,
+        }
+        return Write(changes, self._is_held & (size(Job.attempts) == len(self.attempts)))
+
     def resume(self, *, queue_position: int, now: float) -> None:
         """Note that ComfyUI still has the attempt."""
-        self._change([*self._resumed(queue_position), *self._running(queue_position, now)])
+        self._change(self._resumed(queue_position), self._running(queue_position, now))
 
     def report(
         self, progress: dict[str, Any] | None, *, queue_position: int, now: float, until: float
@@ -395,31 +416,38 @@ class Job(Table):
 
         `now` is when ComfyUI last showed progress; the lease is extended to `until`.
         """
-        self._change(
-            [
-                *self._to(QUEUED if queue_position else RUNNING),
-                *self._running(queue_position, now),
-                set_or_remove(Job.progress, progress),
-                Job.queue_position.set(queue_position),
-                Job.progressed_at.set(now),
-                Job.due_at.set(until),
-            ]
-        )
+        changes = {
+            **self._status_keys(QUEUED if queue_position else RUNNING),
+            "progress": progress,
+            "queue_position": queue_position,
+            "progressed_at": now,
+            "due_at": until,
+        }
+        self._change(changes, self._running(queue_position, now))
 
     def succeed(self, images: list[dict[str, Any]], *, now: float) -> None:
         """End the job with its stored images."""
-        made = (Job.images.set(images), Job.image_count.set(len(images)), Job.error.remove())
-        ended = self._ended(SUCCEEDED, now, *made)
-        self._change([*ended, *self._runs(), Job.lease.remove()])
+        self._write(self.success(images, now=now))
+
+    def success(self, images: list[dict[str, Any]], *, now: float) -> Write:
+        """Return the write that ends the job with its stored images."""
+        made = {"images": images, "image_count": len(images), "error": None}
+        changes = {**self._ended(SUCCEEDED, now), **made, **self._runs(), "lease": None}
+        return Write(changes, self._is_held)
+
+    def wrote(self, write: Write) -> None:
+        """Note a write that was made together with others, of which DynamoDB returns nothing."""
+        for name, value in write.changes.items():
+            setattr(self, name, value)
 
     def fail(self, error: dict[str, Any], *, now: float) -> None:
         """End the job without images; `error` is what the caller reads."""
-        ended = self._ended(FAILED, now, Job.error.set(error))
-        self._change([*ended, *self._runs(), Job.lease.remove()])
+        ended = self._ended(FAILED, now)
+        self._change({**ended, **self._runs(), "error": error, "lease": None})
 
     def book(self) -> None:
         """Store executions that were noted after the job's end; harmless if they are stored."""
-        self.update_if(Job.gpu_seconds < self.gpu_seconds, *self._runs())
+        self.update_if(Job.gpu_seconds < self.gpu_seconds, *_actions(self._runs()))
 
     def cancel(self, error: dict[str, Any], *, now: float) -> None:
         """End the job, whatever driver it has: that driver can then change nothing more.
@@ -428,17 +456,13 @@ class Job(Table):
         Raise JobFinished when it has already ended.
         """
         try:
-            self._write(self._ended(CANCELED, now, Job.error.set(error)))
+            ended = {**self._ended(CANCELED, now), "error": error}
+            self._write(Write(ended, Job.status.is_in(*OPEN)))
         except LeaseLost as lost:
             self.refresh(consistent_read=True)
             raise JobFinished(f"job {self.id} has already ended: {self.status}") from lost
 
-    def _to(self, status: str) -> list[Action]:
-        return [
-            getattr(Job, name).set(value) for name, value in self._index_keys_of(status).items()
-        ]
-
-    def _index_keys_of(self, status: str) -> dict[str, str]:
+    def _status_keys(self, status: str) -> dict[str, str]:
         """Return the status, and the job's keys in the indexes by status."""
         return {
             "status": status,
@@ -455,68 +479,69 @@ class Job(Table):
             "owner_post_state": f"{self.owner}#{self.post_id}#{state}",
         }
 
-    def _runs(self) -> list[Action]:
-        """Return actions that store noted executions with an attempt's end: each counts once."""
+    def _runs(self) -> Changes:
+        """Return changes that store noted executions with an attempt's end: each counts once."""
         if not self.attempts:
-            return []
-        return [
-            Job.attempts.set(self.attempts),
-            Job.gpu_seconds.set(self.gpu_seconds),
-            set_or_remove(Job.gpu_cost, self.gpu_cost),
-        ]
+            return {}
+        return {
+            "attempts": self.attempts,
+            "gpu_seconds": self.gpu_seconds,
+            "gpu_cost": self.gpu_cost,
+        }
 
-    def _into_queue(self, sort_key: str) -> list[Action]:
-        entered: list[Action] = [Job.queue.set(QUEUE), Job.sort_key.set(sort_key)]
-        is_batch = self.priority == BATCH
-        return [*entered, Job.batch_owner.set(self.owner)] if is_batch else entered
+    def _into_queue(self, sort_key: str) -> Changes:
+        entered = {"queue": QUEUE, "sort_key": sort_key}
+        return {**entered, "batch_owner": self.owner} if self.priority == BATCH else entered
 
-    def _running(self, queue_position: int, now: float) -> list[Action]:
+    def _running(self, queue_position: int, now: float) -> Action:
         """Return the action that notes since when the attempt runs, if it does."""
-        if queue_position:
-            return []
-        return [Job.running_since.set(Job.running_since | now)]
+        since = Job.running_since
+        # A position that was stored as 0 may have been wrong, as another job was faster.
+        return since.remove() if queue_position else since.set(since | now)
 
-    def _resumed(self, queue_position: int) -> list[Action]:
-        over = (Job.queue, Job.batch_owner, Job.status_reason, Job.waits_for, Job.unreachable_since)
-        return [
-            *self._to(QUEUED if queue_position else RUNNING),
-            Job.queue_position.set(queue_position),
-            *(attribute.remove() for attribute in over),
-        ]
+    def _resumed(self, queue_position: int) -> Changes:
+        over = ("queue", "batch_owner", "status_reason", "waits_for", "unreachable_since")
+        return {
+            **self._status_keys(QUEUED if queue_position else RUNNING),
+            "queue_position": queue_position,
+            **dict.fromkeys(over),
+        }
 
-    def _ended(self, status: str, now: float, *actions: Action) -> list[Action]:
-        waiting = (Job.queue, Job.batch_owner, Job.due_shard, Job.status_reason, Job.waits_for)
-        running = (
-            Job.end_reason,
-            Job.progress,
-            Job.queue_position,
-            Job.unreachable_since,
-        )
-        return [
-            *self._to(status),
-            *self._off_posts(status),
-            *actions,
-            *(attribute.remove() for attribute in (*waiting, *running)),
-            Job.finished_at.set(now),
-        ]
+    def _ended(self, status: str, now: float) -> Changes:
+        waiting = ("queue", "batch_owner", "due_shard", "status_reason", "waits_for")
+        running = ("end_reason", "progress", "queue_position", "unreachable_since")
+        return {
+            **self._status_keys(status),
+            **self._off_posts(status),
+            **dict.fromkeys((*waiting, *running)),
+            "finished_at": now,
+        }
 
-    def _off_posts(self, status: str) -> list[Action]:
+    def _off_posts(self, status: str) -> Changes:
         if status == SUCCEEDED:
-            return [getattr(Job, name).set(to) for name, to in self._posted(MADE).items()]
-        return [getattr(Job, name).remove() for name in self._posted(UNDER_WAY)]
+            return {**self._posted(MADE)}
+        return {**dict.fromkeys(self._posted(UNDER_WAY))}
 
-    def _change(self, actions: list[Action], condition: Condition | None = None) -> None:
-        held = Job.lease == self._held
-        self._write(actions, held if condition is None else held & condition)
+    @property
+    def _is_held(self) -> Condition:
+        """Whether this object's lease is the job's, and the job is open."""
+        held: Condition = (Job.lease == self._held) & Job.status.is_in(*OPEN)
+        return held
 
-    def _write(self, actions: list[Action], condition: Condition | None = None) -> None:
-        is_open = Job.status.is_in(*OPEN)
+    def _change(self, changes: Changes, *more: Action) -> None:
+        self._write(Write(changes, self._is_held), *more)
+
+    def _write(self, write: Write, *more: Action) -> None:
         try:
-            self.update(actions, condition=is_open if condition is None else condition & is_open)
+            self.update([*write.actions, *more], condition=write.condition)
         except UpdateError as error:
             if not was_refused(error):
                 raise
             raise LeaseLost(f"job {self.id} has changed or has another driver") from error
+
+
+def _actions(changes: Changes) -> list[Action]:
+    return [set_or_remove(getattr(Job, name), value) for name, value in changes.items()]
 
 
 def _missing(job_id: str) -> NotFound:

@@ -4,11 +4,13 @@ from math import ceil
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError
 
 from chalicelib.config import config
 from chalicelib.days import DAY_SECONDS
+from chalicelib.errors import Overloaded
 from chalicelib.models.json_text import JsonText, as_text
-from chalicelib.models.table import Table
+from chalicelib.models.table import Table, unavailable
 
 # DynamoDB deletes expired items within days, in any order. The job must be deleted before its
 # parameters.
@@ -39,6 +41,15 @@ class JobParameters(Table):
         """Read the parameters of a job."""
         stored: dict[str, Any] = cls.get(id_of(job_id), consistent_read=True).values
         return stored
+
+    def store(self) -> None:
+        """Store the parameters of a job that is stored next; raise Overloaded if they are not."""
+        try:
+            self.save()
+        except PutError as error:
+            if unavailable(error):
+                raise Overloaded("the database is overloaded; nothing was stored") from error
+            raise
 
 
 def id_of(job_id: str) -> str:

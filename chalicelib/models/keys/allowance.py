@@ -13,6 +13,8 @@ from chalicelib.models.table import Table, sent_once
 
 MEGA = 10**6
 
+_REFUSED: dict[str, str] = {}  # the last day, by its id, on which a key asked for too much
+
 
 class Work(Struct, frozen=True):
     """Images, and the sum of their width · height · steps, by which they take GPU time."""
@@ -78,8 +80,14 @@ class Allowance:
         added = (images.add(work.images), steps.add(work.pixel_steps))
         expires = DailyWork.expires_at.set(int(now) + 2 * DAY_SECONDS)
         with sent_once():
-            if not self._today(now).update_if(images.does_not_exist() | fit, *added, expires):
+            today = self._today(now)
+            if not today.update_if(images.does_not_exist() | fit, *added, expires):
+                _REFUSED[self._key_id] = today.id
                 raise self._exhausted(work, now)
+
+    def was_refused(self, *, now: float) -> bool:
+        """Return whether this process has seen that the allowance of this day was too small."""
+        return _REFUSED.get(self._key_id) == self._today(now).id
 
     def check(self, work: Work) -> None:
         """Raise Forbidden if work exceeds the limit of a whole day."""

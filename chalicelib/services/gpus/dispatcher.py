@@ -11,9 +11,11 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.queue import Waiting
 from chalicelib.services.gpus.checkpoints import CheckpointOrder
 from chalicelib.services.gpus.inventory import Inventory, Server
+from chalicelib.services.gpus.look import Look
 from chalicelib.services.gpus.starter import check_hold
 from chalicelib.services.gpus.state import is_lost
 from chalicelib.services.jobs.lease import LEASE_SECONDS
+from chalicelib.services.together import Together
 from chalicelib.signals import NoFreeSlot
 
 _WINDOW = 20  # jobs at the head of the queue, of which a GPU may prefer one
@@ -26,34 +28,41 @@ class Dispatcher:
     that the GPU has its next image when it finishes one.
     """
 
-    def __init__(self, inventory: Inventory, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, inventory: Inventory, together: Together, clock: Callable[[], float]
+    ) -> None:
         self._inventory = inventory
+        self._together = together
         self._clock = clock
 
-    def acquire(self, job: Job) -> Server:
-        """Give a job that is not in the queue a slot, and return its server.
+    def look(self) -> Look:
+        """Return what `offers` needs to know, to be read while the job is accepted."""
+        return Look(self._inventory, self._together)
 
-        That is the server that has its attempt, if that still serves. A job without an attempt gets
-        a free slot if more are free than jobs wait. Raise NoFreeSlot if there is none, GpuNotReady
-        if no GPU serves, GpuHeld if an administrator has stopped all, and ComfyUIUnreachable while
-        the job's server may answer again soon.
+    def acquire(self, job: Job) -> Server:
+        """Give a job a slot on the server that has its attempt, and return that server.
+
+        Raise NoFreeSlot if it has none or no longer serves, and ComfyUIUnreachable while it may
+        answer again soon.
         """
         if (current := self.server_at_work(job)) and self._give_slot(job, current):
             return current
         if job.attempt:
             InstanceRecord(job.attempt.instance_id).release_slot(job.id)
-            raise NoFreeSlot("waiting for a free slot")
-        servers = self._inventory.serving()
-        if not servers:
+        raise NoFreeSlot("waiting for a free slot")
+
+    def offers(self, job: Job, look: Look | None = None) -> list[Server]:
+        """Return the servers on which a job that is not in the queue may get a slot, best first.
+
+        There are none unless more slots are free than jobs wait. Raise GpuNotReady if no GPU
+        serves, GpuHeld if an administrator has stopped all.
+        """
+        seen = (look or self.look()).result()
+        if not seen.servers:
             now = self._clock()
             check_hold(StartSeries.read(now=now), now=now)
             raise GpuNotReady("waiting for a GPU", retry_seconds=0)
-        free = sum(each.record.free_slots for each in servers)
-        if free and len(queue.first(free)) < free:
-            for server in _preferred(job, servers):
-                if self._give_slot(job, server):
-                    return server
-        raise NoFreeSlot("waiting for a free slot")
+        return _preferred(job, seen.servers) if seen.has_free_slot else []
 
     def take(self, server: Server, order: CheckpointOrder, *, storing: int = 0) -> Job | None:
         """Give the first job of the queue that suits a server a slot; return it under a lease.
@@ -98,16 +107,11 @@ class Dispatcher:
     ) -> None:
         """Free the slot of a job on an instance; harmless if it has none."""
         record = InstanceRecord.read(instance_id)
-        spent = sum(
-            float(each.execution_seconds or 0)
-            for each in job.attempts
-            if each.instance_id == instance_id
-        )
         record.release_slot(
             job.id,
             now=self._clock(),
             execution_seconds=execution_seconds,
-            spent_seconds=spent,
+            spent_seconds=job.seconds_on(instance_id),
         )
 
     def _leaves_to_others(self, waiting: list[Waiting], server: Server, storing: int) -> bool:

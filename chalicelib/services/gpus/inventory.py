@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.inventory")
 
 _DESCRIBE_SECONDS = 5.0  # one DescribeInstances serves all requests of this time
+_ADDRESS_SECONDS = 60.0
 _STALE_SECONDS = 120
 _OLD_SECONDS = 600
 _SILENT_SECONDS = 1.0  # asking a booting ComfyUI takes a timeout; it is not asked again sooner
@@ -47,7 +48,7 @@ class Inventory:
         self.starts = StartSeries()  # as they were at the last look at all states
         self._members: list[Instance] = []
         self._described_at = float("-inf")
-        self._is_known = False  # whether EC2 has ever answered
+        self.is_known = False  # whether EC2 has ever answered
         self._unreachable_since: float | None = None
         self._silence: FleetUnreachable | None = None
         self._silent_at: dict[str, float] = {}
@@ -77,14 +78,14 @@ class Inventory:
     def _describe(self) -> None:
         try:
             self._members, self._silence = self._gateway.instances(), None
-            self._unreachable_since, self._is_known = None, True
+            self._unreachable_since, self.is_known = None, True
         except FleetUnreachable as silence:
             # Instances that serve keep serving while EC2's API is down.
             now = self._clock()
             self._unreachable_since = (
                 now if self._unreachable_since is None else self._unreachable_since
             )
-            is_stale = not self._is_known or now - self._unreachable_since > _STALE_SECONDS
+            is_stale = not self.is_known or now - self._unreachable_since > _STALE_SECONDS
             self._silence = silence if is_stale else None
         self._described_at = self._clock()  # read again, as a timeout may have passed
 
@@ -126,9 +127,17 @@ class Inventory:
         return self._views(members, {each.instance.id: each for each in servers if each})
 
     def serving(self) -> list[Server]:
-        """List the instances that take jobs, as they were last observed; the freest first."""
+        """List the instances that take jobs, as they were last observed; the freest first.
+
+        EC2 is asked once in a minute for their addresses, which stay, unless it did not describe
+        one of them as running.
+        """
         now, records = self._clock(), {each.id: each for each in InstanceRecord.all()}
-        known = [(each, records.get(each.id)) for each in self.running()]
+        serving = {each.id for each in records.values() if each.serves(now)}
+        members = self.members(max_age_seconds=_ADDRESS_SECONDS)
+        if serving - {each.id for each in members if each.state == "running"}:
+            members = self.members()
+        known = [(each, records.get(each.id)) for each in members if each.state == "running"]
         servers = [
             Server(each, self._connect(each.url), record)
             for each, record in known
@@ -169,10 +178,6 @@ class Inventory:
         members = self.members(max_age_seconds=_OLD_SECONDS)
         urls = [each.url for each in members if each.id == instance_id]
         return self._connect(urls[0]) if urls else None
-
-    def running(self) -> list[Instance]:
-        """List the instances that run, as EC2 described them."""
-        return [each for each in self.members() if each.state == "running"]
 
     def usable(self, *, max_age_seconds: float = _DESCRIBE_SECONDS) -> list[Instance]:
         """List the instances; raise ComfyUIUnavailable if none can ever serve a job.

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import NotFound, WorkflowRejected
+from chalicelib.models.fleet import slots
 from chalicelib.models.fleet.instance import InstanceRecord
-from chalicelib.models.jobs.attempt import LOST, NEVER_RAN, Attempt, attempt_id
+from chalicelib.models.jobs.attempt import FIRST, LOST, NEVER_RAN, Attempt, attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.services.billing.prices import cost_of
 from chalicelib.services.gpus.inventory import Server
@@ -46,17 +47,14 @@ def shows_life(running: str, beside: Job, *, since: float) -> bool:
 
 def begin(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> None:
     """Write the next attempt to the job; raise GenerationFailed if none is left."""
-    _check_lease(job, clock)
     check_attempts_left(job, reason)
-    attempt = Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
-        id=attempt_id(job.id, len(job.attempts) + 1),
-        instance_id=server.instance.id,
-        instance_type=server.instance.type or None,
-        started_at=clock(),
-        reason=reason,
-    )
     ahead = len(server.record.slot_holders - {job.id})
-    job.begin_attempt(attempt, queue_position=ahead)
+    job.begin_attempt(_next(job, server, reason, clock), queue_position=ahead)
+
+
+def begin_in_slot(job: Job, server: Server, clock: Callable[[], float]) -> bool:
+    """Give a job a slot and write its first attempt; return False if there is no slot for it."""
+    return slots.begin(job, _next(job, server, FIRST, clock), server.record)
 
 
 def submit(job: Job, comfyui: ComfyUI, clock: Callable[[], float]) -> None:
@@ -101,6 +99,17 @@ def _job_of(running: str, instance_id: str) -> str | None:
         if running in (attempt_id(job_id, number) for number in numbers):
             return job_id
     return None
+
+
+def _next(job: Job, server: Server, reason: str, clock: Callable[[], float]) -> Attempt:
+    _check_lease(job, clock)
+    return Attempt(  # type: ignore[no-untyped-call]  # PynamoDB's metaclass
+        id=attempt_id(job.id, len(job.attempts) + 1),
+        instance_id=server.instance.id,
+        instance_type=server.instance.type or None,
+        started_at=clock(),
+        reason=reason,
+    )
 
 
 def _check_lease(job: Job, clock: Callable[[], float]) -> None:

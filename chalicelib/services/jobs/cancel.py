@@ -21,6 +21,7 @@ from chalicelib.services.jobs.cleanup import Cleanup
 log = logging.getLogger("darkroom.cancel")
 
 _AT_ONCE = 8
+_STOP_SECONDS = 5.0  # after the last cancellation, in which ComfyUIs are asked to stop
 
 _ERROR = {
     "code": "canceled",
@@ -86,7 +87,7 @@ class Cancellation:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             outcomes = list(pool.map(lambda each: each(), tries))
             jobs = [each.job for each in outcomes if each.job]
-            list(pool.map(self._stop, jobs))
+            list(pool.map(partial(self._stop_until, until + _STOP_SECONDS), jobs))
         queue.give_back(each.job for each in outcomes if each.job and each.is_new)
         return [str(job.id) for job in jobs], any(each.is_left for each in outcomes)
 
@@ -101,6 +102,11 @@ class Cancellation:
         except Exception:
             log.exception("a job could not be canceled", extra={"job_id": job_id})
             return Outcome(is_left=True)
+
+    def _stop_until(self, until: float, job: Job) -> None:
+        """Stop an attempt unless the time is over; a follower then does it."""
+        if self._clock() <= until:
+            self._stop(job)
 
     def _stop(self, job: Job) -> None:
         """Have the last attempt of a canceled job stopped, and the job cleaned up by a follower.

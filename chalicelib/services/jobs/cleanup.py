@@ -37,12 +37,9 @@ class Cleanup:
         self._images = images
         self._clock = clock
 
-    def succeeded(self, job: Job, server: Server, *, execution_seconds: float | None) -> None:
-        """Free the slot of a job that has its image, and drop its earlier attempts."""
-        release = partial(
-            self._dispatcher.release, job, server.instance.id, execution_seconds=execution_seconds
-        )
-        self._try(job, release, partial(self._drop, job, len(job.attempts) - 1))
+    def succeeded(self, job: Job) -> None:
+        """Drop the earlier attempts of a job that has its image, and no slot any more."""
+        self._try(job, partial(self._drop, job, len(job.attempts) - 1))
 
     def ended(self, job: Job) -> None:
         """Free what a job still holds; the process that ended the job may have died before."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chalicelib.errors import ComfyUIUnreachable, GenerationFailed
+from chalicelib.models.fleet import slots
+from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.jobs.attempt import (
     HELD_UP,
     IMAGE_GONE,
@@ -23,11 +26,11 @@ from chalicelib.services.jobs.cleanup import Cleanup
 from chalicelib.services.jobs.generated_mark import Readable, marked
 from chalicelib.services.jobs.provenance import Made, Measured, provenance
 from chalicelib.services.jobs.retries import reason_to_retry
+from chalicelib.services.together import Together
 from chalicelib.signals import AttemptOver, NoProgress
 from chalicelib.workflows import load
 
 if TYPE_CHECKING:
-    from chalicelib.gateways.comfyui.client import ComfyUI
     from chalicelib.gateways.comfyui.errors import Failure
     from chalicelib.gateways.comfyui.state import Finished, ImageFile, Software, State
     from chalicelib.gateways.s3 import ImageStore
@@ -36,11 +39,21 @@ log = logging.getLogger("darkroom.completion")
 
 _RETRY_SECONDS = 2
 
+# Of an image. A function stores up to eight images at once, each of which is copied once.
+_HELD_BYTES = 8 * 1024 * 1024
+
 
 class Completion:
-    def __init__(self, storage: ImageStorage, cleanup: Cleanup, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        storage: ImageStorage,
+        cleanup: Cleanup,
+        together: Together,
+        clock: Callable[[], float],
+    ) -> None:
         self._storage = storage
         self._cleanup = cleanup
+        self._together = together
         self._clock = clock
 
     def complete(self, job: Job, server: Server, end: Finished) -> str | None:
@@ -58,12 +71,14 @@ class Completion:
         ]
         if not files:
             raise GenerationFailed("ComfyUI finished without an image", code="no_image")
-        stored = self._storage.store(job, server, end, files)
+        store = partial(self._storage.store, job, server, end, files)
+        stored, record = self._together([store, partial(_fresh, server)])
         if stored is None:
             return IMAGE_GONE
-        job.succeed(stored, now=self._clock())
+        now, seconds = self._clock(), end.execution_seconds
+        slots.succeed(job, stored, record, now=now, execution_seconds=seconds)
         job_metrics.ended(job)
-        self._cleanup.succeeded(job, server, execution_seconds=end.execution_seconds)
+        self._cleanup.succeeded(job)
         return None
 
     def give_up(self, job: Job, server: Server, stop: NoProgress) -> State:
@@ -105,11 +120,21 @@ class Completion:
         raise AttemptOver(reason, retry_seconds=_RETRY_SECONDS)
 
 
+def _fresh(server: Server) -> InstanceRecord:
+    """Read an instance's record again, as its averages may have changed since the job began."""
+    try:
+        return InstanceRecord.read(server.instance.id)
+    except Exception:
+        log.warning("the record of an instance could not be read", exc_info=True)
+        return server.record
+
+
 class ImageStorage:
     """Stores images and their provenance in S3; safe to repeat, as it overwrites them."""
 
-    def __init__(self, images: ImageStore, *, marks_generated: bool) -> None:
+    def __init__(self, images: ImageStore, together: Together, *, marks_generated: bool) -> None:
         self._images = images
+        self._together = together
         self._marks_generated = marks_generated
         self._software: dict[tuple[str, float | None], Software | None] = {}
 
@@ -120,33 +145,42 @@ class ImageStorage:
 
         Raise StoreFailed, ComfyUIUnreachable, or GenerationFailed if an image is too large.
         """
-        software = self._software_of(server)
         stored = []
         for index, file in enumerate(files):
-            name = f"images/{job.id}/{index}"
-            key, provenance_key = f"{name}{PurePosixPath(file.filename).suffix}", f"{name}.json"
-            image_id = f"{job.id}-{index}"
-            content = self._copy(server.comfyui, file, key, image_id)
-            if content is None:
-                return None
-            image = Made(image_id, index, content)
-            self._write(provenance_key, provenance(job, end, software, image))
-            stored.append({"id": image.id, "key": key, "provenance": provenance_key})
+            with server.comfyui.image(file) as found:
+                if found is None:
+                    return None
+                image_id, name = f"{job.id}-{index}", f"images/{job.id}/{index}"
+                key = f"{name}{PurePosixPath(file.filename).suffix}"
+                content, size = self._marked(*found, image_id)
+                measured = Measured(content)
+                made = Made(image_id, index, measured)
+                write = partial(self._write_provenance, f"{name}.json", job, server, end, made)
+                self._put(key, measured, size, write)
+            stored.append({"id": image_id, "key": key, "provenance": f"{name}.json"})
         return stored
 
-    def _copy(self, comfyui: ComfyUI, file: ImageFile, key: str, image_id: str) -> Measured | None:
-        with comfyui.image(file) as found:
-            if found is None:
-                return None
-            content: Readable
-            content, size = found
-            if self._marks_generated:
-                content, size = marked(content, size, image_id)
-            measured = Measured(content)
-            self._images.put(key, measured, size)
-        return measured
+    def _marked(self, content: Readable, size: int, image_id: str) -> tuple[Readable, int]:
+        return marked(content, size, image_id) if self._marks_generated else (content, size)
 
-    def _write(self, key: str, text: bytes) -> None:
+    def _put(
+        self, key: str, content: Measured, size: int, write_provenance: Callable[[], None]
+    ) -> None:
+        """Store an image and its provenance, which has the hash of the image.
+
+        They are stored at once if the image is small enough to be held in memory.
+        """
+        if size > _HELD_BYTES:
+            self._images.put(key, content, size)
+            write_provenance()
+            return
+        held = BytesIO(content.read())
+        self._together([partial(self._images.put, key, held, size), write_provenance])
+
+    def _write_provenance(
+        self, key: str, job: Job, server: Server, end: Finished, image: Made
+    ) -> None:
+        text = provenance(job, end, self._software_of(server), image)
         self._images.put(key, BytesIO(text), len(text))
 
     def _software_of(self, server: Server) -> Software | None:

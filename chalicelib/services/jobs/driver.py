@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,9 +29,11 @@ from chalicelib.models.jobs.waits import (
 from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.inventory import Server
+from chalicelib.services.gpus.look import Look
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.attempts import (
     begin,
+    begin_in_slot,
     lost,
     note_execution,
     note_unreported,
@@ -41,6 +44,7 @@ from chalicelib.services.jobs.completion import Completion
 from chalicelib.services.jobs.failures import Refusal, deadline_exceeded, described
 from chalicelib.services.jobs.lease import LEASE_SECONDS
 from chalicelib.services.jobs.progress import Reporter
+from chalicelib.services.together import Together
 from chalicelib.signals import (
     AttemptOver,
     LeaseLost,
@@ -67,8 +71,10 @@ class Driver:
         demand: Demand,
         completion: Completion,
         cleanup: Cleanup,
+        together: Together,
         clock: Callable[[], float],
     ) -> None:
+        self._together = together
         self._dispatcher = dispatcher
         self._demand = demand
         self._completion = completion
@@ -81,19 +87,21 @@ class Driver:
         *,
         until: float,
         server: Server | None = None,
+        look: Look | None = None,
         on_executed: Callable[[], object] = lambda: None,
     ) -> None:
         """Drive a job until it ends, has to wait, or `until` has come.
 
-        `server` is the one on which the job has just been given a slot. A job without a lease is
-        claimed first, which raises JobBusy or JobFinished. `on_executed` is called when ComfyUI is
-        done with it, before its image is stored.
+        `server` is the one on which the job has just been given a slot; else `look` may know of one
+        that has a slot. A job without a lease is claimed first, which raises JobBusy or
+        JobFinished. `on_executed` is called when ComfyUI is done with it, before its image is
+        stored.
         """
         if job.held_lease is None:
             now = self._clock()
             job.claim(uuid4().hex, now=now, until=now + LEASE_SECONDS)
         try:
-            self._drive(job, until, server, on_executed)
+            self._drive(job, until, server, look, on_executed)
         except LeaseLost:
             log.warning("the driver has lost its lease", extra={"job_id": job.id})
             job.refresh(consistent_read=True)
@@ -103,16 +111,23 @@ class Driver:
                 self._dispatcher.release(job, server.instance.id)
 
     def _drive(
-        self, job: Job, until: float, server: Server | None, on_executed: Callable[[], object]
+        self,
+        job: Job,
+        until: float,
+        server: Server | None,
+        look: Look | None,
+        on_executed: Callable[[], object],
     ) -> None:
         """Make one attempt after another until the job ends or has to wait."""
         try:
             if self._clock() >= job.deadline_at:
                 return self._end_late(job)
-            server = server or self._dispatcher.acquire(job)
+            has_begun = not (server or job.attempt)
+            server = server or self._place(job, look)
             over: str | None = job.end_reason
             while True:
-                state = self._run_attempt(job, server, until, over)
+                state = self._run_attempt(job, server, until, over, has_begun=has_begun)
+                has_begun = False
                 if state is None:
                     over = self._lost(job)
                 elif state.is_finished:
@@ -131,6 +146,26 @@ class Driver:
                 self._retry(job)
                 raise
             return None
+
+    def _place(self, job: Job, look: Look | None) -> Server:
+        """Give a job a slot, a new one together with its first attempt; return its server."""
+        if job.attempt:
+            return self._dispatcher.acquire(job)
+        for server in self._dispatcher.offers(job, look):
+            if self._begin_in_slot(job, server):
+                return server
+        raise NoFreeSlot("waiting for a free slot")
+
+    def _begin_in_slot(self, job: Job, server: Server) -> bool:
+        begin = partial(begin_in_slot, job, server, self._clock)
+        look_after = partial(self._look_after, job, server)
+        has_begun: bool = self._together([begin, look_after])[0]
+        return has_begun
+
+    def _look_after(self, job: Job, server: Server) -> None:
+        """Have the instance looked at later, if the job is driven where it was accepted."""
+        if not job.sort_key:  # else it has a follower
+            self._demand.look_after(server.instance.id, at=job.due_at + 1)
 
     def _record_outcome(self, job: Job, reason: Exception) -> bool:
         """Store why the job waits or has failed; return False if the error is unexpected."""
@@ -221,18 +256,23 @@ class Driver:
             note_unreported(job, until=float(job.progressed_at or 0))
         return reason
 
-    def _run_attempt(self, job: Job, server: Server, until: float, over: str | None) -> State:
-        """Follow the job's attempt; submit a new one if there is none or the last is over."""
+    def _run_attempt(
+        self, job: Job, server: Server, until: float, over: str | None, *, has_begun: bool
+    ) -> State:
+        """Follow the job's attempt; submit it if it has just begun.
+
+        Begin and submit a new one if there is none or the last is over.
+        """
         last = job.attempt
-        known = server.comfyui.find(last.id) if last and not over else None
-        if known is None:
+        known = server.comfyui.find(last.id) if last and not over and not has_begun else None
+        if known is None and not has_begun:
             begin(job, server, over or (self._lost(job) if last else FIRST), self._clock)
-            if not job.sort_key:  # it is driven where it was accepted, without a follower
-                self._demand.look_after(server.instance.id, at=job.due_at + 1)
-        elif known.is_finished:
-            return known
-        elif job.status_reason or job.queue:
-            job.resume(queue_position=known.position, now=self._clock())
+            self._look_after(job, server)
+        elif known is not None:
+            if known.is_finished:
+                return known
+            if job.status_reason or job.queue:
+                job.resume(queue_position=known.position, now=self._clock())
         attempt_id = job.attempts[-1].id
         with server.comfyui.events(attempt_id) as events:
             if known is None:

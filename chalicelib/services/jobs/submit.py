@@ -1,7 +1,8 @@
 """Accept requests: compose the parameters, store the jobs, and send their messages."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from chalicelib.models.catalogs.budget_mark import settings_and_mark
 from chalicelib.models.catalogs.catalog import FORMATS, STYLES
 from chalicelib.models.catalogs.item import Catalog
 from chalicelib.models.jobs import queue
-from chalicelib.models.jobs.acceptance import Claim, accept, replay
+from chalicelib.models.jobs.acceptance import Claim, accept, is_alone, replay
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.parameters import units_of
 from chalicelib.models.jobs.priority import INTERACTIVE
@@ -31,6 +32,7 @@ from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.jobs import job_metrics
 from chalicelib.services.jobs.lease import LEASE_GRACE_SECONDS
 from chalicelib.services.jobs.parameters import compose, defaults_from, seeds
+from chalicelib.services.together import Together
 from chalicelib.signals import ClaimRefused
 from chalicelib.workflows import TEXT_TO_IMAGE
 
@@ -82,6 +84,7 @@ class Submission:
         inventory: Inventory,
         demand: Demand,
         budget: Budget,
+        together: Together,
         *,
         checkpoint: str,
         clock: Callable[[], float],
@@ -91,27 +94,39 @@ class Submission:
         self._inventory = inventory
         self._demand = demand
         self._budget = budget
+        self._together = together
         self._checkpoint = checkpoint
         self._clock = clock
         self._pause = pause
         self._random_seed = random_seed
 
-    def accept(self, order: Order) -> list[Job]:
+    def accept(self, order: Order, *, meanwhile: Sequence[Callable[[], object]] = ()) -> list[Job]:
         """Store the jobs of an order, or return those that its Idempotency-Key accepted before.
 
-        Raise InvalidRequest, IdempotencyConflict, TooManyRequests, BudgetExhausted, Forbidden,
-        ComfyUIUnavailable, Overloaded, or for a run ClaimRefused if nothing was accepted, and
-        Unanswered if that is unknown.
+        `meanwhile` is done while the defaults of a new order are read. Raise InvalidRequest,
+        IdempotencyConflict, TooManyRequests, BudgetExhausted, Forbidden, ComfyUIUnavailable,
+        Overloaded, or for a run ClaimRefused if nothing was accepted, and Unanswered if that is
+        unknown.
         """
         if (jobs := self._accepted_before(order)) is not None:
             return jobs
-        self._inventory.check()
-        made = self._jobs(order)
+        made = self._compose(order, meanwhile)
         jobs = self._accept(order, made)
         if jobs is made:
             job_metrics.accepted(jobs)
             self._call_followers(jobs)
         return jobs
+
+    def _compose(self, order: Order, meanwhile: Sequence[Callable[[], object]]) -> list[Job]:
+        """Return new jobs for an order, unless no GPU can ever make their images."""
+        if not meanwhile or not self._inventory.is_known:  # EC2 is asked once, not by each thread
+            self._inventory.check()
+        if not meanwhile:
+            return self._jobs(order)
+        works: list[Callable[[], object]]
+        works = [self._inventory.check, partial(self._jobs, order), *meanwhile]
+        made: list[Job] = self._together(works)[1]
+        return made
 
     def _accepted_before(self, order: Order) -> list[Job] | None:
         if not order.key:
@@ -174,7 +189,9 @@ class Submission:
         """Store the jobs, or return those that a concurrent request with the same key stored."""
         now = self._clock()
         work = _work_of([job.parameters for job in made])
-        if stored := self._count(order, work, now):
+        if is_alone(made, order.key, order.run):
+            self._count_and_store(order, made[0], work, now)
+        elif stored := self._count(order, work, now):
             return stored
         try:
             _queue(made, now)
@@ -191,6 +208,27 @@ class Submission:
         if jobs is not made:
             _give_back(order, work, now)
         return jobs
+
+    def _count_and_store(self, order: Order, job: Job, work: Work, now: float) -> None:
+        """Count the work, and store the parameters of a job that is stored next."""
+        counted = list[Work]()
+
+        def count() -> None:
+            if order.allowance:
+                order.allowance.take(work, now=now)
+            counted.append(work)
+
+        store = job.parameters_item.store
+        try:
+            if order.allowance and order.allowance.was_refused(now=now):
+                count()  # probably refused, so that nothing is stored in vain
+                store()
+            else:
+                self._together([count, store])
+        except Exception:
+            if counted:
+                _give_back(order, work, now)
+            raise
 
     def _count(self, order: Order, work: Work, now: float) -> list[Job] | None:
         """Count the work, or return the jobs of a concurrent request with the same key."""
@@ -216,8 +254,7 @@ class Submission:
         if not jobs[0].queue:
             return
         try:
-            queue.count(len(jobs))
-            self._demand.tell(len(jobs))
+            self._together([partial(queue.count, len(jobs)), partial(self._demand.tell, len(jobs))])
         except Exception:
             log.exception("no follower could be called for jobs that were accepted")
 

@@ -144,3 +144,12 @@ def test_an_unhealthy_instance_can_be_marked_healthy() -> None:
     InstanceRecord("i-1").mark_unhealthy_by("job-1", now=100)
     InstanceRecord.read("i-1").mark_healthy()
     assert InstanceRecord.read("i-1").unhealthy_attempt is None
+
+
+def test_of_two_functions_that_see_an_instance_become_ready_both_can_use_it(aws: None) -> None:
+    first, second = InstanceRecord.read("i-1"), InstanceRecord.read("i-1")
+    first.became_ready(now=1)
+    second.became_ready(now=2)
+    assert first.serves(now=2)
+    assert second.serves(now=2)
+    assert InstanceRecord.read("i-1").ready_at == 1

@@ -162,18 +162,13 @@ def test_a_slot_of_a_job_that_is_canceled_as_it_gets_it_is_freed_at_once(parts: 
     assert slot_holders() == set()
 
 
-def test_a_slot_of_a_job_that_is_canceled_as_its_caller_waits_is_freed_by_a_follower(
-    parts: Parts,
-) -> None:
+def test_a_job_that_is_canceled_as_its_caller_waits_gets_no_slot(parts: Parts) -> None:
     def cancel() -> None:
         parts.cancellation.cancel(next(newest(1)))
 
-    watch(parts.inventory, "serving", step=once(cancel))
+    watch(parts.dispatcher, "offers", step=once(cancel))
     [job] = parts.submit(wait_seconds=25)
-    assert (job.status, slot_holders()) == ("canceled", {job.id})
-    parts.queue.take()
-    parts.demand.repair()
-    assert parts.queue.take() == [("i-1", 0)]
+    assert (job.status, job.attempts, slot_holders()) == ("canceled", [], set())
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])

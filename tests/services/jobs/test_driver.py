@@ -49,6 +49,7 @@ def driver(parts: Parts) -> Driver:
 @pytest.fixture
 def job(clock: Clock) -> Job:
     job = Job.new("01J", now=clock(), due_at=clock(), parameters=PARAMETERS)
+    job.parameters_item.store()
     accept([job], None, "f", now=clock())
     return job
 

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from chalicelib.config import config
-from chalicelib.errors import ComfyUIUnavailable, JobFinished
+from chalicelib.errors import ComfyUIUnavailable, JobFinished, TooManyRequests
 from chalicelib.gateways.comfyui.state import Waiting
 from chalicelib.models.jobs.attempt import attempt_id
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import newest
+from chalicelib.models.jobs.parameters import JobParameters
+from chalicelib.services.together import in_threads
 from tests.gateways.region import ComfyUI, Region
+from tests.models.allowances import allowance_of
 from tests.services.fakes import Parts
 from tests.services.workers import acquire_slot
 
@@ -172,3 +175,18 @@ def test_driving_a_finished_job_raises_job_finished(parts: Parts) -> None:
     [job] = parts.submit()
     with pytest.raises(JobFinished):
         parts.driver.advance(Job.find(job.id), until=parts.clock() + 10)
+
+
+def test_a_key_whose_allowance_is_used_up_stores_nothing_with_each_request(parts: Parts) -> None:
+    """The first refused request of a process may have stored its parameters."""
+    parts._together = in_threads
+    allowance = allowance_of("a", 1)
+    parts.submit(wait_seconds=0, allowance=allowance)
+    stored = []
+    for _ in range(3):
+        with pytest.raises(TooManyRequests):
+            parts.submit(wait_seconds=0, allowance=allowance)
+        stored.append(len([*JobParameters.scan(JobParameters.id.startswith("parameters:"))]))
+    assert stored[0] == stored[1] == stored[2]
+    parts.clock.advance(24 * 60 * 60)
+    assert parts.submit(wait_seconds=0, allowance=allowance)
