@@ -92,8 +92,8 @@ class Driver:
     ) -> None:
         """Drive a job until it ends, has to wait, or `until` has come.
 
-        `server` is the one on which the job has just been given a slot; else `look` may know of one
-        that has a slot. A job without a lease is claimed first, which raises JobBusy or
+        `server` is the one on which the job has just been given a slot; else `look`, if given, says
+        which servers may have one. A job without a lease is claimed first, which raises JobBusy or
         JobFinished. `on_executed` is called when ComfyUI is done with it, before its image is
         stored.
         """
