@@ -8,6 +8,7 @@ from local.comfyui.background import serve
 from local.stack.api import Api, new_key
 from local.stack.deploy import STACK, deploy
 from local.stack.emulator import Emulator, environment
+from local.stack.gpu import launch
 
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 
@@ -42,15 +43,7 @@ class Deployed:
     def _launch(self) -> str:
         """Return the id of a new instance, whose ComfyUI is the stand-in."""
         tags = {"darkroom:fleet": STACK, "darkroom:endpoint": self.comfyui_url}
-        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-        launched = self.emulator.client("ec2").run_instances(
-            ImageId="ami-00000000000000000",
-            InstanceType="g5.xlarge",
-            MinCount=1,
-            MaxCount=1,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
-        )
-        return str(launched["Instances"][0]["InstanceId"])
+        return launch(self.emulator.client("ec2"), tags)
 
 
 @contextmanager

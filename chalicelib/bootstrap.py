@@ -305,7 +305,7 @@ def prepare(handler: str) -> None:
     Lambda gives a function's init more CPU time than its invocations. Elsewhere there is no
     handler, and nothing is made before it is used.
     """
-    garbage.collect()
+    garbage.leave_out_imported()
     if handler in FIRST_USED:
         table.prepare()
         for name in FIRST_USED[handler]:

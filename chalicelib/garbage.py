@@ -12,7 +12,7 @@ def import_without_collections() -> None:
     gc.set_threshold(200_000)
 
 
-def collect() -> None:
+def leave_out_imported() -> None:
     """Leave what was imported out of collections, and collect what is made from now on."""
     gc.freeze()
     gc.set_threshold(10_000)

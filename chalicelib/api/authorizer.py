@@ -75,5 +75,5 @@ def _policy(
 
 
 if handler == f"{__name__}.authorize":  # `bootstrap.prepare` is for the functions of `app.py`
-    garbage.collect()
+    garbage.leave_out_imported()
     table.prepare()

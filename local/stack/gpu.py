@@ -14,6 +14,19 @@ _LOOK_SECONDS = 0.25
 _TAG = "darkroom:fleet"
 
 
+def launch(ec2: Any, tags: dict[str, str]) -> str:
+    """Launch an instance with these tags; return its id."""
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    launched = ec2.run_instances(
+        ImageId="ami-00000000000000000",
+        InstanceType="g5.xlarge",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
+    )
+    return str(launched["Instances"][0]["InstanceId"])
+
+
 class Gpu:
     """An instance of the fleet, whose machine boots some seconds after EC2 started it."""
 
@@ -71,15 +84,7 @@ class Gpu:
         return ids[0] if ids else None
 
     def _launch(self, fleet: str) -> str:
-        tags = [{"Key": _TAG, "Value": fleet}, {"Key": "Name", "Value": self._name}]
-        launched = self._ec2.run_instances(
-            ImageId="ami-00000000000000000",
-            InstanceType="g5.xlarge",
-            MinCount=1,
-            MaxCount=1,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-        )
-        return str(launched["Instances"][0]["InstanceId"])
+        return launch(self._ec2, {_TAG: fleet, "Name": self._name})
 
     def _follow(self) -> None:
         started_at: float | None = None

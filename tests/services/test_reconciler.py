@@ -125,7 +125,7 @@ def test_a_job_between_two_reconciliations_restarts_the_idle_time(
 ) -> None:
     minutes(reconciler, clock, 4)
     InstanceRecord("i-1").acquire_slot("01J", now=clock())
-    InstanceRecord("i-1").release_slot("01J", now=clock(), execution_seconds=2)
+    InstanceRecord("i-1").release_slot("01J", now=clock())
     minutes(reconciler, clock, 4)
     assert gpus.stopped == []
     minutes(reconciler, clock, 1)

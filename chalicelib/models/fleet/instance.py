@@ -243,29 +243,27 @@ class InstanceRecord(Table):
         self.update([set_or_remove(InstanceRecord.budget_ends_at, ends_at)])
 
     def release_slot(
-        self,
-        job_id: str,
-        *,
-        now: float | None = None,
-        execution_seconds: float | None = None,
-        spent_seconds: float = 0,
+        self, job_id: str, *, now: float | None = None, spent_seconds: float = 0
     ) -> None:
         """Free a job's slot; harmless if it has none.
 
-        `execution_seconds` is how long an image took, if there is one. `spent_seconds` is how long
-        all executions of the job took here; it is added only while the job has the slot, so once.
+        `spent_seconds` is how long all executions of the job took here; it is added only while the
+        job has the slot, so once.
         """
         record = InstanceRecord
-        freed = self.freeing_slot(job_id, now=now, execution_seconds=execution_seconds)
+        freed = self.freeing_slot(job_id, now=now)
         spent = record.execution_total_seconds.add(round(spent_seconds, 3))
         has_slot = record.jobs.contains(job_id)
         if not (spent_seconds and self.update_if(has_slot, *freed, spent)):
             self.update(freed)
 
     def freeing_slot(
-        self, job_id: str, *, now: float | None, execution_seconds: float | None
+        self, job_id: str, *, now: float | None, execution_seconds: float | None = None
     ) -> list[Action]:
-        """Return the actions that free a job's slot."""
+        """Return the actions that free a job's slot.
+
+        `execution_seconds` is how long an image took, if there is one.
+        """
         record = InstanceRecord
         actions: list[Action] = [record.jobs.delete({job_id})]
         if now is not None:

@@ -1,6 +1,7 @@
 """Transactions of a job and the record of its instance: both are written, or neither is.
 
-Few writes share an instance's record, as it has few slots. One that meets another is tried again.
+Few jobs share an instance's record, as it has few slots. DynamoDB refuses a transaction while
+another writes the same item; `models/table.py` then sends it again.
 """
 
 from typing import Any

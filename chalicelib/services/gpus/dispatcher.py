@@ -102,15 +102,12 @@ class Dispatcher:
                 return None
             raise
 
-    def release(
-        self, job: Job, instance_id: str, *, execution_seconds: float | None = None
-    ) -> None:
+    def release(self, job: Job, instance_id: str) -> None:
         """Free the slot of a job on an instance; harmless if it has none."""
         record = InstanceRecord.read(instance_id)
         record.release_slot(
             job.id,
             now=self._clock(),
-            execution_seconds=execution_seconds,
             spent_seconds=job.seconds_on(instance_id),
         )
 

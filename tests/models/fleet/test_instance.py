@@ -22,7 +22,8 @@ def slot_holders() -> set[str]:
 
 def execution_time_after(*seconds: float) -> float | None:
     for each in seconds:
-        InstanceRecord.read("i-1").release_slot("job", execution_seconds=each)
+        record = InstanceRecord.read("i-1")
+        record.update(record.freeing_slot("job", now=None, execution_seconds=each))
     found = InstanceRecord.read("i-1").execution_seconds
     return None if found is None else float(found)
 

@@ -61,7 +61,7 @@ def test_a_slot_that_is_freed_twice_counts_its_executions_once(parts: Parts) -> 
     record = InstanceRecord("i-9")
     record.acquire_slot("a", now=1)
     for _ in range(2):
-        record.release_slot("a", execution_seconds=4.0, spent_seconds=7.0)
+        record.release_slot("a", spent_seconds=7.0)
     assert InstanceRecord.read("i-9").execution_total_seconds == 7.0
 
 

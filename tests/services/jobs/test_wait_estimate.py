@@ -48,7 +48,8 @@ def starting(position: int, seconds: int | None = None, reason: str = STARTING) 
 
 
 def set_pace(seconds: float, instance_id: str = "i-1") -> None:
-    InstanceRecord.read(instance_id).release_slot("", execution_seconds=seconds)
+    record = InstanceRecord.read(instance_id)
+    record.update(record.freeing_slot("", now=None, execution_seconds=seconds))
 
 
 def set_boot(seconds: float, instance_id: str = "i-1") -> None:
