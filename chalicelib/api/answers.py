@@ -12,13 +12,50 @@ from chalicelib.api.job_resource import (
     kept_images,
     metadata,
 )
+from chalicelib.api.operation import Answer, Header, Link
+from chalicelib.api.preferences import APPLIED
 from chalicelib.api.routes import Headers, url_of
 from chalicelib.bootstrap import services
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import SUCCEEDED
+from chalicelib.schemas.answers.images import Image, Images, MissingImage
+from chalicelib.schemas.answers.jobs import Job as JobResource
+from chalicelib.schemas.answers.jobs import PostJobs
 from chalicelib.services.jobs.wait_estimate import NoWaits, Waits
 
 LOOK_SECONDS = "2"
+
+LOCATION = Header("Location", "The URL of the job.")
+RETRY_AFTER = Header("Retry-After", "When to read it, in seconds.", int)
+_ITEMS = Header("Link", 'The URL of each image\'s job, with `rel="item"`.')
+_SOME_LINK = Header("Link", "As in the answer of the request that waits.")
+_CANONICAL = Header("Link", 'With `rel="canonical"`: the address of the image, for ever.')
+_RESULT = Header("Location", "The URL that waits on: a result address.")
+_UNCACHED = Header("Cache-Control", "`no-store`.")
+
+_JOB_LINKS = (
+    Link("getJob", {"job_id": "$response.body#/id"}),
+    Link("cancelJob", {"job_id": "$response.body#/id"}),
+)
+_AWAITED = "The wait is over before the image is ready: read the job until it has ended."
+_WAITS_ON = "The wait goes on at another URL, which answers as this one would have."
+
+# What `generate` and its result address answer.
+ANSWERS = (
+    Answer(200, Image, "The image.", (LOCATION, _CANONICAL, *APPLIED)),
+    Answer(202, JobResource, _AWAITED, (LOCATION, RETRY_AFTER, *APPLIED), _JOB_LINKS),
+    Answer(303, JobResource, _WAITS_ON, (_RESULT, _UNCACHED, *APPLIED)),
+)
+POST_ANSWERS = (
+    Answer(200, Images, "The images. If some failed, `errors` says which.", (_ITEMS, *APPLIED)),
+    Answer(202, PostJobs, _AWAITED, (LOCATION, RETRY_AFTER, _ITEMS, *APPLIED)),
+    Answer(303, PostJobs, _WAITS_ON, (_RESULT, _UNCACHED, _ITEMS, *APPLIED)),
+)
+RESULT_ANSWERS = (
+    Answer(200, Image | Images, "The image, or the images of a post.", (_SOME_LINK, *APPLIED)),
+    Answer(202, JobResource | PostJobs, _AWAITED, (LOCATION, RETRY_AFTER, *APPLIED)),
+    Answer(303, JobResource | PostJobs, _WAITS_ON, (_RESULT, _UNCACHED, *APPLIED)),
+)
 
 
 class Asked(Struct, frozen=True):
@@ -48,10 +85,10 @@ def pending(asked: Asked, waits: Waits | NoWaits) -> Response:
     return Response(jobs_of(asked, waits), headers, 202)
 
 
-def jobs_of(asked: Asked, waits: Waits | NoWaits) -> dict[str, object]:
+def jobs_of(asked: Asked, waits: Waits | NoWaits) -> JobResource | PostJobs:
     """Return the jobs as the body of an answer."""
     resources = job_resources(asked.jobs, services().images.url, waits)
-    return {"jobs": resources} if asked.is_post else resources[0]
+    return PostJobs(jobs=resources) if asked.is_post else resources[0]
 
 
 def _accepted_headers(asked: Asked) -> Headers:
@@ -68,8 +105,7 @@ def _image(asked: Asked) -> Response:
     lasting = url_of(asked.request, f"/api/images/files/{image['id']}")
     headers = {**_accepted_headers(asked), "Link": f'<{lasting}>; rel="canonical"'}
     [image_url] = image_urls(job, services().images.url)
-    done = {"status": "success", "image_url": image_url, "metadata": metadata(job)}
-    return Response(done, headers)
+    return Response(Image(image_url=image_url, metadata=metadata(job)), headers)
 
 
 def _images(asked: Asked) -> Response:
@@ -78,9 +114,10 @@ def _images(asked: Asked) -> Response:
     if len(failed) == len(jobs):
         raise failure(failed[0])
     check_kept(jobs)
-    made = {"image_urls": [url for job in jobs for url in image_urls(job, link)]}
-    missing = {"errors": [{"job_id": job.id, **job.error} for job in failed]}
-    return Response(made | missing if failed else made, {**asked.headers, **job_links(asked)})
+    made = Images(image_urls=[url for job in jobs for url in image_urls(job, link)])
+    if failed:
+        made.errors = [MissingImage(job_id=job.id, **job.error) for job in failed]
+    return Response(made, {**asked.headers, **job_links(asked)})
 
 
 def job_links(asked: Asked) -> Headers:

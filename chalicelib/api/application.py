@@ -1,6 +1,5 @@
 """The Chalice application. Every error that it returns follows the error contract."""
 
-import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +10,7 @@ from chalice import Chalice, CORSConfig, Response
 from chalice.app import Request
 
 from chalicelib import logs
-from chalicelib.api.errors import answer, internal
+from chalicelib.api.errors import answer, encoded, internal
 from chalicelib.api.identity import identity
 from chalicelib.config import config
 from chalicelib.errors import DarkroomError, MethodNotAllowed, NotFound
@@ -95,8 +94,8 @@ class Application(Chalice):
             try:
                 identity(cast("Request", self.current_request))
             except DarkroomError as refusal:  # the key's request limit applies here, too
-                return answer(refusal)
-            return answer(error())
+                return encoded(answer(refusal))
+            return encoded(answer(error()))
 
         self.route(path, methods=methods, content_types=[])(refuse)
 
@@ -123,11 +122,11 @@ def _meant(answered: Answer) -> DarkroomError:
 
 
 def _answered(error: DarkroomError) -> Answer:
-    response = answer(error)
+    response = encoded(answer(error))
     response.headers.update(CORS.get_access_control_headers())
     return {
         "statusCode": response.status_code,
         "headers": response.headers,
         "multiValueHeaders": {},
-        "body": json.dumps(response.body, separators=(",", ":")),
+        "body": response.body,
     }

@@ -1,13 +1,11 @@
 """Many requests in one: `POST /api/images/jobs/batch`."""
 
-import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from time import time
-from typing import Any
 
 from chalice import Response
 from chalice.app import Request
@@ -18,14 +16,16 @@ from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.errors import answer, internal
 from chalicelib.api.generate import order
 from chalicelib.api.job_resource import job_resource
-from chalicelib.api.paging import RESPONSE_LIMIT_BYTES
-from chalicelib.api.preferences import followed
+from chalicelib.api.operation import Answer, Operation
+from chalicelib.api.paging import RESPONSE_LIMIT_BYTES, size_of
+from chalicelib.api.preferences import APPLIED, IDEMPOTENCY_KEY, PREFER, followed
 from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
 from chalicelib.errors import BudgetExhausted, DarkroomError, Overloaded
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.priority import BATCH
 from chalicelib.models.keys.api_key import GENERATE
+from chalicelib.schemas.answers.batch import BatchResult, BatchResults
 from chalicelib.schemas.generation import BatchRequest, GenerateRequest
 from chalicelib.schemas.parsing import parse
 from chalicelib.services.jobs.submit import Defaults
@@ -40,19 +40,33 @@ _AT_ONCE = 8
 # DynamoDB may take this long to accept one request; with less time left, none is begun.
 _ACCEPT_SECONDS = 8.0
 
-Result = dict[str, Any]
-
 
 @batch_routes.post(
-    "/api/images/jobs/batch", body=BatchRequest, body_bytes=_BODY_BYTES, scope=GENERATE
+    "/api/images/jobs/batch",
+    Operation(
+        "acceptBatch",
+        "Jobs",
+        (Answer(200, BatchResults, "A result for each request, in the same order.", APPLIED),),
+        GENERATE,
+        body=BatchRequest,
+        body_bytes=_BODY_BYTES,
+        parameters=(PREFER, IDEMPOTENCY_KEY),
+        examples={
+            "two images": {"requests": [{"prompt": "a red fox"}, {"prompt": "a barn owl"}]},
+        },
+    ),
 )
 def accept_batch(body: BatchRequest) -> Response:
-    """Accept each request on its own, and return for each what `generate` would answer."""
+    """Accept many requests at once.
+
+    Takes up to 100 bodies of `generate`, accepts each on its own, and waits for no image. One
+    `Idempotency-Key` covers the whole batch.
+    """
     request = batch_routes.current_request
     batch = Batch(request, deadline(request, now=time(), asked=0))
     results = _fitted(batch.accept(body.requests))
-    logs.about(job_ids=[each["job"]["id"] for each in results if "job" in each])
-    return Response({"results": results}, followed(request, waits=False))
+    logs.about(job_ids=[each.job.id for each in results if each.job])
+    return Response(BatchResults(results=results), followed(request, waits=False))
 
 
 class Batch:
@@ -62,20 +76,20 @@ class Batch:
         self._by = Deadline(0, by.answer_at)
         self._link = services().images.url
 
-    def accept(self, bodies: list[Raw]) -> list[Result]:
+    def accept(self, bodies: list[Raw]) -> list[BatchResult]:
         """Accept several requests at a time; return the results in the order of the requests."""
         defaults = _defaults()
-        tasks: list[Callable[[], Result]] = [
+        tasks: list[Callable[[], BatchResult]] = [
             partial(copy_context().run, self._result, body, index, defaults)
             for index, body in enumerate(bodies)
         ]
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             return list(pool.map(lambda task: task(), tasks))
 
-    def _result(self, body: Raw, index: int, defaults: Defaults | None) -> Result:
+    def _result(self, body: Raw, index: int, defaults: Defaults | None) -> BatchResult:
         try:
             job = self._accept(body, index, defaults)
-            return {"status": 202, "job": job_resource(job, self._link, NoWaits())}
+            return BatchResult(status=202, job=job_resource(job, self._link, NoWaits()))
         except DarkroomError as error:
             return _refused(error)
         except Exception:
@@ -102,19 +116,19 @@ def _defaults() -> Defaults | None:
         return None
 
 
-def _refused(error: DarkroomError) -> Result:
+def _refused(error: DarkroomError) -> BatchResult:
     answered = answer(error)
-    result: Result = {"status": answered.status_code, "error": answered.body}
+    result = BatchResult(status=answered.status_code, error=answered.body)
     if wait := answered.headers.get("Retry-After"):
-        result["retry_after_seconds"] = int(str(wait))
+        result.retry_after_seconds = int(str(wait))
     return result
 
 
-def _fitted(results: list[Result]) -> list[Result]:
+def _fitted(results: list[BatchResult]) -> list[BatchResult]:
     """Leave out the metadata of the last jobs if the response would be too large with it."""
     size = 0
     for result in results:
-        size += len(json.dumps(json.dumps(result)))
-        if size > RESPONSE_LIMIT_BYTES and "job" in result:
-            result["job"]["metadata"] = None
+        size += size_of(result)
+        if size > RESPONSE_LIMIT_BYTES and result.job:
+            result.job.metadata = None
     return results

@@ -1,10 +1,11 @@
 """The error contract: every error is `{"status", "message", "details"}` (spec, Error Handling)."""
 
-from typing import Any
-
 from chalice import Response
+from msgspec import UNSET, json
 
 from chalicelib import errors
+from chalicelib.schemas.answers.errors import Error, ErrorDetails
+from chalicelib.schemas.answers.jobs import Job
 
 STATUS_CODES: dict[type[errors.DarkroomError], int] = {
     errors.DarkroomError: 500,
@@ -50,27 +51,28 @@ def internal() -> errors.DarkroomError:
     return errors.DarkroomError("an unexpected error occurred")
 
 
-def envelope(error: errors.DarkroomError) -> dict[str, Any]:
+def envelope(error: errors.DarkroomError) -> Error:
     """Return an error as the body of a response."""
-    details = {"error": str(error), "suggestion": error.suggestion}
-    if error.field is not None:
-        details["field"] = error.field
-    if error.code is not None:
-        details["code"] = error.code
-    return {"status": "error", "message": error.title, "details": details}
+    details = ErrorDetails(
+        error=str(error),
+        suggestion=error.suggestion,
+        field=UNSET if error.field is None else error.field,
+        code=UNSET if error.code is None else error.code,
+    )
+    return Error(message=error.title, details=details)
 
 
-def conflict(error: errors.DarkroomError, job: dict[str, Any]) -> Response:
+def conflict(error: errors.DarkroomError, job: Job) -> Response:
     """Return an error as a response that has the job in `details.job`."""
     answered = answer(error)
-    answered.body["details"]["job"] = job
+    answered.body.details.job = job
     return answered
 
 
 def answer(error: errors.DarkroomError) -> Response:
     """Return an error as a response with its status and headers."""
     status = STATUS_CODES[type(error)]
-    headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
+    headers: dict[str, str | list[str]] = {}
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = error.allowed
     if isinstance(error, errors.Unauthenticated):
@@ -81,3 +83,11 @@ def answer(error: errors.DarkroomError) -> Response:
     if status == 503 and not isinstance(error, errors.JobExpired):
         headers["Retry-After"] = _RETRY_SECONDS
     return Response(envelope(error), headers, status)
+
+
+def encoded(response: Response) -> Response:
+    """Return a response whose body is JSON, or the text that it was."""
+    if not isinstance(response.body, str):
+        response.body = json.encode(response.body).decode()
+        response.headers["Content-Type"] = "application/json"
+    return response

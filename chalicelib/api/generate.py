@@ -6,13 +6,29 @@ from chalice import Response
 from chalice.app import Request
 
 from chalicelib import bootstrap, logs
-from chalicelib.api.answers import Asked, ended, pending
+from chalicelib.api.answers import ANSWERS, Asked, ended, pending
 from chalicelib.api.chain import begun
 from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.identity import identity
-from chalicelib.api.preferences import fingerprint, followed, idempotency_key
+from chalicelib.api.operation import Operation
+from chalicelib.api.preferences import (
+    IDEMPOTENCY_KEY,
+    PREFER,
+    WAIT,
+    fingerprint,
+    followed,
+    idempotency_key,
+)
 from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
+from chalicelib.errors import (
+    BudgetExhausted,
+    ComfyUIUnavailable,
+    GenerationFailed,
+    IdempotencyConflict,
+    JobCanceled,
+    JobExpired,
+)
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.schemas.generation import GenerateRequest, PostRequest
@@ -22,9 +38,33 @@ from chalicelib.services.jobs.wait_estimate import NoWaits
 generate_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 
 
-@generate_routes.post("/api/images/generate", body=GenerateRequest, scope=GENERATE)
+# What may become of a request that waits for its images.
+FAILURES = (GenerationFailed, JobCanceled, JobExpired)
+REFUSALS = (IdempotencyConflict, BudgetExhausted, ComfyUIUnavailable)
+
+
+@generate_routes.post(
+    "/api/images/generate",
+    Operation(
+        "generateImage",
+        "Images",
+        ANSWERS,
+        GENERATE,
+        body=GenerateRequest,
+        parameters=(WAIT, PREFER, IDEMPOTENCY_KEY),
+        errors=(*REFUSALS, *FAILURES),
+        examples={
+            "an image": {"prompt": "a red fox in fresh snow", "width": 768, "height": 512},
+            "the same image again": {"prompt": "a lighthouse", "steps": 20, "seed": 42},
+        },
+    ),
+)
 def generate(body: GenerateRequest) -> Response:
-    """Generate an image and wait for it; answer 202 with the job if it takes longer."""
+    """Generate an image.
+
+    Waits for the image for at most 25 seconds, and answers 202 with the job if it takes longer.
+    Only `prompt` is required; settings, a style and a format give the rest.
+    """
     request = generate_routes.current_request
     by = deadline(request, now=time())
     jobs = served(order(request, body, by), by)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
+from msgspec import convert
+
 from chalicelib.bootstrap import services
 from chalicelib.config import config
 from chalicelib.errors import (
@@ -16,61 +18,61 @@ from chalicelib.errors import (
 from chalicelib.models.jobs.attempt import sentence_of
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.status import RUNNING
+from chalicelib.schemas.answers.images import PostImage
+from chalicelib.schemas.answers.jobs import Attempt, JobError, Metadata, Progress
+from chalicelib.schemas.answers.jobs import Job as JobResource
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.jobs.failures import EXPIRED
 from chalicelib.services.jobs.wait_estimate import NoWaits, Wait, Waits
 
-# The parameters that the spec's metadata shows, in its order.
-METADATA = ("prompt", "negative_prompt", "width", "height", "steps", "cfg_scale", "seed")
-
 Link = Callable[[str], str]
 
 
-def job_resources(jobs: list[Job], link: Link, waits: Waits | NoWaits) -> list[dict[str, Any]]:
+def job_resources(jobs: list[Job], link: Link, waits: Waits | NoWaits) -> list[JobResource]:
     """Return jobs as `GET /api/images/jobs` shows them, with links to its images."""
     known = waits.of(jobs)
     return [_resource(job, link, known[job.id]) for job in jobs]
 
 
-def job_resource(job: Job, link: Link, waits: Waits | NoWaits | None = None) -> dict[str, Any]:
+def job_resource(job: Job, link: Link, waits: Waits | NoWaits | None = None) -> JobResource:
     """Return a job as `GET /api/images/jobs/{id}` shows it."""
     [resource] = job_resources([job], link, waits or services().waits())
     return resource
 
 
-def _resource(job: Job, link: Link, wait: Wait) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "priority": job.priority,
-        "status": wait.status,
-        "status_reason": wait.reason,
-        "progress": job.progress if job.status == RUNNING else None,
-        "queue_position": wait.position,
-        "queue_position_is_minimum": wait.is_minimum,
-        "estimated_wait_seconds": wait.seconds,
-        "created_at": timestamp(job.created_at),
-        "expires_at": timestamp(job.waits_until),
-        "started_at": _time(job.started_at),
-        "finished_at": _time(job.finished_at),
-        "attempts": [
-            {"started_at": timestamp(each.started_at), "reason": sentence_of(each.reason)}
+def _resource(job: Job, link: Link, wait: Wait) -> JobResource:
+    return JobResource(
+        id=job.id,
+        priority=job.priority,
+        status=wait.status,
+        status_reason=wait.reason,
+        progress=convert(job.progress, Progress | None) if job.status == RUNNING else None,
+        queue_position=wait.position,
+        queue_position_is_minimum=wait.is_minimum,
+        estimated_wait_seconds=wait.seconds,
+        created_at=timestamp(job.created_at),
+        expires_at=timestamp(job.waits_until),
+        started_at=_time(job.started_at),
+        finished_at=_time(job.finished_at),
+        attempts=[
+            Attempt(started_at=timestamp(each.started_at), reason=sentence_of(each.reason))
             for each in job.attempts
         ],
-        "post_id": job.post_id,
-        "schedule_id": job.schedule_id,
-        "scheduled_at": job.scheduled_at,
-        "seed": job.parameters["seed"],
-        "metadata": metadata(job),
-        "image_urls": image_urls(job, link),
-        "gpu_seconds": round(float(job.gpu_seconds), 3),
-        "gpu_cost": dollars(job.gpu_cost),
-        "error": job.error,
-    }
+        post_id=job.post_id,
+        schedule_id=job.schedule_id,
+        scheduled_at=job.scheduled_at,
+        seed=job.parameters["seed"],
+        metadata=metadata(job),
+        image_urls=image_urls(job, link),
+        gpu_seconds=round(float(job.gpu_seconds), 3),
+        gpu_cost=dollars(job.gpu_cost),
+        error=convert(job.error, JobError | None),
+    )
 
 
-def metadata(job: Job) -> dict[str, Any]:
+def metadata(job: Job) -> Metadata:
     """Return the parameters that the spec's `metadata` has."""
-    return {name: job.parameters[name] for name in METADATA}
+    return convert(job.parameters, Metadata)
 
 
 def image_urls(job: Job, link: Link) -> list[str]:
@@ -100,16 +102,16 @@ def no_longer_kept(what: str, suggestion: str = "Generate it again") -> NotFound
     return NotFound(error, title="Image not found", suggestion=suggestion)
 
 
-def post_images(job: Job, link: Link) -> list[dict[str, Any]]:
+def post_images(job: Job, link: Link) -> list[PostImage]:
     """Return a job's images as a post lists them."""
     return [
-        {
-            "id": image["id"],
-            "image_url": link(image["key"]),
-            "job_id": job.id,
-            "created_at": _time(job.finished_at),
-            "metadata": metadata(job),
-        }
+        PostImage(
+            id=image["id"],
+            image_url=link(image["key"]),
+            job_id=job.id,
+            created_at=_time(job.finished_at),
+            metadata=metadata(job),
+        )
         for image in kept_images(job)
     ]
 

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from itertools import chain, islice
 from time import time
-from typing import Any
+from typing import Annotated, Literal
 
 from chalice import Response
 from chalice.app import Request
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from chalicelib.api.deadline import deadline
 from chalicelib.api.errors import conflict
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import job_resource, job_resources, kept_images, no_longer_kept
-from chalicelib.api.paging import Page, requested, respond
+from chalicelib.api.operation import Answer, Header, Link, Operation, Parameter
+from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, requested, respond
 from chalicelib.api.routes import Headers, Routes, query
 from chalicelib.bootstrap import services
 from chalicelib.errors import InvalidRequest, JobFinished, NotFound
@@ -21,6 +22,8 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.jobs.listing import found, newest, of_schedule, open_for, shown
 from chalicelib.models.jobs.status import QUEUED, STARTING, STATUSES
 from chalicelib.models.keys.api_key import GENERATE
+from chalicelib.schemas.answers.jobs import CanceledJobs
+from chalicelib.schemas.answers.jobs import Job as JobResource
 from chalicelib.schemas.generation import CancelRequest
 
 job_routes = Routes(__name__)
@@ -32,9 +35,45 @@ _MOST_CANCELED = 100
 _CLEANUP_SECONDS = 12.0  # in which ComfyUIs are asked to stop, for 5 s and one more request each
 
 
-@job_routes.get("/api/images/jobs")
+_STATUS = Parameter(
+    "status",
+    Literal["queued", "starting", "running", "succeeded", "failed", "canceled"],
+    "Only jobs of this status.",
+)
+_SCHEDULE = Parameter(
+    "schedule_id",
+    Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,40}\Z")],
+    "Only jobs of this schedule. It cannot be combined with `status`.",
+)
+_SIGNED = Answer(
+    302,
+    None,
+    "A redirect to a signed link, which is valid for one method.",
+    (Header("Location", "The signed link."), Header("Cache-Control", "`no-store`.")),
+)
+_READ = Link("getJob", {"job_id": "$response.body#/id"})
+_ENDED = Answer(200, JobResource, "The job.", links=(_READ,))
+
+
+def _file_operation(name: str) -> Operation:
+    return Operation(name, "Images", (_SIGNED,))
+
+
+@job_routes.get(
+    "/api/images/jobs",
+    Operation(
+        "listJobs",
+        "Jobs",
+        (Answer(200, list[JobResource], "A page of the jobs.", (NEXT,)),),
+        parameters=(_STATUS, _SCHEDULE, LIMIT, CURSOR),
+        errors=(InvalidRequest,),
+    ),
+)
 def list_jobs() -> Response:
-    """List jobs, newest first."""
+    """List jobs.
+
+    The newest is first. A page has 50 jobs unless `limit` says otherwise.
+    """
     request, link = job_routes.current_request, services().images.url
     asked, status, schedule_id = requested(request), _status(request), _schedule(request)
     limit = asked.limit or _DEFAULT_LIMIT
@@ -50,25 +89,34 @@ def list_jobs() -> Response:
         each
         for jobs in shown(ids, at_once=limit + 1)
         for each in job_resources(jobs, link, waits)
-        if status in (None, each["status"])  # an index lags behind the table
+        if status in (None, each.status)  # an index lags behind the table
     )
     page = Page(limit, asked.after)
     return respond(
-        request, resources, page, lambda each: each["id"], filters=("status", "schedule_id")
+        request, resources, page, lambda each: each.id, filters=("status", "schedule_id")
     )
 
 
-@job_routes.get("/api/images/jobs/{job_id}")
-def get_job(job_id: str) -> dict[str, Any]:
-    """Return a job with links to its images."""
+@job_routes.get(
+    "/api/images/jobs/{job_id}",
+    Operation("getJob", "Jobs", (Answer(200, JobResource, "The job."),)),
+)
+def get_job(job_id: str) -> JobResource:
+    """Read a job, with links to its image."""
     waits = services().waits()
     job = waits.show(_valid(job_id), owner=_sees())
     return job_resource(job, services().images.url, waits)
 
 
-@job_routes.post("/api/images/jobs/{job_id}/cancel", scope=GENERATE)
+@job_routes.post(
+    "/api/images/jobs/{job_id}/cancel",
+    Operation("cancelJob", "Jobs", (_ENDED,), GENERATE, errors=(JobFinished,)),
+)
 def cancel_job(job_id: str) -> Response:
-    """Cancel a job and stop its execution; 409 with the job if it has succeeded or failed."""
+    """Cancel a job.
+
+    Stops its execution. Answers 409 with the job if it has succeeded or failed.
+    """
     job_id = _valid(job_id)
     try:
         job = services().cancellation.cancel(job_id, owner=_sees())
@@ -77,29 +125,48 @@ def cancel_job(job_id: str) -> Response:
     return Response(job_resource(job, services().images.url))
 
 
-@job_routes.post("/api/images/jobs/cancel", body=CancelRequest, scope=GENERATE)
-def cancel_jobs(body: CancelRequest) -> dict[str, Any]:
-    """Cancel up to 100 jobs that the key may see, and say whether there are more."""
+@job_routes.post(
+    "/api/images/jobs/cancel",
+    Operation(
+        "cancelJobs",
+        "Jobs",
+        (Answer(200, CanceledJobs, "The jobs that were canceled."),),
+        GENERATE,
+        body=CancelRequest,
+        examples={"all that wait": {"status": "queued"}, "those of a post": {"post_id": "42"}},
+    ),
+)
+def cancel_jobs(body: CancelRequest) -> CanceledJobs:
+    """Cancel many jobs.
+
+    Cancels up to 100 of the jobs that the key may see, and says whether there are more.
+    """
     by = deadline(job_routes.current_request, now=time(), asked=0)
     ids = _wanted(body)
     canceled, are_left = services().cancellation.cancel_all(
         ids[:_MOST_CANCELED], owner=_sees(), until=by.answer_at - _CLEANUP_SECONDS
     )
     more = are_left or len(ids) > _MOST_CANCELED
-    return {"status": "success", "canceled": canceled, "more": more}
+    return CanceledJobs(canceled=canceled, more=more)
 
 
-@job_routes.get("/api/images/files/{image_id}")
-@job_routes.head("/api/images/files/{image_id}")
+@job_routes.get("/api/images/files/{image_id}", _file_operation("getImage"))
+@job_routes.head("/api/images/files/{image_id}", _file_operation("headImage"))
 def get_file(image_id: str) -> Response:
-    """Redirect to a link to an image; this URL works for as long as the image is kept."""
+    """Download an image.
+
+    Redirects to a signed link. This URL works for as long as the image is kept: store this one.
+    """
     return _redirect(_image(image_id)["key"])
 
 
-@job_routes.get("/api/images/files/{image_id}/provenance")
-@job_routes.head("/api/images/files/{image_id}/provenance")
+@job_routes.get("/api/images/files/{image_id}/provenance", _file_operation("getProvenance"))
+@job_routes.head("/api/images/files/{image_id}/provenance", _file_operation("headProvenance"))
 def get_provenance(image_id: str) -> Response:
-    """Redirect to an image's provenance: all that is needed to make the image again."""
+    """Download an image's provenance.
+
+    Redirects to a JSON file with all that is needed to make the image again.
+    """
     key = _image(image_id).get("provenance")
     if key is None:
         error = f"image {image_id[:64]!r} was made before provenance was recorded"

@@ -4,19 +4,35 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from chalice import Response
 from chalice.app import Request
-from msgspec import Struct
+from msgspec import Meta, Struct
+from msgspec.json import encode
 
+from chalicelib.api.operation import Header, Parameter
 from chalicelib.api.routes import own_path, query, url_of
 from chalicelib.errors import InvalidRequest
 
 # A Lambda response may have 6 MB (AWS quotas); the body is a string in it, escaped once more.
 RESPONSE_LIMIT_BYTES = 5_500_000
 LONGEST = 1000
+
+LIMIT = Parameter(
+    "limit",
+    Annotated[int, Meta(ge=1, le=LONGEST)],
+    "How many items a page has at most.",
+)
+CURSOR = Parameter(
+    "cursor",
+    Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]*\Z")],
+    'Where a page begins: use the URL in the `Link` header with `rel="next"` unchanged.',
+)
+NEXT = Header("Link", 'With `rel="next"`: the URL of the next page.', is_always_there=False)
+
+T = TypeVar("T", bound=Struct)
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}")
 
@@ -36,9 +52,9 @@ def requested(request: Request) -> Page:
 
 def respond(
     request: Request,
-    items: Iterable[dict[str, Any]],
+    items: Iterable[T],
     page: Page,
-    cursor_of: Callable[[dict[str, Any]], object],
+    cursor_of: Callable[[T], object],
     *,
     filters: Collection[str] = (),
 ) -> Response:
@@ -60,16 +76,21 @@ def next_link(request: Request, position: str, filters: Collection[str]) -> str:
     return f'<{url_of(request, own_path(request))}?{following}>; rel="next"'
 
 
-def fit(items: Iterable[dict[str, Any]], limit: int | None) -> tuple[list[dict[str, Any]], bool]:
+def fit(items: Iterable[T], limit: int | None) -> tuple[list[T], bool]:
     """Return as many items as are asked for and fit, and whether there are more."""
-    fitting: list[dict[str, Any]] = []
+    fitting: list[T] = []
     size = 0
     for item in items:
-        size += len(json.dumps(json.dumps(item)))
+        size += size_of(item)
         if len(fitting) == limit or (fitting and size > RESPONSE_LIMIT_BYTES):
             return fitting, True
         fitting.append(item)
     return fitting, False
+
+
+def size_of(item: Struct) -> int:
+    """Return the bytes that an item has at most in a response of Lambda."""
+    return len(json.dumps(encode(item).decode()))
 
 
 def _limit(text: str | None) -> int | None:

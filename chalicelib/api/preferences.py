@@ -2,10 +2,13 @@
 
 import re
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 from chalice.app import Request
+from msgspec import Meta
 
+from chalicelib.api.operation import Header, Parameter
 from chalicelib.api.routes import Headers, own_path, query
 from chalicelib.config import config
 from chalicelib.errors import InvalidRequest
@@ -21,6 +24,29 @@ VISIBLE = r"^[\x21-\x7e][\x20-\x7e]{0,254}\Z"
 PREFERENCE = r"^(respond-async)?(, )?(wait=[0-9]{1,3})?\Z"
 
 _KEY = re.compile(VISIBLE)
+
+WAIT = Parameter(
+    "wait",
+    WaitSeconds,
+    "How many seconds to wait for the image. It overrules `Prefer`. A wait that is longer than one"
+    " answer may take leads through redirects (303), which clients follow.",
+)
+PREFER = Parameter(
+    "Prefer",
+    str,
+    "`respond-async` answers 202 at once; `wait=N` waits at most N seconds, 0 to 450 (RFC 7240).",
+    "header",
+)
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    Annotated[str, Meta(pattern=VISIBLE)],
+    "Makes the request safe to repeat: the same key and body find what the first one made.",
+    "header",
+)
+APPLIED = (
+    Header("Preference-Applied", "The preferences that were followed.", is_always_there=False),
+    Header("Idempotency-Key", "The key of the request.", is_always_there=False),
+)
 
 
 def wait_seconds(request: Request) -> int:

@@ -7,10 +7,12 @@ from chalice.app import Request
 from msgspec import structs
 
 from chalicelib import logs
-from chalicelib.api.answers import Asked, ended, pending
+from chalicelib.api.answers import RESULT_ANSWERS, Asked, ended, pending
 from chalicelib.api.chain import PATH, Chain, close, continued, entered, missing, read
 from chalicelib.api.deadline import Deadline, deadline
+from chalicelib.api.generate import FAILURES
 from chalicelib.api.identity import identity
+from chalicelib.api.operation import Operation
 from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
 from chalicelib.config import config
@@ -23,11 +25,19 @@ result_routes = Routes(__name__)
 _RESULT = f"{PATH}/{{result_id}}"
 
 
+def _operation(name: str) -> Operation:
+    return Operation(name, "Images", RESULT_ANSWERS, GENERATE, errors=FAILURES)
+
+
 # POST, too, for clients that repeat the method when they are redirected: `curl -X POST -L`.
-@result_routes.post(_RESULT, scope=GENERATE)
-@result_routes.get(_RESULT, scope=GENERATE)
+@result_routes.post(_RESULT, _operation("postResult"))
+@result_routes.get(_RESULT, _operation("getResult"))
 def get_result(result_id: str) -> Response:
-    """Wait for jobs; return what the request for them would have, or a redirect to wait on."""
+    """Wait for the result of a request.
+
+    A request that waits longer than one answer may take leads here. Waits on, and answers what that
+    request would have answered, or redirects again.
+    """
     request, chain = result_routes.current_request, read(result_id)
     logs.about(job_ids=chain.job_ids)
     jobs = _jobs(request, chain)

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from chalicelib import logs
 from chalicelib.api.content import check_content_encoding, check_content_type
-from chalicelib.api.errors import answer, internal
+from chalicelib.api.errors import answer, encoded, internal
 from chalicelib.api.identity import identity
+from chalicelib.api.operation import Operation
 from chalicelib.config import config
 from chalicelib.errors import (
     BodyTooLarge,
@@ -21,16 +22,10 @@ from chalicelib.errors import (
     Overloaded,
     Unanswered,
 )
-from chalicelib.models.keys.api_key import ADMIN, READ
 from chalicelib.schemas.json_object import WHITE_SPACE
 from chalicelib.schemas.parsing import parse
 
 log = logging.getLogger("darkroom.api")
-
-BODY_LIMIT_BYTES = 256 * 1024
-
-# The body of a route: its type and its limit in bytes.
-Body = tuple[type[Struct], int]
 
 View = Callable[..., Any]
 Headers = dict[str, str | list[str]]
@@ -40,46 +35,39 @@ T = TypeVar("T", bound=Struct)
 class Routes(Blueprint):
     """Registers views by method, and makes responses of errors, to which Chalice adds CORS headers.
 
-    `before` is called before every view. A route that changes something needs the scope `admin`,
-    unless it names another.
+    `before` is called before every view.
     """
 
     def __init__(self, import_name: str, *, before: Callable[[], None] | None = None) -> None:
         super().__init__(import_name)
         self._before = before
 
-    def get(self, path: str, *, scope: str = READ) -> Callable[[View], View]:
-        return self._serve("GET", path, scope)
+    def get(self, path: str, operation: Operation) -> Callable[[View], View]:
+        return self._serve("GET", path, operation)
 
-    def head(self, path: str, *, scope: str = READ) -> Callable[[View], View]:
-        return self._serve("HEAD", path, scope)
+    def head(self, path: str, operation: Operation) -> Callable[[View], View]:
+        return self._serve("HEAD", path, operation)
 
-    def delete(self, path: str, *, scope: str = ADMIN) -> Callable[[View], View]:
-        return self._serve("DELETE", path, scope)
+    def post(self, path: str, operation: Operation) -> Callable[[View], View]:
+        return self._serve("POST", path, operation)
 
-    def post(
-        self,
-        path: str,
-        *,
-        body: type[Struct] | None = None,
-        body_bytes: int = BODY_LIMIT_BYTES,
-        status: int = 200,
-        scope: str = ADMIN,
-    ) -> Callable[[View], View]:
-        taken = (body, body_bytes) if body else None
-        return self._serve("POST", path, scope, body=taken, status=status)
+    def put(self, path: str, operation: Operation) -> Callable[[View], View]:
+        return self._serve("PUT", path, operation)
 
-    def put(self, path: str, *, body: type[Struct], scope: str = ADMIN) -> Callable[[View], View]:
-        return self._serve("PUT", path, scope, body=(body, BODY_LIMIT_BYTES))
+    def patch(self, path: str, operation: Operation) -> Callable[[View], View]:
+        return self._serve("PATCH", path, operation)
 
-    def _serve(
-        self, method: str, path: str, scope: str, *, body: Body | None = None, status: int = 200
-    ) -> Callable[[View], View]:
+    def delete(self, path: str, operation: Operation) -> Callable[[View], View]:
+        return self._serve("DELETE", path, operation)
+
+    def _serve(self, method: str, path: str, operation: Operation) -> Callable[[View], View]:
         def register(view: View) -> View:
             @wraps(view)
             def answered(**path_parameters: str) -> Response:
-                return self._answer(view, path_parameters, scope, body, status)
+                return encoded(self._answer(view, path_parameters, operation))
 
+            # The OpenAPI document is made of what is registered.
+            answered.operation = operation  # type: ignore[attr-defined]
             # Chalice would check the content type of a GET, too; `json_body` checks it instead.
             self.route(path, methods=[method], content_types=[])(answered)
             return view
@@ -87,22 +75,20 @@ class Routes(Blueprint):
         return register
 
     def _answer(
-        self,
-        view: View,
-        path_parameters: dict[str, str],
-        scope: str,
-        body: Body | None,
-        status: int,
+        self, view: View, path_parameters: dict[str, str], operation: Operation
     ) -> Response:
         try:
             caller = identity(self.current_request)
             logs.about(key_id=caller.key_id)
-            caller.demand(scope)
-            given: list[object] = [json_body(self.current_request, *body)] if body else []
+            caller.demand(operation.scope)
+            body, limit = operation.body, operation.body_bytes
+            given = [json_body(self.current_request, body, limit)] if body else []
             if self._before:
                 self._before()
             result = view(*given, **path_parameters)
-            return result if isinstance(result, Response) else Response(result, None, status)
+            return (
+                result if isinstance(result, Response) else Response(result, None, operation.status)
+            )
         except (Unanswered, Overloaded) as error:
             log.warning("a request is answered with 503: %s", error, exc_info=True)
             return answer(error)

@@ -2,11 +2,16 @@
 
 from datetime import datetime
 from time import time
-from typing import Any
+
+from msgspec import convert
 
 from chalicelib.models.schedules.run import Run
 from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.models.schedules.state import COMPLETED, ENABLED
+from chalicelib.schemas.answers.schedules import Run as RunResource
+from chalicelib.schemas.answers.schedules import RunReason
+from chalicelib.schemas.answers.schedules import Schedule as ScheduleResource
+from chalicelib.schemas.schedules import ScheduledRequest
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.schedules.clock_changes import notes
 from chalicelib.services.schedules.timetables import timetable_of
@@ -16,41 +21,41 @@ _NEXT_RUNS = 5
 LAST_RUNS = 10
 
 
-def schedule_resource(schedule: Schedule, last_runs: list[Run]) -> dict[str, Any]:
+def schedule_resource(schedule: Schedule, last_runs: list[Run]) -> ScheduleResource:
     """Return a schedule with its next runs, what to know about them, and its last ten runs."""
-    return {
-        "id": schedule.id,
-        "name": schedule.name,
-        "expression": schedule.expression,
-        "timezone": schedule.timezone,
-        "request": schedule.content.request,
-        "prompts": schedule.content.prompts,
-        "seed_policy": schedule.seed_policy,
-        "start_at": _local(schedule.start_at, schedule),
-        "end_at": _local(schedule.end_at, schedule),
-        "missed_window_minutes": int(schedule.missed_window_minutes),
-        "overlap": schedule.overlap,
-        "pause_after_failures": _whole(schedule.pause_after_failures),
-        "state": schedule.state,
-        "pause_note": schedule.pause_note,
-        "created_at": timestamp(schedule.created_at),
-        "next_runs": [_local(at, schedule) for at in _next_runs(schedule)],
-        "notes": _notes(schedule),
-        "last_runs": [run_resource(run) for run in last_runs],
-    }
+    return ScheduleResource(
+        id=schedule.id,
+        name=schedule.name,
+        expression=schedule.expression,
+        timezone=schedule.timezone,
+        request=convert(schedule.content.request, ScheduledRequest),
+        prompts=schedule.content.prompts,
+        seed_policy=schedule.seed_policy,
+        start_at=_local(schedule.start_at, schedule),
+        end_at=_local(schedule.end_at, schedule),
+        missed_window_minutes=int(schedule.missed_window_minutes),
+        overlap=schedule.overlap,
+        pause_after_failures=_whole(schedule.pause_after_failures),
+        state=schedule.state,
+        pause_note=schedule.pause_note,
+        created_at=timestamp(schedule.created_at),
+        next_runs=[_at(at, schedule) for at in _next_runs(schedule)],
+        notes=_notes(schedule),
+        last_runs=[run_resource(run) for run in last_runs],
+    )
 
 
-def run_resource(run: Run) -> dict[str, Any]:
+def run_resource(run: Run) -> RunResource:
     """Return a run as `GET /api/images/schedules/{id}/runs` shows it."""
-    reason = {"code": run.reason_code, "message": run.reason} if run.reason_code else None
-    return {
-        "scheduled_at": run.scheduled_at,
-        "started_at": None if run.started_at is None else timestamp(run.started_at),
-        "number": _whole(run.number),
-        "status": run.status,
-        "reason": reason,
-        "job_ids": list(run.job_ids),
-    }
+    reason = RunReason(code=run.reason_code, message=run.reason) if run.reason_code else None
+    return RunResource(
+        scheduled_at=run.scheduled_at,
+        started_at=None if run.started_at is None else timestamp(run.started_at),
+        number=_whole(run.number),
+        status=run.status,
+        reason=reason,
+        job_ids=list(run.job_ids),
+    )
 
 
 def _next_runs(schedule: Schedule) -> list[float]:
@@ -68,9 +73,11 @@ def _notes(schedule: Schedule) -> list[str]:
 
 
 def _local(seconds: float | None, schedule: Schedule) -> str | None:
+    return None if seconds is None else _at(seconds, schedule)
+
+
+def _at(seconds: float, schedule: Schedule) -> str:
     """Write a time with the offset of the schedule's zone."""
-    if seconds is None:
-        return None
     return datetime.fromtimestamp(float(seconds), zone_of(schedule.timezone)).isoformat()
 
 

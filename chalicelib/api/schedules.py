@@ -4,23 +4,35 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Annotated
 
 from chalice import Response
 from chalice.app import Request
+from msgspec import Meta
 
 from chalicelib import bootstrap, logs
 from chalicelib.api.identity import identity
-from chalicelib.api.paging import Page, requested, respond
-from chalicelib.api.preferences import fingerprint, idempotency_key
+from chalicelib.api.operation import Answer, Header, Link, Operation
+from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, requested, respond
+from chalicelib.api.preferences import IDEMPOTENCY_KEY, fingerprint, idempotency_key
 from chalicelib.api.routes import Headers, Routes, url_of
 from chalicelib.api.schedule_resource import LAST_RUNS, run_resource, schedule_resource
 from chalicelib.bootstrap import services
-from chalicelib.errors import InvalidRequest, NotFound
+from chalicelib.errors import (
+    BudgetExhausted,
+    ComfyUIUnavailable,
+    Conflict,
+    IdempotencyConflict,
+    InvalidRequest,
+    NotFound,
+)
 from chalicelib.models.keys.api_key import GENERATE
 from chalicelib.models.schedules import listing
 from chalicelib.models.schedules.run import Run, key_of
 from chalicelib.models.schedules.schedule import Schedule, missing
+from chalicelib.schemas.answers.fields import Success
+from chalicelib.schemas.answers.schedules import Run as RunResource
+from chalicelib.schemas.answers.schedules import Schedule as ScheduleResource
 from chalicelib.schemas.schedules import PauseRequest, RunRequest, ScheduleRequest
 from chalicelib.services.schedules.making import Repeat
 from chalicelib.services.schedules.schedules import Author
@@ -36,10 +48,51 @@ _AT_ONCE = 10
 _LATEST = "~"  # sorts after all times
 _ID_LENGTH = 26  # of a ULID
 
+_UP_TO_100 = LIMIT._replace(type=Annotated[int, Meta(ge=1, le=_LONGEST_LIMIT)])
 
-@schedule_routes.post(_SCHEDULES, body=ScheduleRequest, scope=GENERATE)
+
+_TAG = "Schedules"
+_EXAMPLES = {
+    "each working day": {
+        "name": "Morning card",
+        "expression": "cron(0 7 ? * MON-FRI *)",
+        "timezone": "Europe/Berlin",
+        "prompts": ["a card for {weekday}", "a quiet harbor on {date}"],
+        "request": {"width": 768, "height": 512, "seed": 42},
+    },
+    "every six hours": {
+        "name": "Sky",
+        "expression": "rate(6 hours)",
+        "request": {"prompt": "the sky at {time}"},
+    },
+}
+_ITEM = {"schedule_id": "$response.body#/id"}
+_FOLLOW = ("getSchedule", "pauseSchedule", "resumeSchedule", "listRuns", "deleteSchedule")
+_LINKS = tuple(Link(name, _ITEM) for name in _FOLLOW)
+_SCHEDULE = Answer(200, ScheduleResource, "The schedule.")
+_CREATED = Answer(
+    201, ScheduleResource, "The new schedule.", (Header("Location", "Its URL."),), _LINKS
+)
+
+
+@schedule_routes.post(
+    _SCHEDULES,
+    Operation(
+        "createSchedule",
+        _TAG,
+        (_CREATED,),
+        GENERATE,
+        body=ScheduleRequest,
+        parameters=(IDEMPOTENCY_KEY,),
+        errors=(Conflict, IdempotencyConflict, NotFound),
+        examples=_EXAMPLES,
+    ),
+)
 def create_schedule(body: ScheduleRequest) -> Response:
-    """Create a schedule, which runs under the key of this request."""
+    """Create a schedule.
+
+    Its runs are made under the key of this request.
+    """
     request = schedule_routes.current_request
     schedule = services().schedules.create(body, _author(request), _repeat(request, body))
     logs.about(schedule_id=schedule.id)
@@ -47,9 +100,21 @@ def create_schedule(body: ScheduleRequest) -> Response:
     return Response(_resource(schedule), where, 201)
 
 
-@schedule_routes.get(_SCHEDULES)
+@schedule_routes.get(
+    _SCHEDULES,
+    Operation(
+        "listSchedules",
+        _TAG,
+        (Answer(200, list[ScheduleResource], "A page of the schedules.", (NEXT,)),),
+        parameters=(_UP_TO_100, CURSOR),
+        errors=(InvalidRequest,),
+    ),
+)
 def list_schedules() -> Response:
-    """List schedules, newest first."""
+    """List schedules.
+
+    The newest is first. A page has 20 schedules unless `limit` says otherwise.
+    """
     request = schedule_routes.current_request
     asked = requested(request)
     limit = asked.limit or _DEFAULT_LIMIT
@@ -58,46 +123,99 @@ def list_schedules() -> Response:
             f"limit must be a whole number from 1 to {_LONGEST_LIMIT} in this list", field="limit"
         )
     ids = listing.newest(limit + 1, owner=_sees(), before=asked.after)
-    return respond(request, _shown(ids), Page(limit, asked.after), lambda each: each["id"])
+    return respond(request, _shown(ids), Page(limit, asked.after), lambda each: each.id)
 
 
-@schedule_routes.get(_ONE)
-def get_schedule(schedule_id: str) -> dict[str, Any]:
-    """Return a schedule with its next five and its last ten runs."""
+@schedule_routes.get(_ONE, Operation("getSchedule", _TAG, (_SCHEDULE,)))
+def get_schedule(schedule_id: str) -> ScheduleResource:
+    """Read a schedule, with its next five and its last ten runs."""
     return _resource(Schedule.find(_valid(schedule_id), owner=_sees()))
 
 
-@schedule_routes.put(_ONE, body=ScheduleRequest, scope=GENERATE)
-def replace_schedule(body: ScheduleRequest, schedule_id: str) -> dict[str, Any]:
-    """Replace all fields of a schedule, which from now on runs under the key of this request."""
+@schedule_routes.put(
+    _ONE,
+    Operation(
+        "replaceSchedule",
+        _TAG,
+        (_SCHEDULE,),
+        GENERATE,
+        body=ScheduleRequest,
+        examples=_EXAMPLES,
+    ),
+)
+def replace_schedule(body: ScheduleRequest, schedule_id: str) -> ScheduleResource:
+    """Replace all fields of a schedule.
+
+    From now on its runs are made under the key of this request.
+    """
     author = _author(schedule_routes.current_request)
     known = _valid(schedule_id)
     return _resource(services().schedules.replace(known, body, author, owner=_sees()))
 
 
-@schedule_routes.delete(_ONE, scope=GENERATE)
-def delete_schedule(schedule_id: str) -> dict[str, str]:
-    """Delete a schedule; its jobs and images stay."""
+@schedule_routes.delete(
+    _ONE,
+    Operation("deleteSchedule", _TAG, (Answer(200, Success, "It is deleted."),), GENERATE),
+)
+def delete_schedule(schedule_id: str) -> Success:
+    """Delete a schedule.
+
+    Its jobs and images stay.
+    """
     services().schedules.delete(_valid(schedule_id), owner=_sees())
-    return {"status": "success"}
+    return Success()
 
 
-@schedule_routes.post(f"{_ONE}/pause", body=PauseRequest, scope=GENERATE)
-def pause_schedule(body: PauseRequest, schedule_id: str) -> dict[str, Any]:
-    """Stop making runs until the schedule is resumed."""
+@schedule_routes.post(
+    f"{_ONE}/pause",
+    Operation(
+        "pauseSchedule",
+        _TAG,
+        (_SCHEDULE,),
+        GENERATE,
+        body=PauseRequest,
+        examples={"with a note": {"note": "holidays"}},
+    ),
+)
+def pause_schedule(body: PauseRequest, schedule_id: str) -> ScheduleResource:
+    """Pause a schedule.
+
+    Makes no runs until it is resumed.
+    """
     known = _valid(schedule_id)
     return _resource(services().schedules.pause(known, body.note, owner=_sees()))
 
 
-@schedule_routes.post(f"{_ONE}/resume", scope=GENERATE)
-def resume_schedule(schedule_id: str) -> dict[str, Any]:
-    """Make runs again, from the next time on."""
+@schedule_routes.post(
+    f"{_ONE}/resume",
+    Operation("resumeSchedule", _TAG, (_SCHEDULE,), GENERATE, errors=(Conflict,)),
+)
+def resume_schedule(schedule_id: str) -> ScheduleResource:
+    """Resume a schedule.
+
+    Makes runs again, from the next time on.
+    """
     return _resource(services().schedules.resume(_valid(schedule_id), owner=_sees()))
 
 
-@schedule_routes.post(f"{_ONE}/run", body=RunRequest, status=201, scope=GENERATE)
-def run_schedule(body: RunRequest, schedule_id: str) -> dict[str, Any]:
-    """Make a run now, or make up one that was missed."""
+@schedule_routes.post(
+    f"{_ONE}/run",
+    Operation(
+        "runSchedule",
+        _TAG,
+        (Answer(201, RunResource, "The run."),),
+        GENERATE,
+        body=RunRequest,
+        parameters=(IDEMPOTENCY_KEY,),
+        errors=(Conflict, IdempotencyConflict, BudgetExhausted, ComfyUIUnavailable),
+        examples={"now": {}},
+    ),
+)
+def run_schedule(body: RunRequest, schedule_id: str) -> RunResource:
+    """Make a run now.
+
+    With `scheduled_at` it makes up a run that was missed.
+    """
     repeat = _repeat(schedule_routes.current_request, body)
     at = None if body.scheduled_at is None else body.scheduled_at.timestamp()
     known = _valid(schedule_id)
@@ -106,9 +224,21 @@ def run_schedule(body: RunRequest, schedule_id: str) -> dict[str, Any]:
     return run_resource(run)
 
 
-@schedule_routes.get(f"{_ONE}/runs")
+@schedule_routes.get(
+    f"{_ONE}/runs",
+    Operation(
+        "listRuns",
+        _TAG,
+        (Answer(200, list[RunResource], "A page of the runs.", (NEXT,)),),
+        parameters=(LIMIT, CURSOR),
+        errors=(InvalidRequest,),
+    ),
+)
 def list_runs(schedule_id: str) -> Response:
-    """List the runs of a schedule, those of the newest times first."""
+    """List the runs of a schedule.
+
+    Those of the newest times are first. A page has 50 runs unless `limit` says otherwise.
+    """
     request = schedule_routes.current_request
     known, asked = _valid(schedule_id), requested(request)
     Schedule.find(known, owner=_sees())
@@ -128,21 +258,21 @@ def _repeat(request: Request, body: object) -> Repeat:
     return Repeat(idempotency_key(request), fingerprint(request, body))
 
 
-def _shown(ids: Iterator[str]) -> Iterator[dict[str, Any]]:
+def _shown(ids: Iterator[str]) -> Iterator[ScheduleResource]:
     """Yield schedules; several are read at a time."""
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         while some := list(islice(ids, _AT_ONCE)):
             yield from filter(None, pool.map(_if_there, some))
 
 
-def _if_there(schedule_id: str) -> dict[str, Any] | None:
+def _if_there(schedule_id: str) -> ScheduleResource | None:
     try:
         return _resource(Schedule.find(schedule_id))
     except NotFound:  # deleted since, as the index lags behind the table
         return None
 
 
-def _resource(schedule: Schedule) -> dict[str, Any]:
+def _resource(schedule: Schedule) -> ScheduleResource:
     return schedule_resource(schedule, list(Run.newest(schedule.id, LAST_RUNS)))
 
 
@@ -158,9 +288,9 @@ def _sees() -> str | None:
     return identity(schedule_routes.current_request).sees
 
 
-def _run_position(run: dict[str, Any]) -> str:
+def _run_position(run: RunResource) -> str:
     """Return a run's key as text that a cursor may hold: letters and digits."""
-    return "".join(each for each in run["scheduled_at"] if each.isalnum())
+    return "".join(each for each in run.scheduled_at if each.isalnum())
 
 
 def _run_key(position: str) -> str:

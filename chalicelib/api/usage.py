@@ -2,16 +2,19 @@
 
 import re
 from datetime import date
-from typing import Any
+from typing import Annotated, Literal
 
 from chalice import Response
+from msgspec import Meta, structs
 
 from chalicelib.api.job_resource import dollars
-from chalicelib.api.paging import Page, fit, next_link, requested
+from chalicelib.api.operation import Answer, Operation, Parameter
+from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, fit, next_link, requested
 from chalicelib.api.routes import Routes, query
 from chalicelib.bootstrap import services
 from chalicelib.errors import InvalidRequest
 from chalicelib.models.keys.api_key import ADMIN
+from chalicelib.schemas.answers.usage import GpuSeconds, Group, Sums, Total, Usage
 from chalicelib.services.billing.report import DAY, GROUPINGS, Report, Spending
 
 usage_routes = Routes(__name__)
@@ -22,9 +25,35 @@ _DIGITS = 9
 _DATE = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
 
 
-@usage_routes.get("/api/images/usage", scope=ADMIN)
+_Day = Annotated[
+    str,
+    Meta(pattern=r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}\Z", extra_json_schema={"format": "date"}),
+]
+
+
+@usage_routes.get(
+    "/api/images/usage",
+    Operation(
+        "getUsage",
+        "Usage",
+        (Answer(200, Usage, "The report.", (NEXT,)),),
+        ADMIN,
+        parameters=(
+            Parameter("from", _Day, "The first day, 30 days before the last if left out."),
+            Parameter("to", _Day, "The last day, today if left out."),
+            Parameter("group_by", Literal["day", "style", "post"], "What the groups are of."),
+            LIMIT,
+            CURSOR,
+        ),
+        errors=(InvalidRequest,),
+    ),
+)
 def get_usage() -> Response:
-    """Return images, GPU seconds and costs of a period, by day, style or post."""
+    """Read what images cost.
+
+    Returns images, GPU seconds and costs of a period of up to 366 days of UTC, by day, style or
+    post.
+    """
     request = usage_routes.current_request
     asked = query(request)
     for name in asked:
@@ -37,9 +66,9 @@ def get_usage() -> Response:
     page = requested(request)
     begin = _offset(page)
     report = services().usage.report(first, last, group_by=group_by)
-    groups = ({"key": key, **_sums(spending)} for key, spending in report.groups[begin:])
+    groups = (_group(key, spending) for key, spending in report.groups[begin:])
     shown, are_more = fit(groups, page.limit)
-    resource = {**_resource(report, group_by), "groups": shown}
+    resource = _resource(report, group_by, shown)
     if not are_more:
         return Response(resource)
     return Response(resource, {"Link": next_link(request, str(begin + len(shown)), _FILTERS)})
@@ -64,24 +93,30 @@ def _date(asked: dict[str, str], name: str) -> date | None:
         raise InvalidRequest(f"{name} must be a date like 2026-11-23", field=name) from None
 
 
-def _resource(report: Report, group_by: str) -> dict[str, Any]:
-    always_on = {"always_on_cost": dollars(report.always_on_cost)}
-    return {
-        "from": report.period.first.isoformat(),
-        "to": report.period.last.isoformat(),
-        "group_by": group_by,
-        "total": {**_sums(report.total), **always_on},
-    }
+def _resource(report: Report, group_by: str, groups: list[Group]) -> Usage:
+    total = _sums(report.total)
+    return Usage(
+        first=report.period.first.isoformat(),
+        last=report.period.last.isoformat(),
+        group_by=group_by,
+        total=Total(**structs.asdict(total), always_on_cost=dollars(report.always_on_cost)),
+        groups=groups,
+    )
 
 
-def _sums(spending: Spending) -> dict[str, Any]:
-    return {
-        "images": spending.images,
-        "gpu_seconds": {
-            "booting": round(spending.booting_seconds, 3),
-            "busy": round(spending.busy_seconds, 3),
-            "idle": round(spending.idle_seconds, 3),
-        },
-        "cost": dollars(spending.cost),
-        "cost_per_image": dollars(spending.cost_per_image),
-    }
+def _group(key: str | int | None, spending: Spending) -> Group:
+    return Group(key=key, **structs.asdict(_sums(spending)))
+
+
+def _sums(spending: Spending) -> Sums:
+    seconds = GpuSeconds(
+        booting=round(spending.booting_seconds, 3),
+        busy=round(spending.busy_seconds, 3),
+        idle=round(spending.idle_seconds, 3),
+    )
+    return Sums(
+        images=spending.images,
+        gpu_seconds=seconds,
+        cost=dollars(spending.cost),
+        cost_per_image=dollars(spending.cost_per_image),
+    )

@@ -1,0 +1,70 @@
+"""What a route promises. It registers the view, and the OpenAPI document shows it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from chalicelib.errors import DarkroomError
+from chalicelib.models.keys.api_key import READ
+
+BODY_LIMIT_BYTES = 256 * 1024
+
+
+class Parameter(NamedTuple):
+    """A parameter of the query, or a header of the request (`place`), which may be left out."""
+
+    name: str
+    type: Any
+    description: str
+    place: str = "query"
+
+
+class Header(NamedTuple):
+    """A header of an answer."""
+
+    name: str
+    description: str
+    type: Any = str
+    is_always_there: bool = True
+
+
+class Link(NamedTuple):
+    """An operation that an answer leads to: where each of its parameters is in the answer."""
+
+    operation: str
+    parameters: Mapping[str, str]
+
+
+class Answer(NamedTuple):
+    """An answer without an error; `type` is that of its body, None if there is none."""
+
+    status: int
+    type: Any
+    description: str
+    headers: tuple[Header, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+class Operation(NamedTuple):
+    """A method of a path; without a `summary` that is the docstring of its view.
+
+    The first of the answers has the status of a view that returns only a body. `errors` are those
+    that not every such route may answer. Each of the `examples` is a body that works.
+    """
+
+    id: str
+    tag: str
+    answers: tuple[Answer, ...]
+    scope: str = READ
+    body: type[Struct] | None = None
+    body_bytes: int = BODY_LIMIT_BYTES
+    parameters: tuple[Parameter, ...] = ()
+    errors: tuple[type[DarkroomError], ...] = ()
+    examples: Mapping[str, Any] = MappingProxyType({})
+    summary: str = ""
+
+    @property
+    def status(self) -> int:
+        return self.answers[0].status

@@ -1,0 +1,41 @@
+"""The types of fields that several answers have."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+def one_of(*values: str) -> Meta:
+    """Return what the document says of a text that has one of these values."""
+    return Meta(extra_json_schema={"enum": [*values]})
+
+
+Time = Annotated[
+    str,
+    Meta(
+        description="A time in UTC, to the millisecond.",
+        examples=["2026-11-30T15:04:05.678Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+# Signed links to ComfyUI's images of the demo are http; all of AWS are https.
+ImageUrl = Annotated[
+    str,
+    Meta(
+        description="A signed link to the image. It is valid for an hour, for everyone who has it.",
+        extra_json_schema={"format": "uri"},
+    ),
+]
+JobId = Annotated[
+    str, Meta(description="The id of a job.", examples=["01KB8Z3V5M4Q6W8N2R7T9X1Y3Z"])
+]
+Dollars = Annotated[float, Meta(ge=0, description="US dollars.")]
+Seconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Success(Struct, kw_only=True):
+    """The request was done, and there is nothing more to say."""
+
+    status: Annotated[str, Meta(description="`success`")] = "success"
