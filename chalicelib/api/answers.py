@@ -52,9 +52,9 @@ POST_ANSWERS = (
     Answer(303, PostJobs, _WAITS_ON, (_RESULT, _UNCACHED, _ITEMS, *APPLIED)),
 )
 RESULT_ANSWERS = (
-    Answer(200, Image | Images, "The image, or the images of a post.", (_SOME_LINK, *APPLIED)),
-    Answer(202, JobResource | PostJobs, _AWAITED, (LOCATION, RETRY_AFTER, *APPLIED)),
-    Answer(303, JobResource | PostJobs, _WAITS_ON, (_RESULT, _UNCACHED, *APPLIED)),
+    Answer(200, (Image, Images), "The image, or the images of a post.", (_SOME_LINK, *APPLIED)),
+    Answer(202, (JobResource, PostJobs), _AWAITED, (LOCATION, RETRY_AFTER, *APPLIED)),
+    Answer(303, (JobResource, PostJobs), _WAITS_ON, (_RESULT, _UNCACHED, *APPLIED)),
 )
 
 

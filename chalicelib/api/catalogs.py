@@ -55,8 +55,9 @@ class Operations(NamedTuple):
 
     @classmethod
     def of(cls, kind: Kind) -> "Operations":
-        noun = kind.catalog.noun.lower().removeprefix("image ")
-        word, tag = noun.title().replace(" ", ""), f"{noun.capitalize()}s"
+        plural = kind.catalog.name.replace("_", " ")
+        noun, tag = plural.removesuffix("s"), plural.capitalize()
+        word = noun.title().replace(" ", "")
         links = tuple(Link(f"{verb}{word}", _ITEM) for verb in ("get", "replace", "delete"))
         page_of: Any = list[kind.stored]  # type: ignore[name-defined]
         page = Answer(200, page_of, f"A page of the {noun}s.", (NEXT,))

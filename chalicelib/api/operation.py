@@ -38,13 +38,19 @@ class Link(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer without an error; `type` is that of its body, None if there is none."""
+    """An answer without an error; its body has one of the `types`, none without a body."""
 
     status: int
-    type: Any
+    types: Any
     description: str
     headers: tuple[Header, ...] = ()
     links: tuple[Link, ...] = ()
+
+    @property
+    def bodies(self) -> tuple[Any, ...]:
+        """The types that its body may have."""
+        several = self.types if isinstance(self.types, tuple) else (self.types,)
+        return tuple(each for each in several if each is not None)
 
 
 class Operation(NamedTuple):

@@ -1,6 +1,6 @@
 """Bodies of the four catalogs (spec: Image Settings, Styles, Formats, Prompt Examples)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -40,6 +40,18 @@ class Setting(Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name
     value: Value
     description: Description
+
+    # Values of defaults are checked, too: docs/api/catalogs.md.
+    json_schema: ClassVar[dict[str, Any]] = {
+        "properties": {
+            "name": {
+                "anyOf": [
+                    {"enum": [*DEFAULTS]},
+                    {"not": {"pattern": "^[Dd][Ee][Ff][Aa][Uu][Ll][Tt]"}},
+                ]
+            }
+        }
+    }
 
     def __post_init__(self) -> None:
         if self.name in DEFAULTS:

@@ -1,5 +1,7 @@
 """Request bodies, and the parameters that an image is made with."""
 
+from typing import Any, ClassVar
+
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from chalicelib.errors import InvalidRequest
@@ -39,7 +41,7 @@ class GenerateRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     priority: Priority | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if self.seed is not UNSET and not -1 <= self.seed <= SEED_MAX:
+        if self.seed is not UNSET and self.seed > SEED_MAX:
             raise InvalidRequest(f"seed must be {describe(Seed)}", field="seed")
 
 
@@ -54,6 +56,10 @@ class BatchRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
     requests: Requests
 
+    json_schema: ClassVar[dict[str, Any]] = {
+        "properties": {"requests": {"items": {"$ref": "#/components/schemas/GenerateRequest"}}}
+    }
+
 
 class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /api/images/jobs/cancel`: exactly one field says which jobs."""
@@ -61,6 +67,13 @@ class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     status: OpenStatus | UnsetType = UNSET
     post_id: PostId | UnsetType = UNSET
     ids: JobIds | UnsetType = UNSET
+
+    json_schema: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+            for name in ("status", "post_id", "ids")
+        ]
+    }
 
     def __post_init__(self) -> None:
         if sum(each is not UNSET for each in structs.astuple(self)) != 1:

@@ -11,15 +11,18 @@ SEED_MAX = 2**64 - 1
 # At least one visible character, and no NUL, which breaks ComfyUI and S3 metadata.
 # The parts do not overlap, so the time to match is linear in the length of the text.
 # $ may stand before a last line break in Python; here a text matches to its end all the same.
-_WRITTEN = rf"^[{INVISIBLE}]*[^{INVISIBLE}\x00][^\x00]*$"
+WRITTEN = rf"^[{INVISIBLE}]*[^{INVISIBLE}\x00][^\x00]*$"
 _NO_NUL = r"^[^\x00]*$"
+# What the OpenAPI document says instead, in characters that people can read. It allows a text of
+# zero-width characters alone, which is refused as blank.
+WRITTEN_SHOWN = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 Prompt = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=10_000,
-        pattern=_WRITTEN,
+        pattern=WRITTEN,
         description="a text of 1 to 10,000 characters, not blank and without NUL",
     ),
 ]
@@ -42,9 +45,14 @@ Pixels = Annotated[
 ]
 Steps = Annotated[int, Meta(ge=1, le=150, description="a whole number from 1 to 150")]
 CfgScale = Annotated[float, Meta(ge=0, le=30, description="a number from 0 to 30")]
-# msgspec's bounds are limited to int64, so GenerateRequest checks the seed itself.
+# msgspec's bounds are limited to int64, so GenerateRequest checks the upper one itself.
 Seed = Annotated[
-    int, Meta(description=f"a whole number from 0 to {SEED_MAX}, or -1 for a random one")
+    int,
+    Meta(
+        ge=-1,
+        description=f"a whole number from 0 to {SEED_MAX}, or -1 for a random one",
+        extra_json_schema={"maximum": SEED_MAX},
+    ),
 ]
 Count = Annotated[int, Meta(ge=1, le=8, description="a whole number from 1 to 8")]
 WaitSeconds = Annotated[
@@ -88,7 +96,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=200,
-        pattern=_WRITTEN,
+        pattern=WRITTEN,
         description="a text of 1 to 200 characters, not blank and without NUL",
     ),
 ]

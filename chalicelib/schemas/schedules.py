@@ -1,7 +1,7 @@
 """Bodies of `/api/images/schedules`."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -18,9 +18,23 @@ PROMPTS_BYTES = 100 * 1024
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 Expression = Annotated[
-    str, Meta(max_length=256, description="an expression of at most 256 characters")
+    str,
+    Meta(
+        max_length=256,
+        description="an expression of at most 256 characters",
+        extra_json_schema={
+            "format": "schedule-expression",
+            "examples": ["cron(0 7 ? * MON-FRI *)", "rate(6 hours)", "at(2030-06-01T13:00:00)"],
+        },
+    ),
 ]
-Timezone = Annotated[str, Meta(description="the IANA name of a time zone, such as Europe/Berlin")]
+Timezone = Annotated[
+    str,
+    Meta(
+        description="the IANA name of a time zone, such as Europe/Berlin",
+        extra_json_schema={"format": "time-zone"},
+    ),
+]
 Prompts = Annotated[
     list[Prompt],
     Meta(
@@ -36,7 +50,11 @@ SeedPolicy = Annotated[
 Overlap = Annotated[Literal["allow", "skip"], Meta(description="one of: allow, skip")]
 Time = Annotated[
     datetime,
-    Meta(tz=True, description="a time with its offset, such as 2027-01-01T00:00:00+01:00"),
+    Meta(
+        tz=True,
+        description="a time with its offset, such as 2027-01-01T00:00:00+01:00",
+        extra_json_schema={"pattern": "^(19[7-9]|2[01][0-9])[0-9]-"},
+    ),
 ]
 Minutes = Annotated[int, Meta(ge=1, le=1440, description="a whole number from 1 to 1440")]
 Failures = Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")]
@@ -48,6 +66,11 @@ class ScheduledRequest(GenerateRequest, kw_only=True, forbid_unknown_fields=True
     prompt: Prompt | UnsetType = UNSET  # type: ignore[assignment]
     post_id: PostId | UnsetType = UNSET
     count: Count | UnsetType = UNSET
+
+    json_schema: ClassVar[dict[str, Any]] = {
+        "if": {"properties": {"count": {"type": "integer"}}, "required": ["count"]},
+        "then": {"properties": {"post_id": {"type": "string"}}, "required": ["post_id"]},
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,6 +99,22 @@ class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     missed_window_minutes: Minutes | None = None
     overlap: Overlap | None = None
     pause_after_failures: Failures | None = None
+
+    json_schema: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"properties": {"prompts": {"type": "array"}}, "required": ["prompts"]},
+            {
+                "properties": {
+                    "request": {
+                        "type": "object",
+                        "properties": {"prompt": {"type": "string"}},
+                        "required": ["prompt"],
+                    }
+                },
+                "required": ["request"],
+            },
+        ]
+    }
 
     def __post_init__(self) -> None:
         _check_year(self.start_at, "start_at")

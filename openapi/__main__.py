@@ -1,0 +1,17 @@
+"""Write the OpenAPI document: python -m openapi."""
+
+import json
+
+from infra.package import ROOT
+from openapi.document import document
+
+PATH = ROOT / "pages/openapi.json"
+
+
+def written() -> str:
+    """Return the document as it is committed."""
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(written())

@@ -1,0 +1,134 @@
+"""Operation objects of the document, from what a route is registered with."""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from chalicelib.api.errors import STATUS_CODES
+from chalicelib.api.operation import Answer, Header, Operation, Parameter
+from chalicelib.errors import DarkroomError
+from openapi.prose import ERRORS, PATH_PARAMETERS
+from openapi.schemas import Schema, schema_of, sentence
+
+_ERROR = {"$ref": "#/components/schemas/Error"}
+_ALWAYS = (401, 403, 429, 500, 503)
+_OF_A_BODY = (400, 413, 415)
+
+_RETRY = Header("Retry-After", "When to send the request again, in seconds.", int)
+_HEADERS = {
+    401: Header("WWW-Authenticate", "`Bearer`."),
+    429: _RETRY,
+    503: _RETRY._replace(is_always_there=False),  # a job that expired stays so
+}
+
+
+def operation_object(path: str, operation: Operation, docstring: str | None) -> Schema:
+    """Return the operation object of a route."""
+    summary, _, rest = (docstring or "").partition("\n")
+    made: Schema = {
+        "operationId": operation.id,
+        "summary": operation.summary or summary.strip().removesuffix("."),
+        "tags": [operation.tag],
+        "security": [{"key": [operation.scope]}],
+    }
+    if text := rest.strip():
+        made["description"] = sentence(text)
+    if parameters := [*_path(path), *map(_parameter, operation.parameters)]:
+        made["parameters"] = parameters
+    if operation.body:
+        made["requestBody"] = _body(operation.body, operation)
+    made["responses"] = {
+        **{str(each.status): _answer(each) for each in operation.answers},
+        **_errors(path, operation),
+    }
+    return made
+
+
+def shared_errors() -> dict[str, Schema]:
+    """Return the responses of errors that many operations have, by their names."""
+    return {f"Error{status}": _error(status, []) for status in ERRORS}
+
+
+def _path(path: str) -> Iterable[Schema]:
+    for name in re.findall(r"{(\w+)}", path):
+        kind, description = PATH_PARAMETERS[name]
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": description,
+            "schema": schema_of(kind),
+        }
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "schema": schema_of(parameter.type),
+    }
+
+
+def _body(body: type[Struct], operation: Operation) -> Schema:
+    examples = {name: {"value": value} for name, value in operation.examples.items()}
+    content: Schema = {"schema": schema_of(body)}
+    if examples:
+        content["examples"] = examples
+    return {
+        # Where all fields are optional, the body may be left out.
+        "required": any(field.required for field in fields(body)),
+        "content": {"application/json": content},
+    }
+
+
+def _answer(answer: Answer) -> Schema:
+    made: Schema = {"description": answer.description}
+    if answer.headers:
+        made["headers"] = {each.name: _header(each) for each in answer.headers}
+    if schemas := [schema_of(each) for each in answer.bodies]:
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        made["content"] = {"application/json": {"schema": schema}}
+    if answer.links:
+        made["links"] = {
+            each.operation: {"operationId": each.operation, "parameters": dict(each.parameters)}
+            for each in answer.links
+        }
+    return made
+
+
+def _header(header: Header) -> Schema:
+    return {
+        "description": header.description,
+        "required": header.is_always_there,
+        "schema": schema_of(header.type),
+    }
+
+
+def _errors(path: str, operation: Operation) -> dict[str, Schema]:
+    by_status: dict[int, list[type[DarkroomError]]] = {status: [] for status in _ALWAYS}
+    if "{" in path:
+        by_status[404] = []
+    if operation.body or operation.parameters:
+        by_status |= {status: [] for status in (_OF_A_BODY if operation.body else (400,))}
+    for error in operation.errors:
+        status = STATUS_CODES[error]
+        by_status[status] = [*by_status.get(status, []), error]
+    return {
+        str(status): _error(status, errors)
+        if errors
+        else {"$ref": f"#/components/responses/Error{status}"}
+        for status, errors in sorted(by_status.items())
+    }
+
+
+def _error(status: int, errors: list[type[DarkroomError]]) -> Schema:
+    known = [ERRORS[status]] if status in ERRORS else []
+    texts = [*known, *(sentence((each.__doc__ or "").split("\n\n")[0]) for each in errors)]
+    made: Schema = {"description": " ".join(texts)}
+    if header := _HEADERS.get(status):
+        made["headers"] = {header.name: _header(header)}
+    made["content"] = {"application/json": {"schema": _ERROR}}
+    return made

@@ -1,0 +1,119 @@
+"""JSON Schemas of the types that validate requests and make answers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from chalicelib.schemas.limits import WRITTEN, WRITTEN_SHOWN
+
+Schema = dict[str, Any]
+
+_NULL: Schema = {"type": "null"}
+_AT = "#/components/schemas/{name}"
+
+
+def schema_of(kind: Any) -> Schema:
+    """Return the schema of a type, which refers to the components."""
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_AT)
+    return _standard(schema)
+
+
+def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Schema]:
+    """Return the schemas by their names; raise ValueError if two types have the same name."""
+    taken, given = _components(requests), _components(answers)
+    for name in taken:
+        taken[name] = _with_null(taken[name])
+    if twice := [
+        name for name in taken.keys() & given.keys() if taken[name] != _with_null(given[name])
+    ]:
+        raise ValueError(f"several types have the name {', '.join(sorted(twice))}")
+    for kind in _structs(requests):
+        _merge(taken[kind.__name__], getattr(kind, "json_schema", {}))
+    return dict(sorted({**given, **taken}.items()))
+
+
+def _components(kinds: Iterable[Any]) -> dict[str, Schema]:
+    _, found = msgspec.json.schema_components(kinds, ref_template=_AT)
+    return {name: _standard(schema) for name, schema in found.items()}
+
+
+def _structs(kinds: Iterable[Any]) -> set[Any]:
+    """Return the structs that types are or have in them."""
+    found: set[Any] = set()
+    waiting = [*kinds]
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in found:
+            found.add(kind)
+            waiting += [each.type for each in msgspec.structs.fields(kind)]
+        waiting += getattr(kind, "__args__", ())
+    return found
+
+
+def _with_null(schema: Schema) -> Schema:
+    """Allow null for each field that may be left out, which means the same in a request."""
+    needed = schema.get("required", [])
+    for name, each in schema.get("properties", {}).items():
+        if name not in needed:
+            schema["properties"][name] = _or_null(each)
+    return schema
+
+
+def _or_null(schema: Schema) -> Schema:
+    if schema == _NULL or _NULL in schema.get("anyOf", ()) or "null" in schema.get("type", ()):
+        return schema
+    if "type" not in schema:
+        # A description outside of the alternatives is the one that is shown.
+        about = {"description": schema.pop("description")} if "description" in schema else {}
+        return {**about, "anyOf": [schema, _NULL]}
+    null = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **null}
+
+
+def _merge(schema: Schema, more: Schema) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(schema.get(name), dict):
+            _merge(schema[name], value)
+        else:
+            schema[name] = value
+
+
+def _standard(schema: Any) -> Any:
+    """Return a schema as readers of the document understand it."""
+    if isinstance(schema, list):
+        return [_standard(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _standard(value) for name, value in schema.items()}
+    if isinstance(pattern := made.get("pattern"), str):
+        made["pattern"] = _ecma(pattern)
+    if isinstance(text := made.get("description"), str):
+        made["description"] = sentence(text)
+    if made.get("default", made) is None:
+        del made["default"]  # what is left out is chosen by the server
+    if "enum" in made and all(isinstance(each, str) for each in made["enum"]):
+        made["type"] = "string"
+    return _simple(made)
+
+
+def _simple(schema: Schema) -> Schema:
+    """Return `anyOf` a type and null as one schema."""
+    several = schema.get("anyOf")
+    if not isinstance(several, list) or len(several) != 2 or several[1] != _NULL:
+        return schema
+    about = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**_or_null(dict(several[0])), **about}
+
+
+def _ecma(pattern: str) -> str:
+    r"""Return a pattern in the dialect of ECMA-262, which has no \Z."""
+    return WRITTEN_SHOWN if pattern == WRITTEN else pattern.replace(r"\Z", "$")
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter and a full stop, as a docstring on one line."""
+    words = " ".join(text.split())
+    return f"{words[:1].upper()}{words[1:]}".removesuffix(".") + (
+        "" if words[-1:] in "`?!" else "."
+    )
