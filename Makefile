@@ -30,7 +30,7 @@ REDRIVE = $(BIN)/python -m $(if $(STACK),infra.redrive $(STACK),local.on_demo in
 DOCTOR = $(BIN)/python -m $(if $(STACK),infra.doctor $(STACK),local.on_demo infra.doctor)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test machine comfyui browser check-deep explore explore-slice freeze lint types scan package package-others lock audit docs faults doctor deploy \
+.PHONY: staged help demo chalice-local test machine comfyui browser check-deep explore explore-slice freeze lint types scan openapi package package-others lock audit docs faults doctor deploy \
 	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
@@ -75,6 +75,9 @@ types: $(VENV)/dev ## check types with mypy, strict
 scan: $(VENV)/local $(SCAN)/installed ## scan the packaged template for security
 	@$(BIN)/python -m infra.package build/package
 	@$(SCAN)/bin/checkov -f build/package/template.json --config-file .checkov.yaml
+
+openapi: $(VENV)/local ## write pages/openapi.json, the OpenAPI document of the routes
+	@$(BIN)/python -m openapi
 
 package: $(VENV)/local ## build build/package/{deployment.zip,template.json}
 	@$(BIN)/python -m infra.package build/package

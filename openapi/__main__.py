@@ -1,11 +1,11 @@
 """Write the OpenAPI document: python -m openapi."""
 
 import json
+from pathlib import Path
 
-from infra.package import ROOT
 from openapi.document import document
 
-PATH = ROOT / "pages/openapi.json"
+PATH = Path(__file__).parent.parent / "pages/openapi.json"
 
 
 def written() -> str:

@@ -38,7 +38,8 @@ class Kind(Struct, frozen=True):
     example: dict[str, object]
 
     def shown(self, item_id: int, stored: Stored) -> Any:
-        # An item that was stored before a field existed shows the field's default.
+        # An item that was stored before a field existed shows the field's default: each field that
+        # is added needs one.
         fields = structs.fields(self.body)
         values = {each.name: stored.get(each.name, _default(each)) for each in fields}
         return self.stored(id=item_id, **values)
@@ -113,9 +114,7 @@ def catalog_routes(kind: Kind) -> Routes:
 
 
 def _default(field: structs.FieldInfo) -> object:
-    if field.default_factory is not NODEFAULT:
-        return field.default_factory()
-    return None if field.default is NODEFAULT else field.default
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
 def _items(catalog: Catalog, after: str | None) -> Iterator[tuple[int, Stored]]:

@@ -28,6 +28,7 @@ from chalicelib.errors import (
     IdempotencyConflict,
     JobCanceled,
     JobExpired,
+    NotFound,
 )
 from chalicelib.models.jobs.job import Job
 from chalicelib.models.keys.api_key import GENERATE
@@ -40,7 +41,8 @@ generate_routes = Routes(__name__, before=bootstrap.seed_catalogs)
 
 # What may become of a request that waits for its images.
 FAILURES = (GenerationFailed, JobCanceled, JobExpired)
-REFUSALS = (IdempotencyConflict, BudgetExhausted, ComfyUIUnavailable)
+# NotFound: the image of an old request that is repeated is no longer kept.
+REFUSALS = (IdempotencyConflict, NotFound, BudgetExhausted, ComfyUIUnavailable)
 
 
 @generate_routes.post(

@@ -174,6 +174,7 @@ def delete_schedule(schedule_id: str) -> Success:
         (_SCHEDULE,),
         GENERATE,
         body=PauseRequest,
+        errors=(Conflict,),
         examples={"with a note": {"note": "holidays"}},
     ),
 )

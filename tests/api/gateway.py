@@ -6,6 +6,8 @@ from typing import Any
 from chalice import Chalice
 from chalice.local import LambdaContext
 
+from tests.api.promised import check
+
 STAGE = "/live"
 BASE_URL = f"https://localhost{STAGE}"
 
@@ -24,6 +26,7 @@ Event = dict[str, Any]
 class Gateway:
     """Adds the path with the stage and the time of receipt to each request, as API Gateway does.
 
+    It checks that the OpenAPI document promises each answer.
     API Gateway received each request `seconds_ago`: the time that the function took to start.
     """
 
@@ -41,6 +44,7 @@ class Gateway:
         about["path"] = f"{STAGE}{about['path']}"
         about["requestTimeEpoch"] = int((time.time() - self.seconds_ago) * 1000)
         answer: Event = self._application(event, context)
+        check(about["httpMethod"], about["resourcePath"], answer)
         return answer
 
 
