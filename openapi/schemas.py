@@ -16,7 +16,8 @@ _AT = "#/components/schemas/{name}"
 def schema_of(kind: Any) -> Schema:
     """Return the schema of a type, which refers to the components."""
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_AT)
-    return _standard(schema)
+    made: Schema = _standard(schema)
+    return made
 
 
 def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Schema]:

@@ -17,6 +17,7 @@ from chalicelib.schemas.boots import BootReport
 from chalicelib.services.billing.price_list import ON_DEMAND
 from chalicelib.version import VERSION
 from infra.deploy.choices import IMAGES
+from openapi.document import registered
 from tests.environment import RESOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -52,9 +53,19 @@ def test_every_template_parameter_is_documented(name: str) -> None:
     assert f"`{name}`" in page("configuration.md")
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_every_route_is_documented(path: str) -> None:
-    assert f"`{path.replace('{item_id}', '{id}')}`" in chapter("api/index.md", "All routes")
+def test_every_route_is_documented_with_its_scope() -> None:
+    rows = re.findall(
+        r"^\| ([A-Z, ]+) \| (.+) \| (\w+) \|$", chapter("api/index.md", "All routes"), re.MULTILINE
+    )
+    stated = {
+        (method, path.replace("{id}", "{item_id}")): scope
+        for methods, paths, scope in rows
+        for method in methods.split(", ")
+        for path in re.findall(r"`(.+?)`", paths)
+    }
+    assert stated == {
+        (method, path): operation.scope for path, method, operation, _ in registered()
+    }
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import app
 from chalicelib.api.errors import STATUS_CODES
 from chalicelib.errors import DarkroomError, InvalidRequest
+from chalicelib.schemas.answers.jobs import CODES
 from chalicelib.schemas.limits import SEED_MAX
 from chalicelib.schemas.parsing import parse
 from openapi.__main__ import PATH, written
@@ -18,6 +19,7 @@ from openapi.document import document, registered
 from openapi.pages import PAGES
 from openapi.prose import TAGS
 
+ROOT = PATH.parent.parent
 DOCUMENT = document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = {
@@ -147,6 +149,15 @@ def test_every_operation_with_a_body_has_an_example() -> None:
     for each in OPERATIONS.values():
         for content in each.get("requestBody", {}).get("content", {}).values():
             assert content["examples"], each["operationId"]
+
+
+def test_the_codes_of_jobs_are_those_of_the_docs() -> None:
+    table = (ROOT / "docs/api/errors.md").read_text().partition("## Error codes of jobs")[2]
+    stated = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
+    assert [code for codes in stated for code in re.findall(r"`(\w+)`", codes)] == list(CODES)
+    assert all(
+        f"`{code}`" in SCHEMAS["JobError"]["properties"]["code"]["description"] for code in CODES
+    )
 
 
 def test_every_error_of_an_operation_has_a_response() -> None:

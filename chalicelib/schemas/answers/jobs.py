@@ -13,6 +13,24 @@ Seed = Annotated[
 ]
 
 
+# More may come: clients that were generated before would refuse a code that is added to an enum.
+CODES = (
+    "workflow_rejected",
+    "out_of_memory",
+    "gpu_failed",
+    "node_failed",
+    "no_image",
+    "attempts_exhausted",
+    "expired",
+    "comfyui_unreachable",
+    "store_failed",
+    "internal_error",
+    "deadline_exceeded",
+    "canceled",
+)
+_NAMED = ", ".join(f"`{each}`" for each in CODES)
+
+
 class Metadata(Struct, kw_only=True):
     """The parameters that an image is made with (spec: Generate Image)."""
 
@@ -43,7 +61,7 @@ class Attempt(Struct, kw_only=True):
 class JobError(Struct, kw_only=True):
     """Why a job failed or was canceled."""
 
-    code: Annotated[str, Meta(description="A stable code, for programs.")]
+    code: Annotated[str, Meta(description=f"A stable code, for programs: {_NAMED}.")]
     message: Annotated[str, Meta(description="What happened, for people.")]
     suggestion: Annotated[str | None, Meta(description="What to do about it.")] | UnsetType = UNSET
     field: Annotated[str | None, Meta(description="The field that is wrong.")] | UnsetType = UNSET
