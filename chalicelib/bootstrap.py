@@ -39,6 +39,7 @@ from chalicelib.services.jobs.inline import InlineDriver
 from chalicelib.services.jobs.overdue import OverdueJobs
 from chalicelib.services.jobs.submit import Submission
 from chalicelib.services.jobs.wait_estimate import Waits
+from chalicelib.services.keys import Keys
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.services.schedules.comparison import DailyComparison
 from chalicelib.services.schedules.making import RunMaker
@@ -263,6 +264,10 @@ class Services:
     @cached_property
     def daily_comparison(self) -> DailyComparison:
         return DailyComparison(self.gateways.scheduler, self.publisher, self.clock)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.config, self.clock)
 
     @cached_property
     def usage(self) -> Usage:

@@ -57,6 +57,10 @@ class Config(Struct, frozen=True):
     idle_stop_seconds: Whole = 300
     max_on_seconds: Whole = 43_200
     boot_timeout_seconds: Whole = 1800
+    key_days: Whole = 365
+    key_requests_per_minute: Whole = 3000
+    key_images_per_day: Whole = 1000
+    key_megapixel_steps_per_day: Whole = 72_000
     allowed_origin: str = "*"
     log_level: str = "INFO"
 

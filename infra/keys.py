@@ -7,21 +7,18 @@ python -m infra.keys STACK revoke ID
 
 import argparse
 import re
-import secrets
-import string
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.models.keys.api_key import SCOPES, ApiKey, hash_of, token_of
+from chalicelib.config import config
+from chalicelib.models.keys.api_key import SCOPES, ApiKey
+from chalicelib.models.keys.creation import NewKey
+from chalicelib.models.keys.indexes import ALL, sort_key_of
+from chalicelib.schemas.keys import NAME, NAME_RULE
 from infra.aws import connect, run
 from infra.deployed import deployed
-
-_ALPHABET = string.ascii_lowercase + string.digits
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}")
-_DAY_SECONDS = 86_400
-
 
 # The stack's parameters with the limits of a key for which the command sets none.
 _DEFAULTS = {
@@ -45,29 +42,25 @@ def create(
     owner: str | None = None,
     scopes: tuple[str, ...] = ("read", "generate"),
     days: int | None = None,
-    requests_per_minute: int = 3000,
-    images_per_day: int = 1000,
-    megapixel_steps_per_day: int = 72_000,
+    requests_per_minute: int = config.key_requests_per_minute,
+    images_per_day: int = config.key_images_per_day,
+    megapixel_steps_per_day: int = config.key_megapixel_steps_per_day,
 ) -> str:
     """Store a new key and return its token, which cannot be read again.
 
     Keys of one owner see the same jobs.
     """
-    key_id = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-    secret, now = secrets.token_urlsafe(32), time.time()
-    ApiKey(
-        key_id,
-        secret_hash=hash_of(secret),
+    wanted = NewKey(
         name=name,
         owner=owner or name,
-        scopes=list(scopes),
+        scopes=scopes,
+        days=days,
         requests_per_minute=requests_per_minute,
         images_per_day=images_per_day,
         megapixel_steps_per_day=megapixel_steps_per_day,
-        created_at=now,
-        expires_at=now + days * _DAY_SECONDS if days else None,
-    ).create()
-    return token_of(key_id, secret)
+    )
+    _, token = wanted.create(now=time.time())
+    return token
 
 
 def sharing(owner: str) -> str | None:
@@ -85,12 +78,28 @@ def sharing(owner: str) -> str | None:
 def lines() -> Iterator[str]:
     """Yield a line that describes each key, without its secret."""
     for key in sorted(ApiKey.scan(), key=lambda each: float(each.created_at)):
-        state = "revoked" if key.revoked_at else _end(key.expires_at)
         limits = (
             f"{key.requests_per_minute:.0f}/min {key.images_per_day:.0f} images/day"
             f" {key.megapixel_steps_per_day:.0f} megapixel-steps/day"
         )
-        yield f"{key.id}  {key.name}  {key.owner}  {','.join(key.scopes)}  {limits}  {state}"
+        yield "  ".join(
+            (key.id, key.name, key.owner, ",".join(key.granted), limits, _made(key), _state(key))
+        )
+
+
+def list_in_api() -> None:
+    """Add keys that versions before 0.5 made to the list of the API; repeat it freely."""
+    for key in ApiKey.scan(ApiKey.sort_key.does_not_exist()):
+        position = sort_key_of(key.id, float(key.created_at))
+        key.update([ApiKey.shard.set(ALL), ApiKey.sort_key.set(position)])
+
+
+def _made(key: ApiKey) -> str:
+    return f"made by {key.created_by or 'an operator'}"
+
+
+def _state(key: ApiKey) -> str:
+    return "revoked" if key.revoked_at else _end(key.expires_at)
 
 
 def _end(seconds: float | None) -> str:
@@ -107,10 +116,8 @@ def _scopes(text: str) -> tuple[str, ...]:
 
 
 def _named(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            "a name has up to 64 letters, digits and _.@:/ - and begins with a letter or digit"
-        )
+    if not re.match(NAME, text):
+        raise argparse.ArgumentTypeError(f"a name has {NAME_RULE}")
     return text
 
 
@@ -146,6 +153,7 @@ def main() -> None:
         given = {name: value for name, value in asked.items() if value is not None}
         print(create(**{**defaults, **given}))
     elif command == "list":
+        list_in_api()
         print("\n".join(lines()))
     elif not ApiKey(asked["id"]).revoke(now=time.time()):
         raise SystemExit(

@@ -47,7 +47,7 @@ def authorize(request: AuthRequest) -> dict[str, Any]:
     about = {
         "key_id": key.id,
         "owner": key.owner,
-        "scopes": json.dumps(list(key.scopes)),
+        "scopes": json.dumps(key.granted),
         "images_per_day": int(key.images_per_day),
         "megapixel_steps_per_day": int(key.megapixel_steps_per_day),
     }

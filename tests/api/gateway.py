@@ -13,7 +13,7 @@ BASE_URL = f"https://localhost{STAGE}"
 
 # API Gateway turns every value of the authorizer's context into a string.
 AUTHORIZED = {
-    "key_id": "testtesttest",
+    "key_id": "admintestkey",
     "owner": "tests",
     "scopes": '["admin"]',
     "images_per_day": "1000",

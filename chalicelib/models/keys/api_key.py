@@ -5,26 +5,37 @@ from hashlib import sha256
 from typing import Any
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
-from chalicelib.errors import TooManyRequests, Unauthenticated
-from chalicelib.models.table import Table
+from chalicelib.errors import NotFound, TooManyRequests, Unauthenticated
+from chalicelib.models.keys.indexes import ByAge
+from chalicelib.models.table import Table, set_or_remove, unavailable
 
 READ, GENERATE, ADMIN = "read", "generate", "admin"
 SCOPES = (READ, GENERATE, ADMIN)
 
+ACTIVE, EXPIRED, REVOKED = "active", "expired", "revoked"
+
+# The ids of keys with the scope `admin` begin with this, and no others. IAM lets the API function
+# write no such keys (infra/resources/roles.yaml).
+ADMINS = "admin"
+
 _WINDOW_SECONDS = 60
 _RACES = 25
 
-_TOKEN = re.compile(r"dk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_ID = re.compile(r"[a-z0-9]{12}")
+_TOKEN = re.compile(rf"dk_({_ID.pattern})_([A-Za-z0-9_-]{{43}})")
 
 
 class ApiKey(Table):
     """A key, found by the public part of its token; of the secret part only a hash is stored.
 
     `window` is the minute of the clock in which it was last used; `requests` counts the requests
-    in that minute.
+    in that minute. `created_by` and `revoked_by` are ids of keys, and absent where an operator did
+    it.
     """
 
     class Meta:
@@ -39,10 +50,26 @@ class ApiKey(Table):
     images_per_day = NumberAttribute()
     megapixel_steps_per_day = NumberAttribute()
     created_at = NumberAttribute()
+    created_by = UnicodeAttribute(null=True)
     expires_at = NumberAttribute(null=True)
     revoked_at = NumberAttribute(null=True)
+    revoked_by = UnicodeAttribute(null=True)
     window = NumberAttribute(default=0)
     requests = NumberAttribute(default=0)
+    shard = UnicodeAttribute(null=True)
+    sort_key = UnicodeAttribute(null=True)
+
+    by_age = ByAge()
+
+    @property
+    def granted(self) -> list[str]:
+        """The scopes that the key has: `admin` only if its id says so, whatever is stored."""
+        return [each for each in self.scopes if each != ADMIN or is_admins(self.id)]
+
+    def state(self, *, now: float) -> str:
+        if self.revoked_at is not None:
+            return REVOKED
+        return ACTIVE if self.expires_at is None or self.expires_at > now else EXPIRED
 
     @classmethod
     def admit(cls, token: str, *, now: float) -> "ApiKey":
@@ -79,17 +106,49 @@ class ApiKey(Table):
             key = cls.get(key_id, consistent_read=True)
         except cls.DoesNotExist:
             raise Unauthenticated("this API key is not known") from None
-        if key.revoked_at is not None:
+        if (state := key.state(now=now)) == REVOKED:
             raise Unauthenticated("this API key was revoked")
-        if key.expires_at is not None and key.expires_at <= now:
+        if state == EXPIRED:
             raise Unauthenticated("this API key has expired")
         return key
 
-    def revoke(self, *, now: float) -> bool:
-        """Refuse the key from now on; return False if it does not exist or was revoked before."""
-        revoked_at = ApiKey.revoked_at
-        unrevoked = revoked_at.does_not_exist() | (revoked_at == now)  # this same write, repeated
-        return self.update_if(ApiKey.id.exists() & unrevoked, revoked_at.set(now))
+    @classmethod
+    def find(cls, key_id: str) -> "ApiKey":
+        """Return a key in any state, or raise NotFound."""
+        if not _ID.fullmatch(key_id):
+            raise _missing("this is not the id of an API key")
+        try:
+            return cls.get(key_id, consistent_read=True)
+        except cls.DoesNotExist:
+            raise _missing(f"API key {key_id!r} does not exist") from None
+
+    def change(self, **to: Any) -> bool:
+        """Set attributes, of which None removes one, and read the others.
+
+        Return False, and set nothing, if the key does not exist or is revoked. Raise as `revoke`.
+        """
+        actions = [set_or_remove(getattr(ApiKey, name), value) for name, value in to.items()]
+        return self._write_if(ApiKey.revoked_at.does_not_exist(), *actions)
+
+    def revoke(self, *, now: float, by: str | None = None) -> bool:
+        """Refuse the key from now on; return False if it does not exist or was revoked before.
+
+        Raise Overloaded if nothing is stored, and Unanswered if that is not known.
+        """
+        revoked_at, revoked_by = ApiKey.revoked_at, ApiKey.revoked_by
+        same_by = revoked_by.does_not_exist() if by is None else revoked_by == by
+        is_ours = (revoked_at == now) & same_by  # this same write, repeated
+        unrevoked = revoked_at.does_not_exist() | is_ours
+        return self._write_if(unrevoked, revoked_at.set(now), set_or_remove(revoked_by, by))
+
+    def _write_if(self, condition: Condition, *actions: Action) -> bool:
+        """Write to a key that exists; each such write may be applied twice."""
+        try:
+            return self.update_if(ApiKey.id.exists() & condition, *actions)
+        except UpdateError as error:
+            if passing := unavailable(error):
+                raise passing from error
+            raise
 
     @classmethod
     def _known(cls, key_id: str, secret_hash: str, now: float) -> "ApiKey":
@@ -110,6 +169,19 @@ class ApiKey(Table):
             f"this API key may send {self.requests_per_minute:.0f} requests a minute",
             retry_seconds=int((self.window + 1) * _WINDOW_SECONDS - now) + 1,
         )
+
+
+def is_admins(key_id: str) -> bool:
+    """Return whether a key with this id may have the scope `admin`."""
+    return key_id.startswith(ADMINS)
+
+
+def _missing(error: str) -> NotFound:
+    return NotFound(
+        error,
+        title="API key not found",
+        suggestion="List the keys; an id is the 12 characters between the two _ of a key",
+    )
 
 
 def token_of(key_id: str, secret: str) -> str:

@@ -111,6 +111,6 @@ def wanted_of(schedule: Schedule) -> Wanted:
 def allowance_of(key_id: str, *, now: float) -> Allowance:
     """Return the allowance of a key; raise Unauthenticated or Forbidden if it may not generate."""
     key = ApiKey.valid(key_id, now=now)
-    if not {GENERATE, ADMIN} & set(key.scopes):
+    if not {GENERATE, ADMIN} & set(key.granted):
         raise Forbidden(f"this API key lacks the scope {GENERATE!r}")
     return Allowance(key.id, Work.of_day(key.images_per_day, key.megapixel_steps_per_day))
