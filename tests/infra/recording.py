@@ -10,15 +10,7 @@ import botocore
 import pytest
 
 from infra.botocore_data import OPERATIONS
-
-TABLES = {
-    os.environ["CATALOG_TABLE"]: "CatalogTable",
-    os.environ["JOBS_TABLE"]: "JobsTable",
-    os.environ["FLEET_TABLE"]: "FleetTable",
-    os.environ["KEYS_TABLE"]: "KeysTable",
-    os.environ["SCHEDULES_TABLE"]: "SchedulesTable",
-    os.environ["RUNS_TABLE"]: "RunsTable",
-}
+from tests.infra.leading_keys import TABLES, KeyedCall, keyed_calls, permits
 
 Calls = set[tuple[str, str]]  # of action and resource, as `dynamodb:GetItem` of `JobsTable`
 
@@ -52,6 +44,7 @@ class Recorder(Listener):
     def __init__(self) -> None:
         super().__init__()
         self.calls: dict[str, Calls] = defaultdict(set)
+        self.keyed: dict[str, set[KeyedCall]] = defaultdict(set)
 
     def _listen(self, session: Any) -> None:
         session.register("provide-client-params", self._note)
@@ -63,6 +56,8 @@ class Recorder(Listener):
                 pytest.fail(f"infra/botocore_data.py does not keep {model.name} of {service}")
             calls = _calls(service, model.name, params)
             self.calls[self.functions[-1]].update(calls)
+            if service == "dynamodb":
+                self.keyed[self.functions[-1]].update(keyed_calls(model.name, params))
 
 
 def _calls(service: str, operation: str, params: dict[str, Any]) -> Calls:
@@ -111,11 +106,26 @@ def _of_tables(operation: str, params: dict[str, Any]) -> Calls:
 
 def allowed(template: dict[str, Any], role: str) -> Calls:
     """Return what a role allows, each action on each resource."""
-    policies = template["Resources"][role]["Properties"]["Policies"]
+    return {call for statement in statements(template, role) for call in _allowed(statement)}
+
+
+def allows(template: dict[str, Any], role: str, call: tuple[str, str], keys: list[str]) -> bool:
+    """Return whether a role allows a call of items with these partition keys, as IAM decides."""
+    return any(
+        call in _allowed(statement) and permits(statement.get("Condition", {}), keys)
+        for statement in statements(template, role)
+    )
+
+
+def statements(template: dict[str, Any], role: str) -> Iterator[Any]:
+    """Yield the statements of a role's policies; each allows something."""
+    for policy in template["Resources"][role]["Properties"]["Policies"]:
+        yield from policy.get("Fn::If", [None, policy])[1]["PolicyDocument"]["Statement"]
+
+
+def _allowed(statement: dict[str, Any]) -> Calls:
     return {
         (action, _name(resource))
-        for policy in (each["Fn::If"][1] if "Fn::If" in each else each for each in policies)
-        for statement in policy["PolicyDocument"]["Statement"]
         for action in _listed(statement["Action"])
         for resource in _listed(statement["Resource"])
     }

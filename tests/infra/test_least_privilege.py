@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import boto3
 import pytest
@@ -24,7 +23,7 @@ from chalicelib.models.usage import DayUsage
 from infra.template import declared
 from tests.conftest import forget_services
 from tests.infra.deployment import SMALL, Deployment
-from tests.infra.recording import Calls, Recorder, allowed
+from tests.infra.recording import Recorder, allowed, allows, statements
 from tests.services.schedules import in_aws
 
 TEMPLATE = declared()
@@ -259,6 +258,22 @@ def stop_gpus(deployment: Deployment) -> None:
     deployment.reconcile()
 
 
+def manage_keys(deployment: Deployment) -> None:
+    path = "/api/images/keys"
+    made = deployment.call("POST", path, {"name": "shop", "owner": "shop"}).json_body
+    one = f"{path}/{made['id']}"
+    for method, rest, content in (
+        ("GET", "", None), ("PATCH", "", {"images_per_day": 7}), ("PATCH", "", {}),
+        ("POST", "/revoke", None), ("POST", "/revoke", None),
+    ):  # fmt: skip
+        assert deployment.call(method, f"{one}{rest}", content).status_code == 200
+    assert deployment.call("PATCH", one, {"images_per_day": 8}).status_code == 409
+    keys = deployment.call("GET", path).json_body
+    [admin] = [each["id"] for each in keys if each["scopes"] == ["admin"]]
+    for method, rest in (("PATCH", ""), ("POST", "/revoke")):
+        assert deployment.call(method, f"{path}/{admin}{rest}").status_code == 403
+
+
 def run_out_of_budget(deployment: Deployment) -> None:
     deployment.turn("on")
     DayUsage.on(datetime.now(UTC).date()).exhaust(10**6)
@@ -271,28 +286,49 @@ def is_lambdas(action: str, resource: str) -> bool:
 
 
 @pytest.fixture
-def calls(
-    deployment: Deployment, comfyui: str, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Calls]:
-    for scenario in (serve_catalogs, serve_images, schedule, cancel, recover, start_from_off):
+def recorder(deployment: Deployment, comfyui: str, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    for scenario in (
+        serve_catalogs, serve_images, schedule, cancel, recover, start_from_off, manage_keys
+    ):  # fmt: skip
         scenario(deployment)
     refuse_runs(deployment, comfyui, monkeypatch)
     stop_gpus(deployment)
     run_out_of_budget(deployment)
     deployment.reclaim()
-    return deployment.recorder.calls
+    return deployment.recorder
 
 
-def test_every_role_allows_what_its_function_calls_and_nothing_else(
-    calls: dict[str, Calls],
-) -> None:
-    found, wrong = {}, []
+def test_every_role_allows_what_its_function_calls_and_nothing_else(recorder: Recorder) -> None:
+    calls, wrong = recorder.calls, []
     for function, role in ROLES.items():
         may = {each for each in allowed(TEMPLATE, role) if not is_lambdas(*each)}
-        found[function] = {"missing": calls[function] - may, "excess": may - calls[function]}
-        for kind in ("missing", "excess"):
-            wrong += [f"{function}: {kind} {each}" for each in sorted(found[function][kind])]
+        found = {"missing": calls[function] - may, "excess": may - calls[function]}
+        wrong += [f"{function}: {kind} {each}" for kind in found for each in sorted(found[kind])]
+        # The conditions on partition keys let through what the function reads and writes.
+        for action, resource, key in sorted(recorder.keyed[function]):
+            if not allows(TEMPLATE, role, (action, resource), [key]):
+                wrong.append(f"{function}: {action} of {key} in {resource} is refused")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("action", ["PutItem", "UpdateItem"])
+def test_the_api_function_may_write_all_keys_but_those_of_admins(action: str) -> None:
+    def may_write(*keys: str) -> bool:
+        return allows(TEMPLATE, "ApiRole", (f"dynamodb:{action}", "KeysTable"), [*keys])
+
+    assert may_write("k3yofashop12")
+    assert may_write("xadmin123456")
+    assert not may_write("admin1234567")
+    assert not may_write("k3yofashop12", "admin1234567")
+    assert not may_write()
+
+
+@pytest.mark.parametrize("role", sorted(set(ROLES.values()) - {"AuthorizerRole"}))
+def test_no_role_but_the_authorizers_may_write_the_key_of_an_admin(role: str) -> None:
+    reading = {"dynamodb:GetItem", "dynamodb:BatchGetItem"}
+    on_table = {action for action, resource in allowed(TEMPLATE, role) if resource == "KeysTable"}
+    for action in on_table - reading:
+        assert not allows(TEMPLATE, role, (action, "KeysTable"), ["admin1234567"]), action
 
 
 def test_every_function_has_the_role_that_is_tested_here() -> None:
@@ -315,15 +351,10 @@ def test_an_instance_may_only_write_its_boot_reports_to_the_bucket_of_images() -
     assert "\nIMAGES_BUCKET=${ImagesBucket}\n" in settings
 
 
-def statements(role: str) -> Iterator[Any]:
-    for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]:
-        yield from policy.get("Fn::If", [None, policy])[1]["PolicyDocument"]["Statement"]
-
-
 def test_roles_may_change_only_instances_with_the_tag_of_the_fleet() -> None:
     tagged = {"aws:ResourceTag/darkroom:fleet": {"Ref": "AWS::StackName"}}
     for role in ROLES.values():
-        for each in statements(role):
+        for each in statements(TEMPLATE, role):
             if "instance/*" in str(each["Resource"]):
                 assert each["Condition"]["StringEquals"] == tagged
 
@@ -332,7 +363,7 @@ def test_functions_may_change_the_type_of_an_instance_and_not_its_user_data() ->
     changing = [
         each
         for role in ROLES.values()
-        for each in statements(role)
+        for each in statements(TEMPLATE, role)
         if "ec2:ModifyInstanceAttribute" in each["Action"]
     ]
     assert len(changing) == 3
@@ -343,7 +374,9 @@ def test_functions_may_change_the_type_of_an_instance_and_not_its_user_data() ->
 
 def test_functions_that_start_instances_may_grant_ec2_the_key_of_their_disks() -> None:
     for role in ("ApiRole", "WorkerRole", "ReconcilerRole"):
-        [grant] = [each for each in statements(role) if "kms:CreateGrant" in each["Action"]]
+        [grant] = [
+            each for each in statements(TEMPLATE, role) if "kms:CreateGrant" in each["Action"]
+        ]
         assert grant["Resource"] == {"Ref": "VolumeKeyArn"}
         assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
         [policy] = [
