@@ -15,6 +15,7 @@ from chalicelib.api.catalogs import CATALOG_ROUTES
 from chalicelib.api.comfyui import comfyui_routes
 from chalicelib.api.generate import generate_routes
 from chalicelib.api.jobs import job_routes
+from chalicelib.api.keys import key_routes
 from chalicelib.api.posts import post_routes
 from chalicelib.api.results import result_routes
 from chalicelib.api.run_messages import deliver
@@ -38,6 +39,7 @@ for routes in (
     batch_routes,
     job_routes,
     schedule_routes,
+    key_routes,
     usage_routes,
     comfyui_routes,
     *CATALOG_ROUTES,

@@ -1,6 +1,6 @@
 """Bodies of `/api/images/keys`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -40,6 +40,16 @@ class KeyChanges(Struct, kw_only=True, forbid_unknown_fields=True):
     megapixel_steps_per_day: MegapixelStepsPerDay | None = None
     expires_in_days: Days | None = None
     never_expires: NeverExpires = False
+
+    json_schema: ClassVar[dict[str, Any]] = {
+        "not": {
+            "properties": {
+                "never_expires": {"const": True},
+                "expires_in_days": {"type": "integer"},
+            },
+            "required": ["never_expires", "expires_in_days"],
+        }
+    }
 
     def __post_init__(self) -> None:
         if self.never_expires and self.expires_in_days is not None:

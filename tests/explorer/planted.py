@@ -79,8 +79,9 @@ PLANTED = [Planted(*each) for each in _PLANTED]
 # Functions that write on a condition, of which no clause is planted: what each is for, and where
 # its tests are.
 ELSEWHERE = {
-    "api_key.ApiKey._write_if": "a key that is changed or revoked when it is revoked: tests/models",
     "api_key.ApiKey.admit": "the requests of a minute: tests/models",
+    "api_key.ApiKey.change": "a key that is changed when it is revoked: tests/models",
+    "api_key.ApiKey.revoke": "a key that is revoked twice: tests/models",
     "boots.failed": "a failed boot counts once: tests/services/gpus",
     "boots.mark_logged": "a failed boot is logged once: tests/services/gpus",
     "boots.note_report": "a boot is reported once: tests/services/gpus",

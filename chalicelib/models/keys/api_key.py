@@ -1,13 +1,14 @@
 """API keys: which callers may do what, and how often."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
 from pynamodb.attributes import ListAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
 
 from chalicelib.config import config
 from chalicelib.errors import NotFound, TooManyRequests, Unauthenticated
@@ -128,7 +129,8 @@ class ApiKey(Table):
         Return False, and set nothing, if the key does not exist or is revoked. Raise as `revoke`.
         """
         actions = [set_or_remove(getattr(ApiKey, name), value) for name, value in to.items()]
-        return self._write_if(ApiKey.revoked_at.does_not_exist(), *actions)
+        with _known_failures():
+            return self.update_if(ApiKey.id.exists() & ApiKey.revoked_at.does_not_exist(), *actions)
 
     def revoke(self, *, now: float, by: str | None = None) -> bool:
         """Refuse the key from now on; return False if it does not exist or was revoked before.
@@ -138,17 +140,9 @@ class ApiKey(Table):
         revoked_at, revoked_by = ApiKey.revoked_at, ApiKey.revoked_by
         same_by = revoked_by.does_not_exist() if by is None else revoked_by == by
         is_ours = (revoked_at == now) & same_by  # this same write, repeated
-        unrevoked = revoked_at.does_not_exist() | is_ours
-        return self._write_if(unrevoked, revoked_at.set(now), set_or_remove(revoked_by, by))
-
-    def _write_if(self, condition: Condition, *actions: Action) -> bool:
-        """Write to a key that exists; each such write may be applied twice."""
-        try:
-            return self.update_if(ApiKey.id.exists() & condition, *actions)
-        except UpdateError as error:
-            if passing := unavailable(error):
-                raise passing from error
-            raise
+        unrevoked = ApiKey.id.exists() & (revoked_at.does_not_exist() | is_ours)
+        with _known_failures():
+            return self.update_if(unrevoked, revoked_at.set(now), set_or_remove(revoked_by, by))
 
     @classmethod
     def _known(cls, key_id: str, secret_hash: str, now: float) -> "ApiKey":
@@ -174,6 +168,17 @@ class ApiKey(Table):
 def is_admins(key_id: str) -> bool:
     """Return whether a key with this id may have the scope `admin`."""
     return key_id.startswith(ADMINS)
+
+
+@contextmanager
+def _known_failures() -> Iterator[None]:
+    """Raise Overloaded or Unanswered for a write that the caller may send again."""
+    try:
+        yield
+    except UpdateError as error:
+        if passing := unavailable(error):
+            raise passing from error
+        raise
 
 
 def _missing(error: str) -> NotFound:
