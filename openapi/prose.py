@@ -28,6 +28,7 @@ TAGS = {
     "Prompt examples": "Prompts to begin with.",
     "GPU": "What the GPUs do; start and stop them.",
     "Usage": "What images cost.",
+    "API keys": "Who may do what, and how often.",
     "Documentation": "This document, and its page.",
 }
 

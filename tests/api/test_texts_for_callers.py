@@ -12,6 +12,8 @@ from tests.environment import RESOURCES
 PACKAGE = Path(str(chalicelib.__file__)).parent
 VARIABLES = {name.upper() for name in Config.__struct_fields__}
 COMMANDS = ("make (deploy|doctor|key)", "tags?")
+# Only callers with the scope `admin` read these, and have to ask an operator for this command.
+OF_KEYS = {PACKAGE / "schemas/keys.py", PACKAGE / "services/keys.py"}
 OF_OPERATORS = re.compile(rf"\b({'|'.join([*RESOURCES['Parameters'], *VARIABLES, *COMMANDS])})\b")
 
 
@@ -39,6 +41,7 @@ def test_texts_for_callers_name_no_parameter_tag_or_command_of_operators() -> No
         text
         for source in PACKAGE.rglob("*.py")
         for text in texts(ast.parse(source.read_text()))
+        if not (source in OF_KEYS and "`make key`" in text)
         # A function with a wrong variable ends when it starts; the log has the sentence.
         if OF_OPERATORS.search(text) and not text.startswith("environment variable ")
     }

@@ -10,7 +10,7 @@ from local.stack.api import Api
 from tests.e2e.conftest import Stack
 from tests.e2e.test_gateway import check_error
 
-JOBS = "/api/images/jobs"
+JOBS, KEYS = "/api/images/jobs", "/api/images/keys"
 
 
 @pytest.mark.parametrize("path", [JOBS, "/api/images/styles", "/nothing"])
@@ -105,3 +105,26 @@ def test_concurrent_requests_cannot_exceed_the_requests_per_minute(stack: Stack)
     refused = next(each for each in answers if each.status_code == 429)
     check_error(refused, 429)
     assert 1 <= int(refused.headers["Retry-After"]) <= 61
+
+
+def test_a_key_that_is_made_over_http_works_until_it_is_revoked(stack: Stack) -> None:
+    body = {"name": "gallery", "owner": "gallery", "scopes": ["read"], "expires_in_days": 1}
+    made = stack.call("POST", KEYS, json=body)
+    assert made.status_code == 201, made.text
+    user = Api(stack.api.url, made.json()["key"])
+    assert user.call("GET", JOBS).json() == []
+    check_error(user.call("GET", KEYS), 403)
+    changed = stack.call("PATCH", made.headers["Location"], json={"images_per_day": 7})
+    assert changed.json()["images_per_day"] == 7
+    revoked = stack.call("POST", f"{made.headers['Location']}/revoke").json()
+    assert (revoked["state"], revoked["revoked_by"]) == ("revoked", stack.api.key.split("_")[1])
+    check_error(user.call("GET", JOBS), 401)
+    assert revoked in stack.call("GET", KEYS).json()
+    assert f"made by {revoked['created_by']}" in stack.keys("list")
+
+
+def test_the_key_of_an_admin_cannot_be_revoked_over_http(stack: Stack) -> None:
+    own = stack.api.key.split("_")[1]
+    assert own.startswith("admin")
+    check_error(stack.call("POST", f"{KEYS}/{own}/revoke"), 403)
+    assert stack.call("GET", f"{KEYS}/{own}").json()["state"] == "active"

@@ -42,6 +42,7 @@ def test_the_list_shows_all_of_a_key_but_its_secret(aws: None) -> None:
         "read,generate",
         "5/min",
         "9 images/day",
+        "made by an operator",
         "until",
     ):
         assert said in line

@@ -15,7 +15,10 @@ class Key(Struct, kw_only=True):
     id: Annotated[KeyId, Meta(description="The id: its part between `dk_` and the secret.")]
     name: Annotated[str, Meta(description="What people call it.")]
     owner: Annotated[str, Meta(description="Whose jobs and schedules its requests make.")]
-    scopes: Annotated[list[Annotated[str, one_of("read", "generate", "admin")]], Meta()]
+    scopes: Annotated[
+        list[Annotated[str, one_of("read", "generate", "admin")]],
+        Meta(description="What it may do; `admin` includes the others."),
+    ]
     requests_per_minute: Annotated[int, Meta(description="Requests in a minute, at most.")]
     images_per_day: Annotated[int, Meta(description="Images in a day of UTC, at most.")]
     megapixel_steps_per_day: Annotated[
