@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from typing import Any
 from chalicelib.config import config
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+# A caller may send a key in a path, where its id belongs.
+_SECRET = re.compile(r"(dk_[a-z0-9]{12}_)[A-Za-z0-9_-]{43}")
 # A thread that outlives its invocation keeps the values that it started with.
 _invocation: ContextVar[dict[str, Any]] = ContextVar("invocation")
 
@@ -22,7 +25,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _SECRET.sub(r"\1…", record.getMessage()),
             **_facts(),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}

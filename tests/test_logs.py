@@ -14,7 +14,9 @@ from chalice.test import Client, TestHTTPClient
 
 import app
 from chalicelib import logs
+from infra.keys import create
 from tests.api.calls import generate_later
+from tests.api.gateway import event_of
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -82,3 +84,13 @@ def test_neither_keys_nor_prompts_are_logged(
     assert "job accepted" in text
     assert "secret garden" not in text
     assert http.token.split("_", 2)[2] not in text  # type: ignore[attr-defined]
+
+
+def test_a_key_that_is_sent_as_a_part_of_a_path_is_logged_without_its_secret(
+    aws: None, logged: Lines
+) -> None:
+    token = create("shop")
+    event = event_of("GET", f"/api/images/keys/{token}", "/api/images/keys/{key_id}")
+    app.app({**event, "pathParameters": {"key_id": token}}, None)
+    assert logged()[-1]["message"] == f"GET /api/images/keys/{token[:16]}… 404"
+    assert token[16:] not in str(logged())

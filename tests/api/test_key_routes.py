@@ -18,9 +18,9 @@ from chalicelib.models.keys.api_key import ApiKey, parts
 from infra.keys import create
 from tests.api.calls import JOBS, pages, path_of, send
 from tests.api.contract import check_error
-from tests.api.gateway import Gateway
+from tests.api.gateway import Gateway, event_of
 from tests.api.keyed import KeyedClient, keyed
-from tests.models.failing_dynamodb import lost_answer, refused
+from tests.models.failing_dynamodb import lost_answer, refused, stand_in
 from tests.virtual.dynamodb import error
 
 KEYS = "/api/images/keys"
@@ -347,6 +347,33 @@ def test_each_change_is_logged_once_with_its_maker_and_no_secret(
     assert logged[0].changes["owner"] == "shop-team"
     assert logged[1].changes == {"images_per_day": 7, "expires_at": None}
     assert key["key"][16:] not in str([vars(each) for each in logged])
+
+
+def calls_of(method: str, path: str, body: object = None) -> list[str]:
+    """Return the calls of DynamoDB that the API function makes, one after the other."""
+    parts_of_path = path.removeprefix(KEYS).split("/")[1:]
+    route = "/".join([KEYS, *["{key_id}", *parts_of_path[1:]][: len(parts_of_path)]])
+    event = event_of(method, path, route, None if body is None else json.dumps(body))
+    event["pathParameters"] = {"key_id": parts_of_path[0]} if parts_of_path else None
+    with stand_in(wanted="no call", fail=lambda *_: {}) as client:
+        assert app.app(event, None)["statusCode"] < 300
+    return client.calls
+
+
+@pytest.mark.parametrize("others", [0, 70])
+def test_no_route_calls_dynamodb_more_often_where_there_are_more_keys(
+    aws: None, others: int
+) -> None:
+    for _ in range(others):
+        create("other")
+    one = f"{KEYS}/{parts(create('shop'))[0]}"
+    assert calls_of("GET", KEYS) == ["Query", "BatchGetItem"]
+    assert calls_of("POST", KEYS, SHOP) == ["PutItem"]
+    assert calls_of("GET", one) == ["GetItem"]
+    assert calls_of("PATCH", one, {"images_per_day": 7}) == ["UpdateItem"]
+    assert calls_of("PATCH", one) == ["GetItem"]
+    assert calls_of("POST", f"{one}/revoke") == ["UpdateItem"]
+    assert calls_of("POST", f"{one}/revoke") == ["UpdateItem", "GetItem"]
 
 
 def test_a_creation_that_dynamodb_throttles_makes_no_key(
