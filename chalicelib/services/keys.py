@@ -14,7 +14,6 @@ log = logging.getLogger("darkroom.keys")
 
 _LIMITS = ("requests_per_minute", "images_per_day", "megapixel_steps_per_day")
 
-
 _INSTEAD = {
     "change": "Ask an operator to make another key with `make key`",
     "revoke": "Ask an operator to revoke it with `make revoke`",
@@ -62,9 +61,7 @@ class Keys:
 
     def _wanted(self, body: KeyRequest, by: str) -> NewKey:
         limits = {
-            name: getattr(self._config, f"key_{name}") if asked is None else asked
-            for name in _LIMITS
-            for asked in (getattr(body, name),)
+            name: getattr(body, name) or getattr(self._config, f"key_{name}") for name in _LIMITS
         }
         days = body.expires_in_days or self._config.key_days
         return NewKey(
