@@ -286,6 +286,17 @@ def test_a_key_that_may_not_generate_refuses_the_run(
     assert (run.status, run.reason_code, run.number) == ("refused", code, None)
 
 
+def test_the_stored_scope_admin_of_a_key_without_such_an_id_makes_no_run(
+    http: TestHTTPClient,
+) -> None:
+    application = cast("Chalice", Gateway(app.app))
+    mine = keyed(Client(application), application, scopes=("generate", "read"))
+    made = create(mine, request=SMALL)
+    ApiKey(mine.token.split("_")[1]).update([ApiKey.scopes.set(["admin"])])
+    details = check_error(act(http, made, "run"), 403)
+    assert "scope 'generate'" in details["error"]
+
+
 def test_a_used_up_limit_refuses_the_run_and_takes_no_number(
     http: TestHTTPClient, schedule: dict[str, Any]
 ) -> None:
