@@ -15,7 +15,6 @@ from typing import Any
 from chalicelib.config import config
 from chalicelib.models.keys.api_key import SCOPES, ApiKey
 from chalicelib.models.keys.creation import NewKey
-from chalicelib.models.keys.indexes import ALL, sort_key_of
 from chalicelib.schemas.keys import NAME, NAME_RULE
 from infra.aws import connect, run
 from infra.deployed import deployed
@@ -87,13 +86,6 @@ def lines() -> Iterator[str]:
         )
 
 
-def list_in_api() -> None:
-    """Add keys that versions before 0.5 made to the list of the API; repeat it freely."""
-    for key in ApiKey.scan(ApiKey.sort_key.does_not_exist()):
-        position = sort_key_of(key.id, float(key.created_at))
-        key.update([ApiKey.shard.set(ALL), ApiKey.sort_key.set(position)])
-
-
 def _made(key: ApiKey) -> str:
     return f"made by {key.created_by or 'an operator'}"
 
@@ -153,7 +145,6 @@ def main() -> None:
         given = {name: value for name, value in asked.items() if value is not None}
         print(create(**{**defaults, **given}))
     elif command == "list":
-        list_in_api()
         print("\n".join(lines()))
     elif not ApiKey(asked["id"]).revoke(now=time.time()):
         raise SystemExit(

@@ -5,10 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.models.keys.api_key import ApiKey
 from chalicelib.models.keys.creation import NewKey
 from chalicelib.models.keys.listing import newest
-from infra.keys import list_in_api
 from tests.conftest import empty_aws
 from tests.environment import RESOURCES
 
@@ -70,12 +68,3 @@ def test_the_index_has_only_keys_so_that_counting_requests_does_not_write_it() -
     assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     parts = {each["AttributeName"] for each in index["KeySchema"]}
     assert parts.isdisjoint({"window", "requests"})
-
-
-def test_a_key_of_an_earlier_version_is_listed_after_make_keys(aws: None) -> None:
-    old, new = made_at(1.0, 2.0)
-    ApiKey(old).update([ApiKey.shard.remove(), ApiKey.sort_key.remove()])
-    assert paged(5) == [[new]]
-    for _ in range(2):
-        list_in_api()
-        assert paged(5) == [[new, old]]
