@@ -28,7 +28,7 @@ def _url(event: dict[str, Any]) -> str:
     """Return `API_URL`, else the caller's base URL, as the API does in its links."""
     if given := os.environ.get("API_URL"):
         return given.rstrip("/")
-    headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
+    headers = event["headers"]
     # It begins with the stage, or with the base path of a custom domain.
     called = event["requestContext"]["path"].rstrip("/").removesuffix(event["resource"])
     scheme = headers.get("x-forwarded-proto", "https")

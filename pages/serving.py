@@ -20,7 +20,8 @@ Answer = dict[str, Any]
 
 def serve(event: Event, _context: object) -> Answer:
     """Answer a request."""
-    answer = _answer(event)
+    headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
+    answer = _answer({**event, "headers": headers})
     answer["headers"] = {**_common_headers(), **answer["headers"]}
     return {**answer, "body": ""} if event["httpMethod"] == "HEAD" else answer
 
@@ -59,8 +60,7 @@ def _content(event: Event, file: File, lifetime: str) -> Answer:
 
 def _known_tags(event: Event) -> list[str]:
     """Return the versions that the caller has already."""
-    headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
-    return [tag.strip() for tag in headers.get("if-none-match", "").split(",")]
+    return [tag.strip() for tag in event["headers"].get("if-none-match", "").split(",")]
 
 
 def _moved(location: str) -> Answer:

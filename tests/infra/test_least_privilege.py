@@ -35,6 +35,7 @@ ROLES = {
     "Runs": "RunsRole",
     "Reconciler": "ReconcilerRole",
     "Reclaim": "ReclaimRole",
+    "Pages": "PagesRole",
 }
 
 # What Lambda itself does with a function's role: logs, addresses in the network, messages.
