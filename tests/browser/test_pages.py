@@ -14,6 +14,10 @@ from tests.e2e.conftest import Stack, deployed
 DOCS = "/api/images/docs"
 WIDTHS = (360, 1280)
 
+_REPORT = """
+document.addEventListener("securitypolicyviolation", event => console.error(event.blockedURI));
+"""
+
 
 @pytest.fixture(scope="module")
 def stack(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -66,9 +70,7 @@ def visited(page: Page, api_url: str) -> Visit:
     page.on("pageerror", lambda error: visit.problems.append(str(error)))
     page.on("requestfailed", lambda failed: visit.problems.append(failed.url))
     page.on("request", lambda sent: visit.hosts.add(urlsplit(sent.url).netloc))
-    page.add_init_script(
-        "document.addEventListener('securitypolicyviolation', event => console.error(event.blockedURI))"
-    )
+    page.add_init_script(_REPORT)
     page.goto(f"{api_url}{DOCS}")
     return visit
 

@@ -92,7 +92,7 @@ def test_cfn_lint_passes(translated: Template, tmp_path: Path) -> None:
 def test_the_api_has_one_stage_whose_requests_are_all_throttled(translated: Template) -> None:
     [stage] = properties(translated, "AWS::ApiGateway::Stage")
     assert stage["StageName"] == "live"
-    [limits] = stage["MethodSettings"]
+    limits = stage["MethodSettings"][0]
     assert (limits["ResourcePath"], limits["HttpMethod"]) == ("/*", "*")
     assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= limits.keys()
     [deployment] = properties(translated, "AWS::ApiGateway::Deployment")
@@ -129,6 +129,17 @@ def test_every_method_but_preflights_and_pages_needs_the_authorizer(translated: 
 def test_the_pages_have_their_own_variables_only(translated: Template) -> None:
     environment = translated["Resources"]["Pages"]["Properties"]["Environment"]
     assert environment["Variables"].keys() == {"API_URL", "ALLOWED_ORIGIN", "CALLED_URLS"}
+
+
+def test_what_everybody_may_load_has_limits_of_its_own(translated: Template) -> None:
+    [stage] = properties(translated, "AWS::ApiGateway::Stage")
+    _, *of_pages = stage["MethodSettings"]
+    assert {each["ResourcePath"] for each in of_pages} == {
+        f"/{path.replace('/', '~1')}" for path in PAGES
+    }
+    for each in of_pages:
+        assert each["HttpMethod"] == "GET"
+        assert (each["ThrottlingRateLimit"], each["ThrottlingBurstLimit"]) == (2, 50)
 
 
 def test_answers_of_more_than_a_packet_are_compressed(translated: Template) -> None:
