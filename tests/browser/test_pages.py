@@ -81,6 +81,9 @@ def test_the_page_lists_the_operations_and_calls_nobody_else(visit: Visit, stack
     document = stack.call("GET", "/api/images/openapi.json").json()
     operations = [method for path in document["paths"].values() for method in path]
     expect(listed).to_have_count(len(operations))
+    longest = visit.page.locator('[data-path="/api/images/generate"]')
+    longest.click()
+    expect(visit.page.get_by_role("button", name="Try it out")).to_be_visible()
     assert visit.fits()
     assert visit.problems == []
     assert visit.hosts == {urlsplit(stack.api.url).netloc}
