@@ -145,6 +145,7 @@ def test_what_everybody_may_load_has_limits_of_its_own(translated: Template) -> 
 def test_answers_of_more_than_a_packet_are_compressed(translated: Template) -> None:
     [api] = properties(translated, "AWS::ApiGateway::RestApi")
     assert api["MinimumCompressionSize"] == 1400
+    assert api["Body"]["x-amazon-apigateway-minimum-compression-size"] == 1400
     binary = set(api["Body"]["x-amazon-apigateway-binary-media-types"])
     assert binary.isdisjoint({"text/html", "text/css", "text/javascript", "application/json"})
     assert not any("*" in kind for kind in binary)
