@@ -14,6 +14,8 @@ from tests.e2e.conftest import Stack, deployed
 DOCS = "/api/images/docs"
 WIDTHS = (360, 1280)
 
+expect.set_options(timeout=30_000)  # as for clicks: a function may have to start
+
 _REPORT = """
 document.addEventListener("securitypolicyviolation", event => console.error(event.blockedURI));
 """
