@@ -1,4 +1,4 @@
-"""Build the package: a zip of the code, and `chalice package`'s template merged with infra/.
+"""Build the package: zips of the code, and `chalice package`'s template merged with infra/.
 
 python -m infra.package DIRECTORY
 """
@@ -20,6 +20,10 @@ from infra.template import declared
 ROOT = Path(__file__).parent.parent
 
 OURS = ("app.py", "chalicelib")
+PAGES = "pages"
+
+# What is uploaded, and what functions name as their code.
+ZIPS = ("deployment.zip", "pages.zip")
 
 # What Chalice needs at run time; the rest of it packages.
 _CHALICE = {"chalice", "chalice/__init__.py", "chalice/app.py"}
@@ -40,7 +44,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file
 
 
 def package(directory: Path) -> None:
-    """Write `deployment.zip` and `template.json`.
+    """Write `deployment.zip`, `pages.zip` and `template.json`.
 
     SystemExit says which step failed and why, or that Lambda has no runtime of this Python.
     """
@@ -52,9 +56,12 @@ def package(directory: Path) -> None:
         _chalice_package(Path(made))
         code = Path(made, "code")
         _collect(Path(made, "deployment.zip"), code)
-        _compile(code)
+        pages = Path(made, "pages")
+        shutil.copytree(ROOT / PAGES, pages / PAGES, ignore=shutil.ignore_patterns("__pycache__"))
         directory.mkdir(parents=True, exist_ok=True)
-        _zip(code, directory / "deployment.zip")
+        for folder, name in zip((code, pages), ZIPS, strict=True):
+            _compile(folder)
+            _zip(folder, directory / name)
         template = json.loads(Path(made, "sam.json").read_text())
     allow_origin(template)
     (directory / "template.json").write_text(json.dumps(template, separators=(",", ":")))
@@ -68,7 +75,9 @@ def _chalice_package(directory: Path) -> None:
         (project / name).symlink_to(ROOT / name)
     # JSON, because Chalice would write YAML with anchors, which CloudFormation does not support.
     ours = directory / "ours.json"
-    ours.write_text(json.dumps(declared()))
+    template = declared()
+    template["Resources"]["Pages"]["Properties"]["Runtime"] = f"python{runtime.version()}"
+    ours.write_text(json.dumps(template))
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
     command = [Path(sys.executable).with_name("chalice"), "package", "--merge-template", ours]
     steps.run("chalice package", [*command, directory], cwd=project, env=environment)
@@ -108,7 +117,7 @@ def _compile(code: Path) -> None:
     """
     for source in sorted(code.rglob("*.py")):
         name = source.relative_to(code)
-        is_ours = name.parts[0] in OURS
+        is_ours = name.parts[0] in (*OURS, PAGES)
         compile(
             str(source),
             cfile=None if is_ours else f"{source}c",
@@ -131,4 +140,4 @@ def _zip(code: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     package(Path(sys.argv[1]))
-    print(f"{sys.argv[1]}: deployment.zip, template.json")
+    print(f"{sys.argv[1]}: {', '.join(ZIPS)}, template.json")

@@ -1,5 +1,6 @@
 """Merge the files of infra/resources into one template."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,23 @@ _Loader.add_constructor("!Text", lambda _, node: (HERE / node.value).read_text()
 
 
 def declared() -> Template:
-    """Return the merged template; raise ValueError if two files declare the same name."""
+    """Return the merged template; raise ValueError if two files declare the same value."""
+    return merged({file.name: file.read_text() for file in sorted(RESOURCES.glob("*.yaml"))})
+
+
+def merged(texts: Mapping[str, str]) -> Template:
+    """Merge texts of YAML by their files: several may declare parts of one resource."""
     whole: Template = {}
-    for file in sorted(RESOURCES.glob("*.yaml")):
-        for section, entries in _Loader(file.read_text()).get_single_data().items():
-            known = whole.setdefault(section, {})
-            if twice := known.keys() & entries.keys():
-                raise ValueError(
-                    f"{file.name} declares names of other files: {', '.join(sorted(twice))}"
-                )
-            known.update(entries)
+    for file, text in texts.items():
+        whole = _both(whole, _Loader(text).get_single_data(), file)
     return whole
+
+
+def _both(known: Any, more: Any, at: str) -> Any:
+    """Return a new value, as aliases of YAML share theirs."""
+    try:
+        twice = known.keys() & more.keys()
+    except AttributeError:  # one of them is no mapping
+        raise ValueError(f"{at} is declared in another file, too") from None
+    merged = {name: _both(known[name], more[name], f"{at}: {name}") for name in twice}
+    return {**known, **more, **merged}

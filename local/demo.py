@@ -138,6 +138,7 @@ def _record(api: Api, comfyui_url: str, image: FirstImage) -> None:
     (DIRECTORY / "demo.json").write_text(json.dumps(addresses, indent=2) + "\n")
     print(
         f"\n  image    {image.path}\n  link     {image.url}\n  API      {api.url}/api/images/…"
+        f"\n  docs     {api.url}/api/images/docs"
         f"\n  key      {api.key}"
         f"\n  ComfyUI  {comfyui_url}\n  also in  {DIRECTORY / 'demo.json'}\n",
         flush=True,

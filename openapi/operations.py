@@ -125,10 +125,22 @@ def _errors(path: str, operation: Operation) -> dict[str, Schema]:
 
 
 def _error(status: int, errors: list[type[DarkroomError]]) -> Schema:
-    known = [ERRORS[status]] if status in ERRORS else []
-    texts = [*known, *(sentence((each.__doc__ or "").split("\n\n")[0]) for each in errors)]
+    text, usual = ERRORS.get(status, ("", None))
+    texts = [*filter(None, [text]), *map(_words, errors)]
     made: Schema = {"description": " ".join(texts)}
     if header := _HEADERS.get(status):
         made["headers"] = {header.name: _header(header)}
-    made["content"] = {"application/json": {"schema": _ERROR}}
+    known = [usual, *errors] if usual else errors
+    examples = {each.__name__: {"value": _example(each)} for each in known}
+    made["content"] = {"application/json": {"schema": _ERROR, "examples": examples}}
     return made
+
+
+def _words(error: type[DarkroomError]) -> str:
+    return sentence((error.__doc__ or "").split("\n\n")[0])
+
+
+def _example(error: type[DarkroomError]) -> Schema:
+    code = {"code": error.code} if error.code else {}
+    details = {"error": _words(error), "suggestion": error.suggestion, **code}
+    return {"status": "error", "message": error.title, "details": details}

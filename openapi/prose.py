@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from chalicelib import errors
 from chalicelib.schemas.limits import PostId
 
 DESCRIPTION = """\
@@ -47,19 +48,33 @@ PATH_PARAMETERS = {
         Annotated[str, Meta(min_length=1, examples=["k3x9m2q7w1ab"])],
         "The id of a key: its part between `dk_` and the secret.",
     ),
-    "file": (Annotated[str, Meta(min_length=1)], "The name of a file."),
 }
 
-# What each status of an error means, for every route that may answer it.
-ERRORS = {
-    400: "A field, a parameter or a header is wrong: `details.field` names it.",
-    401: "There is no API key, or it is unknown, expired or revoked.",
-    403: "The key lacks the scope, or the request is larger than the key's limit of a day.",
-    404: "Nothing has this id, or it is another owner's.",
-    413: "The body is too large.",
-    415: "The body is not JSON in UTF-8, or is compressed.",
-    429: "A limit is reached. Send the request again after `Retry-After` seconds.",
-    500: "Darkroom has a defect.",
-    503: "The request was not answered in time. Send it again after `Retry-After` seconds, with the"
-    " same `Idempotency-Key` if it had one.",
+# What each status of an error means, for every route that may answer it, and one such error.
+ERRORS: dict[int, tuple[str, type[errors.DarkroomError]]] = {
+    400: (
+        "A field, a parameter or a header is wrong: `details.field` names it.",
+        errors.InvalidRequest,
+    ),
+    401: (
+        "There is no API key, or it is unknown, expired or revoked.",
+        errors.Unauthenticated,
+    ),
+    403: (
+        "The key lacks the scope, or the request is larger than the key's limit of a day.",
+        errors.Forbidden,
+    ),
+    404: ("Nothing has this id, or it is another owner's.", errors.NotFound),
+    413: ("The body is too large.", errors.BodyTooLarge),
+    415: ("The body is not JSON in UTF-8, or is compressed.", errors.UnsupportedContentType),
+    429: (
+        "A limit is reached. Send the request again after `Retry-After` seconds.",
+        errors.TooManyRequests,
+    ),
+    500: ("Darkroom has a defect.", errors.DarkroomError),
+    503: (
+        "The request was not answered in time. Send it again after `Retry-After` seconds, with the"
+        " same `Idempotency-Key` if it had one.",
+        errors.Unanswered,
+    ),
 }

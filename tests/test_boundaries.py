@@ -68,6 +68,7 @@ ALLOWED = {
     "bootstrap": ({"clients", "gateways", "services", "models", "config", "garbage"}, set()),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+PAGES = sorted((ROOT / "pages").rglob("*.py"))
 
 
 def layer_of(source: Path) -> str:
@@ -99,6 +100,13 @@ def test_a_module_imports_only_what_its_layer_may(source: Path) -> None:
             assert rest.partition(".")[0] in ours, name
         elif top not in libraries:
             assert top in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize("source", PAGES, ids=lambda each: each.name)
+def test_the_pages_import_only_the_standard_library(source: Path) -> None:
+    """They ship in a zip of their own, without libraries."""
+    tops = {name.partition(".")[0] for name in imported(ast.parse(source.read_text()))}
+    assert tops <= {*sys.stdlib_module_names, "pages"}
 
 
 def test_only_the_configuration_reads_the_environment() -> None:

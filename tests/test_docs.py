@@ -23,7 +23,9 @@ from tests.environment import RESOURCES
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = sorted(ROOT.glob("docs/**/*.md"))
-PATHS = sorted(set(app.app.routes) - {"/", "/{proxy+}"})
+# Those of the function of the pages.
+OPEN_PATHS = sorted(RESOURCES["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"])
+PATHS = [*sorted(set(app.app.routes) - {"/", "/{proxy+}"}), *OPEN_PATHS]
 
 
 def page(name: str) -> str:
@@ -63,7 +65,8 @@ def test_every_route_is_documented_with_its_scope() -> None:
         for method in methods.split(", ")
         for path in re.findall(r"`(.+?)`", paths)
     }
-    assert stated == {
+    pages = {(method, path): "none" for path in OPEN_PATHS for method in ("GET", "HEAD")}
+    assert stated == pages | {
         (method, path): operation.scope for path, method, operation, _ in registered()
     }
 

@@ -14,7 +14,7 @@ from infra.deploy.encryption import volume_key
 from infra.deploy.remedies import TO_DELETE
 from infra.deploy.stack import DeploymentFailed, Stack
 from infra.deploy.store import Store
-from infra.package import ROOT
+from infra.package import ROOT, ZIPS
 from infra.preflights import redeploy_if_changed
 from infra.prices import check_prices
 
@@ -50,7 +50,7 @@ def deploy(
     store.put(f"instance/{checksum}.tar.gz", archive)
     parameters = {**parameters, "BundleBucket": store.bucket, "BundleSha256": checksum}
     redeploy_if_changed(template, parameters)
-    url = upload(template, (packed / "deployment.zip").read_bytes(), store)
+    url = upload(template, packed, store)
     changed = stack.apply(url, parameters, accept=accept)
     stack.protect()
     return changed
@@ -154,20 +154,25 @@ def size_of(parameters: Mapping[str, str]) -> int:
     return int(text)
 
 
-def upload(template: Template, code: bytes, store: Store) -> str:
-    """Store the code and the template that refers to it; return the template's URL."""
-    key = f"code/{sha256(code).hexdigest()}.zip"
-    store.put(key, code)
-    locate(template, f"s3://{store.bucket}/{key}")
+def upload(template: Template, packed: Path, store: Store) -> str:
+    """Store the zips and the template that refers to them; return the template's URL."""
+    locate(template, {name: _stored((packed / name).read_bytes(), store) for name in ZIPS})
     text = json.dumps(template, separators=(",", ":")).encode()
     return store.put(f"template/{sha256(text).hexdigest()}.json", text)
 
 
-def locate(template: Template, code: str) -> None:
-    """Set the location of the code in each function of the template."""
+def _stored(code: bytes, store: Store) -> str:
+    key = f"code/{sha256(code).hexdigest()}.zip"
+    store.put(key, code)
+    return f"s3://{store.bucket}/{key}"
+
+
+def locate(template: Template, locations: Mapping[str, str]) -> None:
+    """Set the location of the code in each function of the template, by the name of its zip."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = code
+            properties = resource["Properties"]
+            properties["CodeUri"] = locations[Path(properties["CodeUri"]).name]
 
 
 def pairs(text: str) -> dict[str, str]:

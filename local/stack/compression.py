@@ -1,7 +1,8 @@
-"""Compressed bodies of requests, which API Gateway decompresses and the emulator does not.
+"""Compressed bodies, of which API Gateway decompresses those of requests and compresses answers.
 
-API Gateway knows gzip and deflate, with MinimumCompressionSize or without, and answers 415 itself
-if it does not know the coding or the body is not coded so.
+API Gateway knows gzip and deflate of requests, with MinimumCompressionSize or without, and answers
+415 itself if it does not know the coding or the body is not coded so. It compresses an answer of
+at least MinimumCompressionSize bytes if the caller accepts that. The emulator does neither.
 """
 
 import gzip
@@ -22,7 +23,7 @@ _executed = apigateway_v1._execute_in_scope
 
 
 def mend() -> None:
-    """Decompress the bodies of requests to a REST API."""
+    """Decompress the bodies of requests to a REST API, and compress those of its answers."""
     apigateway_v1._execute_in_scope = _execute
 
 
@@ -44,4 +45,14 @@ async def _execute(
         except _ERRORS:
             request["stage"] = stages[stage]
             return apigateway_v1._gw_error("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type")
-    return await _executed(request, api_id, stage, method, path, headers, body, *more)
+    answer = await _executed(request, api_id, stage, method, path, headers, body, *more)
+    least = apigateway_v1._rest_apis.get(api_id, {}).get("minimumCompressionSize")
+    accepted = "gzip" in headers.get("accept-encoding", "")
+    return _compressed(answer, int(least)) if least is not None and accepted else answer
+
+
+def _compressed(answer: Any, least: int) -> Any:
+    if not isinstance(answer, tuple) or len(answer[2]) < least:
+        return answer
+    status, headers, content = answer
+    return status, {**headers, "Content-Encoding": "gzip"}, gzip.compress(content, 6)

@@ -35,7 +35,7 @@ def deploy(emulator: Emulator, package: Path, parameters: dict[str, str]) -> dic
     redeploy_if_changed(template, parameters)
     store = Store(emulator.client("s3"), account=ACCESS_KEY, region=REGION)
     store.make()
-    url = upload(template, (package / "deployment.zip").read_bytes(), store)
+    url = upload(template, package, store)
     stack = Stack(emulator.client("cloudformation"), STACK, pause=lambda: time.sleep(_LOOK_SECONDS))
     recover(stack, Fleet(Instances(emulator.client("ec2"), STACK), print))
     api_url = f"{emulator.url}/{STAGE}"

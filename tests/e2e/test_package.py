@@ -11,6 +11,8 @@ import pytest
 
 from chalicelib.bootstrap import FIRST_USED
 from infra.botocore_data import OPERATIONS
+from infra.package import ZIPS
+from local.stack.processes import ROOT
 from tests.e2e.conftest import PACKAGING_PYTHON
 
 LARGEST_BYTES = 3_800_000
@@ -19,8 +21,15 @@ LARGEST_BYTES = 3_800_000
 @pytest.fixture(scope="module")
 def unzipped(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("unzipped")
-    zipfile.ZipFile(packaged / "deployment.zip").extractall(directory)
-    return directory
+    for name in ZIPS:
+        zipfile.ZipFile(packaged / name).extractall(directory / Path(name).stem)
+    return directory / "deployment"
+
+
+@pytest.fixture(scope="module")
+def pages(unzipped: Path) -> Path:
+    """The zip of the pages, unpacked."""
+    return unzipped.with_name("pages")
 
 
 def test_the_zip_is_small(packaged: Path) -> None:
@@ -79,7 +88,7 @@ print(Timetable("at(2027-07-01T12:00:00)", "Europe/Berlin").after(0))
 
 
 def test_every_handler_can_be_imported_from_the_zip_alone(packaged: Path, unzipped: Path) -> None:
-    handlers = [each["Handler"] for each in functions(packaged)]
+    handlers = [each["Handler"] for each in functions(packaged, "deployment.zip")]
     assert len(handlers) == 6
     imports = "; ".join(f"import {handler.rpartition('.')[0]}" for handler in handlers)
     found = " and ".join(f"callable({handler})" for handler in handlers)
@@ -91,7 +100,7 @@ def test_every_handler_can_be_imported_from_the_zip_alone(packaged: Path, unzipp
 
 def test_every_function_is_known_to_its_init(packaged: Path) -> None:
     """Of an unknown handler nothing would be made before its first event, and nobody would see."""
-    handlers = {each["Handler"] for each in functions(packaged)}
+    handlers = {each["Handler"] for each in functions(packaged, "deployment.zip")}
     assert handlers == {*FIRST_USED, "chalicelib.api.authorizer.authorize"}
 
 
@@ -109,10 +118,44 @@ def test_the_zip_matches_the_python_version_and_architecture_of_the_functions(
     assert all(name.endswith((suffix, ".abi3.so")) for name in extensions), extensions
 
 
-def functions(packaged: Path) -> list[dict[str, Any]]:
+def test_the_zip_of_the_pages_serves_them_without_site_packages(
+    packaged: Path, pages: Path
+) -> None:
+    [function] = functions(packaged, "pages.zip")
+    module, _, name = function["Handler"].rpartition(".")
+    program = f"""
+import sys; sys.path.insert(0, {str(pages)!r})
+from {module} import {name} as entry
+event = {{"resource": "/api/images/docs", "path": "/api/images/docs", "httpMethod": "GET",
+    "headers": None, "queryStringParameters": None, "pathParameters": None}}
+print(entry(event, None)["statusCode"], *sorted({{each.partition(".")[0] for each in sys.modules}}))
+"""
+    command = [PACKAGING_PYTHON, "-I", "-S", "-c", program]
+    answer = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    status, *loaded = answer.stdout.split()
+    assert status == "200"
+    assert set(loaded) - sys.stdlib_module_names == {"pages", "__main__"} - sys.stdlib_module_names
+
+
+def test_the_zip_of_the_pages_has_only_them_and_the_same_bytes_each_time(
+    packaged: Path, pages: Path, tmp_path: Path
+) -> None:
+    shipped = {str(path.relative_to(pages / "pages")) for path in pages.rglob("*.*")}
+    assert {"openapi.json", "docs/index.html", "docs/swagger-ui.LICENSE.txt"} <= shipped
+    assert [path.name for path in pages.iterdir()] == ["pages"]
+    assert (packaged / "pages.zip").stat().st_size < 700_000
+    package = [PACKAGING_PYTHON, "-m", "infra.package", tmp_path]
+    subprocess.run(package, cwd=ROOT, check=True, capture_output=True)
+    for name in ZIPS:
+        assert (tmp_path / name).read_bytes() == (packaged / name).read_bytes()
+
+
+def functions(packaged: Path, zipped: str = "") -> list[dict[str, Any]]:
+    """Return the properties of all functions, or of those whose code is in one zip."""
     resources = json.loads((packaged / "template.json").read_text())["Resources"].values()
     found = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
-    return [each["Properties"] for each in found]
+    return [each["Properties"] for each in found if zipped in each["Properties"]["CodeUri"]]
 
 
 def test_the_template_passes_cfn_lint(packaged: Path) -> None:
@@ -123,7 +166,7 @@ def test_the_template_passes_cfn_lint(packaged: Path) -> None:
 
 def test_every_function_has_a_role_of_its_own(packaged: Path) -> None:
     roles = [each["Role"]["Fn::GetAtt"][0] for each in functions(packaged)]
-    assert len(roles) == len(set(roles)) == 6
+    assert len(roles) == len(set(roles)) == 7
 
 
 def test_the_worker_alone_may_call_itself(packaged: Path) -> None:

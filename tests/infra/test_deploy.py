@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -233,15 +234,37 @@ def test_a_bucket_of_another_account_is_not_used(s3: Any) -> None:
     assert owners[-1] == ("PutObject", ACCOUNT)
 
 
-def test_uploads_are_named_by_their_contents(s3: Any) -> None:
+def test_uploads_are_named_by_their_contents(s3: Any, tmp_path: Path) -> None:
     store = Store(s3, account=ACCOUNT, region="eu-west-1")
     place = {"LocationConstraint": "eu-west-1"}
     s3.create_bucket(Bucket=store.bucket, CreateBucketConfiguration=place)
-    properties: dict[str, str] = {}
-    function = {"Type": "AWS::Serverless::Function", "Properties": properties}
-    template = {"Resources": {"Function": function}}
-    first = upload(template, b"code", store)
-    assert properties["CodeUri"].startswith(f"s3://{store.bucket}/code/")
+    (tmp_path / "deployment.zip").write_bytes(b"code")
+    (tmp_path / "pages.zip").write_bytes(b"pages")
+    first, codes = uploaded(tmp_path, store)
     assert first.startswith(f"https://s3.eu-west-1.amazonaws.com/{store.bucket}/template/")
-    assert upload(template, b"code", store) == first
-    assert upload(template, b"other", store) != first
+    assert all(code.startswith(f"s3://{store.bucket}/code/") for code in codes.values())
+    keys = {name: code.removeprefix(f"s3://{store.bucket}/") for name, code in codes.items()}
+    stored = {
+        name: s3.get_object(Bucket=store.bucket, Key=key)["Body"].read()
+        for name, key in keys.items()
+    }
+    assert stored == {"APIHandler": b"code", "Pages": b"pages"}
+    assert uploaded(tmp_path, store) == (first, codes)
+    (tmp_path / "pages.zip").write_bytes(b"other")
+    again, changed = uploaded(tmp_path, store)
+    assert again != first
+    assert [name for name in codes if changed[name] != codes[name]] == ["Pages"]
+
+
+def uploaded(packed: Path, store: Store) -> tuple[str, dict[str, str]]:
+    """Upload a template of two functions; return its URL and the location of each one's code."""
+    zips = {"APIHandler": "./deployment.zip", "Pages": "./pages.zip"}
+    kind = "AWS::Serverless::Function"
+    template: dict[str, Any] = {
+        "Resources": {
+            name: {"Type": kind, "Properties": {"CodeUri": zipped}} for name, zipped in zips.items()
+        }
+    }
+    url = upload(template, packed, store)
+    resources = template["Resources"]
+    return url, {name: resources[name]["Properties"]["CodeUri"] for name in zips}

@@ -63,7 +63,7 @@ def test_a_throttled_request_may_be_retried_after_a_second() -> None:
 
 
 def test_the_limits_of_the_stage_are_parameters() -> None:
-    [settings] = API["MethodSettings"]
+    settings = API["MethodSettings"][0]
     limits = settings["ThrottlingRateLimit"]["Ref"], settings["ThrottlingBurstLimit"]["Ref"]
     assert [PARAMETERS[name]["Default"] for name in limits] == [1000, 2000]
 

@@ -34,6 +34,7 @@ ROLES = {
     "Runs": "RunsRole",
     "Reconciler": "ReconcilerRole",
     "Reclaim": "ReclaimRole",
+    "Pages": "PagesRole",
 }
 
 # What Lambda itself does with a function's role: logs, addresses in the network, messages.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.deploy.deployment import locate
-from infra.package import package
+from infra.package import ZIPS, package
 from infra.preflights import preflights, redeploy_if_changed
 from local.stack.emulator import PYTHON
 
@@ -26,6 +26,8 @@ GLOBAL = (
     "AWS::IAM::User",
     "AWS::S3::Bucket",
 )
+# What everybody may read, served by a function that may do nothing.
+PAGES = {"/api/images/docs", "/api/images/docs/{file}", "/api/images/openapi.json"}
 DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
 
 
@@ -34,7 +36,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Template:
     directory = tmp_path_factory.mktemp("package")
     package(directory)
     template: Template = json.loads((directory / "template.json").read_text())
-    locate(template, "s3://darkroom-deployments/code.zip")
+    locate(template, {name: f"s3://darkroom-deployments/{name}" for name in ZIPS})
     return template
 
 
@@ -90,7 +92,7 @@ def test_cfn_lint_passes(translated: Template, tmp_path: Path) -> None:
 def test_the_api_has_one_stage_whose_requests_are_all_throttled(translated: Template) -> None:
     [stage] = properties(translated, "AWS::ApiGateway::Stage")
     assert stage["StageName"] == "live"
-    [limits] = stage["MethodSettings"]
+    limits = stage["MethodSettings"][0]
     assert (limits["ResourcePath"], limits["HttpMethod"]) == ("/*", "*")
     assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= limits.keys()
     [deployment] = properties(translated, "AWS::ApiGateway::Deployment")
@@ -108,7 +110,7 @@ def test_no_function_can_be_called_but_through_that_api(translated: Template) ->
         assert each.get("SourceArn") != "*"
 
 
-def test_every_method_but_preflights_needs_the_authorizer(translated: Template) -> None:
+def test_every_method_but_preflights_and_pages_needs_the_authorizer(translated: Template) -> None:
     [api] = properties(translated, "AWS::ApiGateway::RestApi")
     document = api["Body"]
     assert document["swagger"] == "2.0"
@@ -116,8 +118,37 @@ def test_every_method_but_preflights_needs_the_authorizer(translated: Template) 
     assert "openapi" not in document
     for path, methods in document["paths"].items():
         for method, declared in methods.items():
-            wanted = None if method == "options" else [{name: []}]
+            is_open = method == "options" or path in PAGES
+            wanted = None if is_open else [{name: []}]
             assert declared.get("security") == wanted, (method, path)
+            called = json.dumps(declared["x-amazon-apigateway-integration"].get("uri", ""))
+            assert ("${Pages.Arn}" in called) == (path in PAGES and method != "options")
+    assert document["paths"].keys() > PAGES
+
+
+def test_the_pages_have_their_own_variables_only(translated: Template) -> None:
+    environment = translated["Resources"]["Pages"]["Properties"]["Environment"]
+    assert environment["Variables"].keys() == {"API_URL", "ALLOWED_ORIGIN", "CALLED_URLS"}
+
+
+def test_what_everybody_may_load_has_limits_of_its_own(translated: Template) -> None:
+    [stage] = properties(translated, "AWS::ApiGateway::Stage")
+    _, *of_pages = stage["MethodSettings"]
+    assert {each["ResourcePath"] for each in of_pages} == {
+        f"/{path.replace('/', '~1')}" for path in PAGES
+    }
+    for each in of_pages:
+        assert each["HttpMethod"] == "GET"
+        assert (each["ThrottlingRateLimit"], each["ThrottlingBurstLimit"]) == (2, 50)
+
+
+def test_answers_of_more_than_a_packet_are_compressed(translated: Template) -> None:
+    [api] = properties(translated, "AWS::ApiGateway::RestApi")
+    assert api["MinimumCompressionSize"] == 1400
+    assert api["Body"]["x-amazon-apigateway-minimum-compression-size"] == 1400
+    binary = set(api["Body"]["x-amazon-apigateway-binary-media-types"])
+    assert binary.isdisjoint({"text/html", "text/css", "text/javascript", "application/json"})
+    assert not any("*" in kind for kind in binary)
 
 
 def test_no_preflight_and_no_error_allows_a_literal_origin(packaged: Template) -> None:

@@ -8,7 +8,7 @@ from chalicelib.schemas.answers.fields import Dollars, ImageUrl, JobId, Seconds,
 
 Seed = Annotated[
     int,
-    Meta(description="A whole number from 0 to 2⁶⁴ - 1.", ge=0),
+    Meta(description="A whole number from 0 to 2⁶⁴ - 1.", ge=0, examples=[42]),
     Meta(extra_json_schema={"maximum": 2**64 - 1}),
 ]
 
