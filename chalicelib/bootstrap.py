@@ -19,6 +19,7 @@ from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.follower import Parts
+from chalicelib.services.gpus.instances import InstanceList
 from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.gpus.power import GpuPower
@@ -212,6 +213,17 @@ class Services:
             boot_seconds=known.boot_timeout_seconds,
             max_on_seconds=known.max_on_seconds,
             execution_deadline_seconds=known.execution_deadline_seconds,
+        )
+
+    @cached_property
+    def instances(self) -> InstanceList:
+        return InstanceList(
+            self.inventory,
+            self.budget,
+            self.stop_limits,
+            self._together,
+            self.clock,
+            has_instances=not self.config.comfyui_url,
         )
 
     @cached_property

@@ -110,6 +110,11 @@ class InstanceRecord(Table):
     day_usage = JsonText(null=True)
 
     @property
+    def description(self) -> Description:
+        """What EC2 said of it at its last observation."""
+        return Description(self.instance_type or "", self.zone, bool(self.is_kept))
+
+    @property
     def slot_holders(self) -> set[str]:
         """The ids of the jobs that have a slot."""
         return set(self.jobs or ())
