@@ -19,7 +19,7 @@ from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.follower import Parts
-from chalicelib.services.gpus.instances import InstanceList
+from chalicelib.services.gpus.instances import Instances
 from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.gpus.power import GpuPower
@@ -216,8 +216,8 @@ class Services:
         )
 
     @cached_property
-    def instances(self) -> InstanceList:
-        return InstanceList(
+    def instances(self) -> Instances:
+        return Instances(
             self.inventory,
             self.budget,
             self.stop_limits,

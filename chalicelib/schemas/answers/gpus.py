@@ -79,7 +79,7 @@ class Today(Struct, kw_only=True):
     ]
 
 
-class Instances(Struct, kw_only=True):
+class InstanceList(Struct, kw_only=True):
     """All instances, and what holds for all of them."""
 
     instances: list[Instance]

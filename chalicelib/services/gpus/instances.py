@@ -1,4 +1,4 @@
-"""What administrators read about each GPU instance."""
+"""What administrators read about the GPU instances."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
 from chalicelib.days import date_of, day_start
 from chalicelib.models.catalogs import budget_mark
 from chalicelib.models.fleet import stops
 from chalicelib.models.fleet.instance import Description, InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
-from chalicelib.models.usage import BOOTING, BUSY, IDLE, KINDS, DayUsage, day_usage_of
-from chalicelib.schemas.answers.gpus import Boot, BootStep, Hold, Instance, Instances, Today
-from chalicelib.schemas.answers.usage import GpuSeconds
-from chalicelib.schemas.times import timestamp
+from chalicelib.models.usage import DayUsage, day_usage_of
 from chalicelib.services.gpus.state import COMING, state_by_record
 from chalicelib.services.gpus.status_texts import UNAVAILABLE
 from chalicelib.services.gpus.stop_forecasts import Candidate, StopForecast, forecast_stops
@@ -24,11 +23,35 @@ from chalicelib.services.gpus.stop_reasons import StopLimits, StopReason, stop_r
 from chalicelib.services.together import Together
 
 if TYPE_CHECKING:
-    from chalicelib.models.catalogs.budget_mark import BudgetMark
     from chalicelib.services.billing.budget import Budget
     from chalicelib.services.gpus.inventory import Inventory
 
 _KEPT = StopForecast(None, "It has the tag darkroom:keep: Darkroom does not stop it")
+
+
+class InstanceReport(Struct, frozen=True):
+    """An instance: since when it has its state, what is booked for it today, and when it stops.
+
+    `since` is None if the reconciler has not seen the state yet, and `booked` at a fixed address.
+    """
+
+    record: InstanceRecord
+    description: Description
+    state: str
+    since: float | None
+    booked: dict[str, float] | None
+    stop: StopForecast | None
+
+
+class FleetReport(Struct, frozen=True):
+    """All instances, and what holds for all of them; `cost` is what is booked today in dollars."""
+
+    instances: list[InstanceReport]
+    waiting_jobs: int
+    held_until: float | None
+    cost: float | None
+    budget: float | None
+    budget_ends_at: float | None
 
 
 class Seen(NamedTuple):
@@ -39,8 +62,8 @@ class Seen(NamedTuple):
     description: Description
 
 
-class InstanceList:
-    """Lists the instances; without `has_instances` ComfyUI has a fixed address."""
+class Instances:
+    """Reports on the instances; without `has_instances` ComfyUI has a fixed address."""
 
     def __init__(
         self,
@@ -59,8 +82,8 @@ class InstanceList:
         self._clock = clock
         self._has_instances = has_instances
 
-    def read(self) -> Instances:
-        """Return all instances as the reconciler last saw them, and write nothing.
+    def report(self) -> FleetReport:
+        """Report on all instances as the reconciler last saw them, and write nothing.
 
         Neither EC2 nor a GPU is asked, unless there is no record of an instance yet.
         """
@@ -72,13 +95,16 @@ class InstanceList:
             partial(DayUsage.on, date_of(now)),
         )
         (series, records), waiting, mark, usage = self._together(reads)
+        is_held, dollars = series.is_held(now), self._budget.dollars
         seen = self._seen(series, records, now)
-        stopped = self._forecasts(seen, waiting, now, is_held=series.is_held(now))
-        return Instances(
-            instances=[self._instance(each, stopped, now) for each in seen],
+        stopped = self._forecasts(seen, waiting, now, is_held=is_held)
+        return FleetReport(
+            instances=[self._report(each, stopped.get(each.record.id), now) for each in seen],
             waiting_jobs=waiting,
-            hold=Hold(until=timestamp(series.held_until)) if series.is_held(now) else None,
-            today=self._today(usage, mark, now),
+            held_until=float(series.held_until) if is_held else None,
+            cost=usage.cost if self._has_instances else None,
+            budget=dollars,
+            budget_ends_at=mark.ends_today(dollars, now) if mark else None,
         )
 
     def _seen(self, series: StartSeries, records: list[InstanceRecord], now: float) -> list[Seen]:
@@ -122,57 +148,13 @@ class InstanceList:
             seen.record, seen.state, self._limits, now=now, paid_until=paid_until, is_held=is_held
         )
 
-    def _instance(self, seen: Seen, stopped: dict[str, StopForecast], now: float) -> Instance:
-        record, described = seen.record, seen.description
-        booked = day_usage_of(record, date_of(now)) if self._has_instances else None
-        stop = stopped.get(record.id)
-        return Instance(
-            id=record.id,
-            instance_type=described.instance_type or None,
-            zone=described.zone,
-            state=seen.state,
-            since=_time(stops.same_state_since(record, seen.state, now=now)),
-            jobs=sorted(record.slot_holders),
-            started_at=_time(record.started_at),
-            on_since=_time(record.on_since),
-            unhealthy_reason=record.unhealthy_reason,
-            gpu_seconds=None if booked is None else _gpu_seconds(booked),
-            cost=None if booked is None else _cost(booked),
-            last_boot=_last_boot(record),
-            stops_at=_time(stop.at) if stop else None,
-            stop_reason=stop.text if stop else None,
+    def _report(self, seen: Seen, stop: StopForecast | None, now: float) -> InstanceReport:
+        record, state = seen.record, seen.state
+        return InstanceReport(
+            record,
+            seen.description,
+            state,
+            since=stops.same_state_since(record, state, now=now),
+            booked=day_usage_of(record, date_of(now)) if self._has_instances else None,
+            stop=stop,
         )
-
-    def _today(self, usage: DayUsage, mark: BudgetMark | None, now: float) -> Today:
-        ends_at = mark.ends_today(self._budget.dollars, now) if mark else None
-        return Today(
-            cost=round(usage.cost, 6) if self._has_instances else None,
-            budget=self._budget.dollars,
-            budget_ends_at=_time(ends_at),
-        )
-
-
-def _gpu_seconds(booked: dict[str, float]) -> GpuSeconds:
-    def seconds(kind: str) -> float:
-        return round(booked.get(f"{kind}_seconds", 0), 3)
-
-    return GpuSeconds(booting=seconds(BOOTING), busy=seconds(BUSY), idle=seconds(IDLE))
-
-
-def _cost(booked: dict[str, float]) -> float:
-    return round(sum(booked.get(f"{kind}_cost", 0) for kind in KINDS), 6)
-
-
-def _last_boot(record: InstanceRecord) -> Boot | None:
-    if record.reported_start is None:
-        return None
-    steps = (record.boot_steps or {}).items()
-    return Boot(
-        started_at=timestamp(record.reported_start),
-        failed=bool(record.boot_failed),
-        steps=[BootStep(step=step, seconds=seconds) for step, seconds in steps],
-    )
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else timestamp(float(seconds))

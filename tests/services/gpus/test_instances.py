@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.api.instance_resource import instance_list
 from chalicelib.days import day_end
 from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.models.jobs import queue
-from chalicelib.schemas.answers.gpus import Instance, Instances
+from chalicelib.schemas.answers.gpus import Instance, InstanceList
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.billing.budget import Budget
-from chalicelib.services.gpus.instances import InstanceList
+from chalicelib.services.gpus.instances import Instances
 from tests.conftest import empty_aws
 from tests.gateways.region import fleet_of, in_order
 from tests.models.queueing import enqueue
@@ -26,12 +27,13 @@ ROUND = 60
 Change = Callable[[Gpus, Parts], None]
 
 
-def listed(gpus: Gpus, parts: Parts, *, has_instances: bool = True) -> Instances:
+def listed(gpus: Gpus, parts: Parts, *, has_instances: bool = True) -> InstanceList:
     """Return the list as another function than the reconciler's reads it."""
     inventory = fleet_of(gpus, clock=parts.clock).inventory
-    return InstanceList(
+    instances = Instances(
         inventory, parts.budget, LIMITS, in_order, parts.clock, has_instances=has_instances
-    ).read()
+    )
+    return instance_list(instances.report())
 
 
 def shown(gpus: Gpus, parts: Parts, instance_id: str = "i-1") -> Instance:
