@@ -50,11 +50,12 @@ def forecast_stops(
 ) -> dict[str, StopForecast]:
     """Return the forecast of each instance if no job comes, by its id; `on` instances are on.
 
-    The Stopper looks at the instances every minute: it stops one up to a minute later.
+    The Stopper looks at the instances every minute: it stops one up to a minute later, those whose
+    time is over at its next look.
     """
 
     def next_at(each: Candidate) -> float:
-        return _next(each.reasons, each.record, now)[1]
+        return max(_next(each.reasons, each.record, now)[1], now)
 
     forecasts: dict[str, StopForecast] = {}
     for each in sorted(candidates, key=next_at):
@@ -91,10 +92,10 @@ def _next(
     """
     first = min(reasons, key=lambda each: max(each.at, now))
     if first.at > now or not record.slot_holders:
-        return first, max(first.at, now)
+        return first, first.at
     hasty = [each for each in reasons if not each.jobs_seconds]  # they wait for no job
     first = min(hasty, key=lambda each: each.at, default=first)
-    return first, max(first.at_with_jobs, now)
+    return first, first.at_with_jobs
 
 
 def _fact(reason: StopReason, candidate: Candidate, budget: Budget, now: float) -> str:
