@@ -19,6 +19,7 @@ from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.dispatcher import Dispatcher
 from chalicelib.services.gpus.fleet import Fleet
 from chalicelib.services.gpus.follower import Parts
+from chalicelib.services.gpus.instances import Instances
 from chalicelib.services.gpus.inventory import Inventory
 from chalicelib.services.gpus.messages import Messages
 from chalicelib.services.gpus.power import GpuPower
@@ -26,6 +27,7 @@ from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
 from chalicelib.services.gpus.scaling import Limits
 from chalicelib.services.gpus.starter import Starter
 from chalicelib.services.gpus.status_texts import Status, comfyui_status
+from chalicelib.services.gpus.stop_reasons import StopLimits
 from chalicelib.services.gpus.stopper import Stopper
 from chalicelib.services.gpus.stuck import StuckInstances
 from chalicelib.services.gpus.warm_up import WarmUp
@@ -202,14 +204,27 @@ class Services:
 
     @cached_property
     def stopper(self) -> Stopper:
-        return Stopper(
-            self.fleet,
+        return Stopper(self.fleet, self.budget, limits=self.stop_limits, clock=self.clock)
+
+    @cached_property
+    def stop_limits(self) -> StopLimits:
+        known = self.config
+        return StopLimits(
+            idle_seconds=known.idle_stop_seconds,
+            boot_seconds=known.boot_timeout_seconds,
+            max_on_seconds=known.max_on_seconds,
+            execution_deadline_seconds=known.execution_deadline_seconds,
+        )
+
+    @cached_property
+    def instances(self) -> Instances:
+        return Instances(
+            self.inventory,
             self.budget,
-            idle_stop_seconds=self.config.idle_stop_seconds,
-            boot_timeout_seconds=self.config.boot_timeout_seconds,
-            max_on_seconds=self.config.max_on_seconds,
-            execution_deadline_seconds=self.config.execution_deadline_seconds,
-            clock=self.clock,
+            self.stop_limits,
+            self._together,
+            self.clock,
+            has_instances=not self.config.comfyui_url,
         )
 
     @cached_property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.simulation.instances import Instance, Spent
 from bench.simulation.traces import RUN_SECONDS, Job
-from chalicelib.services.gpus.scaling import Limits, may_stop, wanted
+from chalicelib.services.gpus.scaling import Limits, is_needed, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,12 +86,8 @@ class World:
                 each.stop(now)
 
     def _may_stop(self, idle_seconds: float) -> bool:
-        return may_stop(
-            idle_seconds,
-            on=len(self._on()),
-            open_jobs=self._open_jobs,
-            limit_seconds=self._policy.limit_seconds,
-        )
+        is_due = idle_seconds >= self._policy.limit_seconds
+        return is_due and not is_needed(on=len(self._on()), open_jobs=self._open_jobs)
 
     def _scale(self, now: float) -> None:
         missing = wanted(self._open_jobs, RUN_SECONDS, self._limits) - len(self._on())

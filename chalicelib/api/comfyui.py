@@ -3,6 +3,7 @@
 from time import time
 
 from chalicelib.api.identity import identity
+from chalicelib.api.instance_resource import instance_list
 from chalicelib.api.operation import Answer, Operation
 from chalicelib.api.routes import Routes
 from chalicelib.bootstrap import services
@@ -17,6 +18,7 @@ from chalicelib.errors import (
 )
 from chalicelib.models.keys.api_key import ADMIN, GENERATE
 from chalicelib.schemas.answers.comfyui import ComfyUIStatus, Started, Stopped
+from chalicelib.schemas.answers.gpus import InstanceList
 from chalicelib.schemas.stop import StopRequest
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.gpus.stop_texts import message_of
@@ -35,6 +37,24 @@ def get_status() -> ComfyUIStatus:
     """
     now = services().comfyui_status()
     return ComfyUIStatus(status=now.status, message=now.message)
+
+
+@comfyui_routes.get(
+    "/api/images/comfyui/instances",
+    Operation(
+        "listInstances",
+        "GPU",
+        (Answer(200, InstanceList, "The instances."),),
+        ADMIN,
+    ),
+)
+def list_instances() -> InstanceList:
+    """List the GPU instances.
+
+    Each has its state, its jobs, what it costs today, its last boot, and when and why Darkroom
+    stops it. What EC2 says of it is up to a minute old. Reading it changes nothing.
+    """
+    return instance_list(services().instances.report())
 
 
 @comfyui_routes.post(

@@ -78,6 +78,7 @@ class Instance(Struct, frozen=True):
     is_kept: bool = False
     state_reason: str | None = None
     state_message: str = ""
+    zone: str | None = None
 
     @property
     def lack(self) -> str | None:
@@ -197,6 +198,7 @@ class GpuFleet:
             is_kept=KEEP_TAG in tags,
             state_reason=code,
             state_message=reason.get("Message", "").removeprefix(f"{code}:").strip(),
+            zone=described.get("Placement", {}).get("AvailabilityZone"),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import TransactWriteError
@@ -13,6 +14,8 @@ from chalicelib.models.jobs.job import Job
 from chalicelib.models.table import Table, lost_race, transaction
 
 BOOTING, BUSY, IDLE = KINDS = ("booting", "busy", "idle")
+
+_DIGITS = 9  # as many as a booked cost has
 
 
 class DayUsage(Table):
@@ -79,16 +82,33 @@ def book(
         seen.does_not_exist() if record.accounted_at is None else seen == record.accounted_at
     )
     accounted = InstanceRecord.accounted_execution_seconds.set(execution_seconds)
+    # The condition holds only if nothing was booked since the record was read.
+    of_day = _added(day_usage_of(record, day), amounts) | {"day": day.isoformat()}
+    booked: list[Action] = [seen.set(now), accounted, InstanceRecord.day_usage.set(of_day)]
     try:
         with transaction() as writes:
-            writes.update(record, actions=[seen.set(now), accounted], condition=unchanged)
+            writes.update(record, actions=booked, condition=unchanged)
             writes.update(DayUsage(_id(day)), actions=_additions(amounts))
     except TransactWriteError as error:
         if not lost_race(error):
             raise
         return False
     record.accounted_at, record.accounted_execution_seconds = now, execution_seconds
+    record.day_usage = of_day
     return True
+
+
+def day_usage_of(record: InstanceRecord, day: date) -> dict[str, float]:
+    """Return what is booked for an instance on a day, by DayUsage's names; empty if nothing is."""
+    known: dict[str, Any] = record.day_usage or {}
+    if known.get("day") != day.isoformat():
+        return {}
+    return {name: amount for name, amount in known.items() if name != "day"}
+
+
+def _added(before: dict[str, float], amounts: dict[str, float]) -> dict[str, Any]:
+    names = {**before, **amounts}
+    return {name: round(before.get(name, 0) + amounts.get(name, 0), _DIGITS) for name in names}
 
 
 def _additions(amounts: dict[str, float]) -> list[Action]:

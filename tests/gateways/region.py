@@ -45,6 +45,7 @@ class Region:
         self.warm_ups: dict[str, State] = {}
         self.rejects_warm_up = False
         self.kept: set[str] = set()
+        self.zones: dict[str, str] = {}
         self.launched: dict[str, float] = {}  # when EC2 started each instance
         self.stubborn: set[str] = set()  # instances that EC2 refuses to stop
         self.asked = 0  # requests for the instances, answered or not
@@ -69,6 +70,7 @@ class Region:
                 is_kept=id_ in self.kept,
                 launched_at=self.launched.get(id_),
                 state_reason=self.reasons.get(id_),
+                zone=self.zones.get(id_),
             )
             for id_, state in self.states.items()
         ]

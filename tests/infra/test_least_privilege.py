@@ -105,7 +105,8 @@ def serve_images(deployment: Deployment) -> None:
     for path in ("", "/provenance"):
         deployment.call("GET", f"/api/images/files/{jobs[0]['id']}-0{path}")
     deployment.call("GET", "/api/images/usage?group_by=post")
-    deployment.call("GET", "/api/images/comfyui/status")
+    for what in ("status", "instances"):
+        deployment.call("GET", f"/api/images/comfyui/{what}")
 
 
 def cancel(deployment: Deployment) -> None:

@@ -6,12 +6,17 @@ from chalicelib.models.fleet.instance import InstanceRecord
 from chalicelib.services.gpus.boot_reports import BootReports
 from chalicelib.services.gpus.demand import Demand
 from chalicelib.services.gpus.queue_snapshots import QueueSnapshots
+from chalicelib.services.gpus.stop_reasons import StopLimits
 from chalicelib.services.gpus.stopper import Stopper
 from chalicelib.services.gpus.stuck import StuckInstances
 from chalicelib.services.reconciler import Reconciler
 from chalicelib.signals import StoreFailed
 from tests.gateways.region import ComfyUI, Region, fleet_of
 from tests.services.fakes import Parts
+
+LIMITS = StopLimits(
+    idle_seconds=300, boot_seconds=900, max_on_seconds=43_200, execution_deadline_seconds=900
+)
 
 
 class Reports:
@@ -65,13 +70,7 @@ def reconciler_of(gpus: Gpus, parts: Parts, **how: Any) -> Reconciler:
     """Return a reconciler of `gpus` on the clock of `parts`, whose jobs run on its own ComfyUIs."""
     clock, budget = parts.clock, parts.budget
     fleet = fleet_of(gpus, clock=clock, dollars=budget.dollars, queue=parts.queue, **how)
-    limits = {
-        "idle_stop_seconds": 300,
-        "boot_timeout_seconds": 900,
-        "max_on_seconds": 43_200,
-        "execution_deadline_seconds": 900,
-    }
-    stopper = Stopper(fleet, budget, clock=clock, **limits)
+    stopper = Stopper(fleet, budget, limits=LIMITS, clock=clock)
     reports: Any = gpus.reports
     return Reconciler(
         stopper,

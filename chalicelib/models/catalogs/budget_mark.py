@@ -23,6 +23,12 @@ class BudgetMark(Struct, frozen=True):
         is_today = day_start(now) <= self.ends_at <= now
         return dollars is not None and is_today and dollars <= self.dollars
 
+    def ends_today(self, dollars: float | None, now: float) -> float | None:
+        """Return when a budget is used up today, None if it is not as far as is known."""
+        is_known = dollars is not None and self.ends_at >= day_start(now)
+        is_coming = is_known and self.ends_at > now
+        return self.ends_at if is_coming or self.is_exhausted(dollars, now) else None
+
 
 def settings_and_mark() -> tuple[list[Fields], BudgetMark | None]:
     """Read all settings, and the mark of the budget if there is one, in one query."""

@@ -6,6 +6,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.models.fleet.instance import START_SECONDS, InstanceRecord, averaged
+from chalicelib.models.table import set_or_remove
 
 WENT_OFF = "it went off while it booted"
 
@@ -116,11 +117,14 @@ def note_report(
     measured, so the instance has to be ready. `reason` is why the boot failed.
     """
     reported = InstanceRecord.reported_start
-    actions: list[Action] = [reported.set(record.started_at)]
-    if steps:
-        actions.append(InstanceRecord.boot_steps.set(steps))
-    if reason and record.ready_at is None:
-        actions.append(InstanceRecord.unhealthy_reason.set(reason))
+    fault = reason if record.ready_at is None else None
+    actions: list[Action] = [
+        reported.set(record.started_at),
+        set_or_remove(InstanceRecord.boot_steps, steps or None),
+        InstanceRecord.boot_failed.set(fault is not None or has_failed(record)),
+    ]
+    if fault:
+        actions.append(InstanceRecord.unhealthy_reason.set(fault))
     elif seconds is not None:
         average = averaged(record.former_boot_seconds, seconds)
         actions.append(InstanceRecord.boot_seconds.set(average))

@@ -1,6 +1,13 @@
 """The record of a GPU instance, and the ways in which it may change; boots.py has the others."""
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from typing import NamedTuple
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
 from pynamodb.exceptions import DeleteError
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
@@ -21,6 +28,14 @@ _NEWEST_WEIGHT = 0.2  # of the newest value in a moving average
 OTHER = ":"
 
 
+class Description(NamedTuple):
+    """What EC2 says of an instance; `is_kept` is whether it has the tag `darkroom:keep`."""
+
+    instance_type: str
+    zone: str | None
+    is_kept: bool
+
+
 class InstanceRecord(Table):
     """A GPU instance: its state and since when, its jobs and its health. Changes are single writes.
 
@@ -38,11 +53,15 @@ class InstanceRecord(Table):
     Its latest start was at `started_at`, also while it is off again. The values of `failed_start`,
     `logged_start` and `reported_start` are that time once the boot has failed, its failure is
     logged, and its report is read. `failed_boots` is how many boots in a row have failed; after
-    three it is not started before `unhealthy_until`. `boot_steps` are the seconds of the steps of
-    the boot that was last reported. `boot_seconds` is a moving average, `former_boot_seconds` the
+    three it is not started before `unhealthy_until`. `boot_steps` are the seconds of the steps that
+    the start at `reported_start` reported, and `boot_failed` is whether that boot failed.
+    `boot_seconds` is a moving average, `former_boot_seconds` the
     one before the latest start. `scarce_types` are the types for which EC2 took back a start for
     lack of capacity, each with the time until which it is not preferred. The instance was last
     stopped with force at `forced_at`.
+
+    `instance_type`, `zone` and `is_kept` are as EC2 last described the instance. `day_usage` is
+    what is booked for it on its newest day (models/usage.py).
     """
 
     class Meta:
@@ -80,10 +99,20 @@ class InstanceRecord(Table):
     logged_start = NumberAttribute(null=True)
     reported_start = NumberAttribute(null=True)
     boot_steps = JsonText(null=True)
+    boot_failed = BooleanAttribute(null=True)
     failed_boots = NumberAttribute(default=0)
     unhealthy_until = NumberAttribute(null=True)
     scarce_types = JsonText(null=True)
     forced_at = NumberAttribute(null=True)
+    instance_type = UnicodeAttribute(null=True)
+    zone = UnicodeAttribute(null=True)
+    is_kept = BooleanAttribute(null=True)
+    day_usage = JsonText(null=True)
+
+    @property
+    def description(self) -> Description:
+        """What EC2 said of it at its last observation."""
+        return Description(self.instance_type or "", self.zone, bool(self.is_kept))
 
     @property
     def slot_holders(self) -> set[str]:
@@ -135,10 +164,12 @@ class InstanceRecord(Table):
         is_on: bool,
         is_idle: bool = False,
         launched_at: float | None = None,
+        description: Description | None = None,
     ) -> float:
         """Note the state; return since when it has been the same without a gap.
 
-        `launched_at` is when EC2 last started the instance, at anyone's request.
+        `launched_at` is when EC2 last started the instance, at anyone's request. `description` is
+        what else EC2 says of it.
         """
         record = InstanceRecord
         was_missed = now - self.seen_at > GAP_SECONDS
@@ -152,7 +183,7 @@ class InstanceRecord(Table):
             actions += self._on_from(now)
         elif was_missed or not is_idle or self.used_at is None:
             actions.append(record.used_at.set(now))
-        self.update(actions)
+        self.update(actions + _described(description))
         return float(since)
 
     def _is_another_start(self, now: float, launched_at: float | None) -> bool:
@@ -163,9 +194,12 @@ class InstanceRecord(Table):
         # It was not seen for so long that it may have been off and on again.
         return bool(now - self.seen_at > GAP_SECONDS and self.on_since <= self.seen_at)
 
-    def started(self, *, now: float) -> None:
-        """Note that EC2 was asked to start it."""
-        self.update(self._on_from(now))
+    def started(self, *, now: float, instance_type: str | None = None) -> None:
+        """Note that EC2 was asked to start it, as this type."""
+        actions = self._on_from(now)
+        if instance_type:
+            actions.append(InstanceRecord.instance_type.set(instance_type))
+        self.update(actions)
 
     def become_unreachable(self, *, now: float) -> None:
         """Note that it does not answer, if it was ready."""
@@ -302,6 +336,17 @@ class InstanceRecord(Table):
         gone = (*past, *stops, record.unreachable_since)
         begun = [each.set(now) for each in (record.on_since, record.started_at, record.used_at)]
         return [*begun, *(each.remove() for each in gone)]
+
+
+def _described(description: Description | None) -> list[Action]:
+    if description is None:
+        return []
+    record = InstanceRecord
+    return [
+        set_or_remove(record.instance_type, description.instance_type or None),
+        set_or_remove(record.zone, description.zone),
+        record.is_kept.set(description.is_kept),
+    ]
 
 
 def averaged(before: float | None, newest: float) -> float:

@@ -6,26 +6,27 @@ from msgspec import Meta, Struct
 
 from chalicelib.schemas.answers.fields import Count, Time, one_of
 
+State = Annotated[
+    str,
+    one_of(
+        "ready",
+        "busy",
+        "booting",
+        "starting",
+        "draining",
+        "stopping",
+        "stopped",
+        "no_capacity",
+        "unhealthy",
+        "unavailable",
+    ),
+]
+
 
 class ComfyUIStatus(Struct, kw_only=True):
     """The state of the instance that is closest to an image."""
 
-    status: Annotated[
-        str,
-        one_of(
-            "ready",
-            "busy",
-            "booting",
-            "starting",
-            "draining",
-            "stopping",
-            "stopped",
-            "no_capacity",
-            "unhealthy",
-            "unavailable",
-        ),
-        Meta(description="For programs. `unavailable`: there is no instance."),
-    ]
+    status: Annotated[State, Meta(description="For programs. `unavailable`: there is no instance.")]
     message: Annotated[str, Meta(description="The same, and why, for people.")]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.errors import ComfyUIUnavailable, ComfyUIUnreachable, FleetUnreachable
 from chalicelib.models.fleet.creation import Creation
-from chalicelib.models.fleet.instance import InstanceRecord
+from chalicelib.models.fleet.instance import Description, InstanceRecord
 from chalicelib.models.fleet.start_series import StartSeries
 from chalicelib.services.gpus.state import STARTING, state_of
 from chalicelib.services.gpus.warm_up import WarmUp
@@ -270,6 +270,11 @@ class InstanceView(NamedTuple):
         """Whether it serves or can be started; a ComfyUI at a fixed address has to answer."""
         answers = self.record.ready_at is not None and self.record.unreachable_since is None
         return self.instance.can_be_started or answers
+
+    @property
+    def description(self) -> Description:
+        """What EC2 says of the instance, as its record stores it."""
+        return Description(self.instance.type, self.instance.zone, self.instance.is_kept)
 
     @property
     def is_on(self) -> bool:

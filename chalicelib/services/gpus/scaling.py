@@ -1,4 +1,4 @@
-"""How many GPUs should be on, and which idle one may stop. Pure; bench/ simulates with it."""
+"""How many GPUs should be on, and whether an idle one may stop. Pure; bench/ simulates with it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def wanted(open_jobs: int, execution_seconds: float | None, limits: Limits) -> i
     return min(max(ceil(seconds / limits.scale_wait_seconds), 1), limits.fleet_max)
 
 
-def may_stop(idle_seconds: float, *, on: int, open_jobs: int, limit_seconds: float) -> bool:
-    """Return whether an idle instance may be stopped, where `on` instances are on.
+def is_needed(*, on: int, open_jobs: int) -> bool:
+    """Return whether an idle instance stays on however long it is idle, where `on` are on.
 
     While jobs are open the last instance stays on: they will need it.
     """
-    return idle_seconds >= limit_seconds and on > (1 if open_jobs else 0)
+    return on <= (1 if open_jobs else 0)

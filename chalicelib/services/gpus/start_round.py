@@ -119,7 +119,7 @@ class StartRound:
         record = view.record
         if (record.unhealthy_until or 0) > self._clock():
             raise StartFailed(f"the GPU instance is unhealthy: {record.unhealthy_reason}")
-        return self._change_type(view, wanted_type) and self._ask(view)
+        return self._change_type(view, wanted_type) and self._ask(view, wanted_type)
 
     def _change_type(self, view: InstanceView, wanted_type: str) -> bool:
         name = view.instance.id
@@ -131,7 +131,7 @@ class StartRound:
         self._current[name] = wanted_type
         return True
 
-    def _ask(self, view: InstanceView) -> bool:
+    def _ask(self, view: InstanceView, instance_type: str) -> bool:
         name, record = view.instance.id, view.record
         self._hold_claim()
         try:
@@ -141,10 +141,10 @@ class StartRound:
             metrics.emit("no capacity", {"CapacityErrors": 1}, instance_id=name)
             raise
         except StartUnknown:
-            record.started(now=self._clock())
+            record.started(now=self._clock(), instance_type=instance_type)
             raise
         metrics.emit("GPU started", {"GpuStarts": 1}, instance_id=name)
-        record.started(now=self._clock())
+        record.started(now=self._clock(), instance_type=instance_type)
         return True
 
     def _hold_claim(self) -> None:

@@ -60,7 +60,9 @@ def state_by_record(record: InstanceRecord, *, now: float, has_capacity: bool) -
         return _of_running(record, now, 0)
     if record.on_since is not None and record.stop_requested_at is not None:
         return DRAINING
-    if record.on_since is not None and not record.unhealthy_reason:
+    if record.on_since is not None and record.unhealthy_reason:
+        return UNHEALTHY
+    if record.on_since is not None:
         return STARTING if now - record.on_since < _FRESH_SECONDS else BOOTING
     if record.state == STOPPED and not has_capacity:
         return NO_CAPACITY

@@ -1,7 +1,11 @@
 """Stop GPU instances: idle or unhealthy, on for too long, past the budget, or as requested."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING
 
 from chalicelib import metrics
 from chalicelib.models.fleet import boots, stops
@@ -13,23 +17,23 @@ from chalicelib.services.billing.budget import Budget
 from chalicelib.services.gpus.fleet import DRAIN_SECONDS, Fleet
 from chalicelib.services.gpus.inventory import InstanceView
 from chalicelib.services.gpus.off import note_off
-from chalicelib.services.gpus.scaling import may_stop
-from chalicelib.services.gpus.state import (
-    BOOTING,
-    COMING,
-    DRAINING,
-    READY,
-    UNHEALTHY,
-    is_lost,
+from chalicelib.services.gpus.scaling import is_needed
+from chalicelib.services.gpus.state import COMING, DRAINING, READY, UNHEALTHY
+from chalicelib.services.gpus.stop_reasons import (
+    FAULTS,
+    IDLE,
+    OLD,
+    REQUESTED,
+    UNPAID,
+    StopLimits,
+    StopReason,
+    stop_reasons,
 )
 
-log = logging.getLogger("darkroom.stopper")
+if TYPE_CHECKING:
+    from chalicelib.gateways.ec2 import Instance
 
-# An execution that is interrupted while it loads a checkpoint ends after the load; until then its
-# ComfyUI looks unhealthy.
-_UNHEALTHY_SECONDS = 30
-# Longer than ComfyUI takes to restart.
-_SILENT_SECONDS = 120
+log = logging.getLogger("darkroom.stopper")
 
 
 class Stopper:
@@ -38,18 +42,12 @@ class Stopper:
         fleet: Fleet,
         budget: Budget,
         *,
-        idle_stop_seconds: int,
-        boot_timeout_seconds: int,
-        max_on_seconds: int,
-        execution_deadline_seconds: int,
+        limits: StopLimits,
         clock: Callable[[], float],
     ) -> None:
         self._fleet = fleet
         self._budget = budget
-        self._idle_seconds = idle_stop_seconds
-        self._boot_seconds = boot_timeout_seconds
-        self._max_on_seconds = max_on_seconds
-        self._execution_deadline_seconds = execution_deadline_seconds
+        self._limits = limits
         self._clock = clock
         self._is_held = False  # by an administrator, as of the beginning of the round
 
@@ -61,12 +59,12 @@ class Stopper:
         seen_at, views = self._clock(), self._fleet.inventory.observe()
         open_jobs = _open_jobs(views)
         on = sum(each.state in COMING for each in views)
-        is_paid, failed = self._publish_budget(views)
+        paid_until, failed = self._publish_budget(views)
         self._is_held = self._fleet.inventory.starts.is_held(seen_at)
         for each in views:
             try:
                 self._note(each, seen_at)
-                on -= self._stop_unneeded(each, on=on, open_jobs=open_jobs, is_paid=is_paid)
+                on -= self._stop_unneeded(each, on=on, open_jobs=open_jobs, paid_until=paid_until)
             except Exception as error:
                 log.exception(
                     "a GPU instance could not be checked", extra={"instance_id": each.instance.id}
@@ -76,8 +74,8 @@ class Stopper:
         if failed:
             raise failed
 
-    def _publish_budget(self, views: list[InstanceView]) -> tuple[bool, Exception | None]:
-        """Publish the end of the budget; return whether money is left, and the error if one.
+    def _publish_budget(self, views: list[InstanceView]) -> tuple[float, Exception | None]:
+        """Publish the end of the budget; return it (infinity is not today), and the error if one.
 
         This precedes all booking, so that no second counts as both booked and not yet booked.
         """
@@ -90,8 +88,8 @@ class Stopper:
                 metrics.emit("budget", {"BudgetPercent": percent}, dollars=round(forecast.spent, 6))
         except Exception as error:
             log.exception("the end of the budget could not be published")
-            return True, error
-        return not forecast.is_exhausted, None
+            return inf, error
+        return forecast.ends_at, None
 
     def _note(self, view: InstanceView, seen_at: float) -> None:
         """Record an instance's state, and book what it did until it was observed."""
@@ -99,40 +97,42 @@ class Stopper:
         # An instance that is silent for a moment does not count as used.
         is_silent = record.unreachable_since is not None
         is_idle = view.state in (READY, DRAINING, UNHEALTHY) or is_silent
-        launched_at = view.instance.launched_at
         if not view.is_on:
             note_off(view.instance, record, now=now)
-        record.note(view.state, now=now, is_on=view.is_on, is_idle=is_idle, launched_at=launched_at)
+        record.note(
+            view.state,
+            now=now,
+            is_on=view.is_on,
+            is_idle=is_idle,
+            launched_at=view.instance.launched_at,
+            description=view.description,
+        )
         if view.is_on:
             self._account(view, seen_at)
 
-    def _stop_unneeded(self, view: InstanceView, *, on: int, open_jobs: int, is_paid: bool) -> bool:
+    def _stop_unneeded(
+        self, view: InstanceView, *, on: int, open_jobs: int, paid_until: float
+    ) -> bool:
         """Stop an instance that is not needed; return whether it was in a `COMING` state."""
-        record, now = view.record, self._clock()
-        if view.instance.state != "running" or not view.instance.can_be_started:
+        if not _may_be_stopped(view.instance):
             return False
-        if view.instance.is_kept:
-            return False
-        if self._stop_requested(view):
-            return view.state in COMING
-        if not is_paid and record.drain_if_empty(until=now + DRAIN_SECONDS):
-            self._stop(view, self._budget.reason)
-            return view.state in COMING
-        if view.state == READY:
-            return self._stop_idle(view, on=on, open_jobs=open_jobs)
-        return self._stop_useless(view) or self._stop_old(view)
+        self._request_under_hold(view.record)
+        state, limits, now = view.state, self._limits, self._clock()
+        may_stay = is_needed(on=on, open_jobs=open_jobs)
+        reasons = stop_reasons(view.record, state, limits, now=now, paid_until=paid_until)
+        for each in reasons:
+            holds = each.at <= now and not (each.spares_needed and may_stay)
+            if holds and self._stop_for(each, view):
+                return state in COMING
+        return False
 
-    def _stop_requested(self, view: InstanceView) -> bool:
-        """Stop an instance as an administrator requested it, once its jobs have ended.
-
-        Under a hold that is any instance: a start may have been under way when it was written.
-        """
-        record, now = view.record, self._clock()
+    def _request_under_hold(self, record: InstanceRecord) -> None:
+        """Request the stop of an instance whose start was under way when the hold was written."""
+        now = self._clock()
         if record.stop_requested_at is None and self._is_held:
             stops.request(record, now=now)
             if not StartSeries.read(now=now).is_held(now):  # a start has ended it meanwhile
                 stops.withdraw(record, now=now)
-        return record.stop_requested_at is not None and self._fleet.stop_as_requested(view)
 
     def _account(self, view: InstanceView, seen_at: float) -> None:
         if not view.instance.can_be_started:
@@ -146,61 +146,35 @@ class Stopper:
                 extra={"instance_id": view.instance.id},
             )
 
-    def _stop_idle(self, view: InstanceView, *, on: int, open_jobs: int) -> bool:
-        """Stop an instance that had no work for long enough, unless it just got a job."""
+    def _stop_for(self, reason: StopReason, view: InstanceView) -> bool:
+        """Stop an instance for a reason; return False if it waits for jobs."""
+        if reason.kind == REQUESTED:
+            return self._fleet.stop_as_requested(view)
         record, now = view.record, self._clock()
-        # `served_at` also covers jobs that came and ended between two rounds.
-        idle_seconds = now - max(float(record.used_at or now), float(record.served_at or 0))
-        is_old = now - float(record.on_since or now) >= self._max_on_seconds
-        limit_seconds = 0 if is_old else self._idle_seconds
-        if not may_stop(idle_seconds, on=on, open_jobs=open_jobs, limit_seconds=limit_seconds):
+        if now < reason.at_with_jobs and not self._drain(reason, record, now):
             return False
-        if not record.drain_if_empty(until=now + DRAIN_SECONDS):
-            return False
-        self._stop(view, f"it was idle for {idle_seconds:.0f} s")
+        why = self._why(reason, view, now)
+        self._stop(view, why)
+        if reason.kind in FAULTS and not record.ready_at:
+            boots.failed(record, why, now=now)
         return True
 
-    def _stop_useless(self, view: InstanceView) -> bool:
-        """Stop an instance that does not become ready, or is unhealthy."""
-        record, now = view.record, self._clock()
-        since = float(record.since)
-        if record.unhealthy_attempt and view.state == UNHEALTHY:
-            since, limit = float(record.unhealthy_since or since), _UNHEALTHY_SECONDS
-        elif record.ready_at and is_lost(record, now):
-            since, limit = float(record.unreachable_since or since), _SILENT_SECONDS
-        elif record.unhealthy_reason and view.state == UNHEALTHY and not record.ready_at:
-            limit = 0
-        elif view.state in (BOOTING, UNHEALTHY):
-            limit = self._boot_seconds
-            # It may have been stopped and started since it was last seen.
-            since = max(since, float(record.on_since or since))
-        else:
-            return False
-        if now - since < limit:
-            return False
-        # It may have become ready just now.
-        if view.state == BOOTING and not record.drain_if_empty(until=now + DRAIN_SECONDS):
-            return False
-        why = record.unhealthy_reason or f"{view.state} for {now - since:.0f} s"
-        self._stop(view, why)
-        if not record.ready_at:
-            boots.failed(record, why, now=now)
-        return view.state in COMING
+    def _drain(self, reason: StopReason, record: InstanceRecord, now: float) -> bool:
+        """Give out no more slots; return False if jobs have some."""
+        if not record.slot_holders or reason.jobs_seconds == inf:
+            return record.drain_if_empty(until=now + DRAIN_SECONDS)
+        record.drain(until=now + reason.jobs_seconds)
+        return False
 
-    def _stop_old(self, view: InstanceView) -> bool:
-        """Drain an instance that is on for too long, and stop it when its jobs have ended."""
-        record, now = view.record, self._clock()
-        seconds = now - float(record.on_since or now)
-        if seconds < self._max_on_seconds:
-            return False
-        is_over = seconds >= self._max_on_seconds + self._execution_deadline_seconds
-        if record.slot_holders and not is_over:
-            record.drain(until=now + self._execution_deadline_seconds)
-            return False
-        if not is_over and not record.drain_if_empty(until=now + DRAIN_SECONDS):
-            return False
-        self._stop(view, f"on for {seconds:.0f} s")
-        return view.state in COMING
+    def _why(self, reason: StopReason, view: InstanceView, now: float) -> str:
+        seconds = now - reason.since
+        if reason.kind == UNPAID:
+            return self._budget.reason
+        if reason.kind == IDLE:
+            return f"it was idle for {seconds:.0f} s"
+        if reason.kind == OLD:
+            return f"on for {seconds:.0f} s"
+        return view.record.unhealthy_reason or f"{view.state} for {seconds:.0f} s"
 
     def _stop(self, view: InstanceView, why: str) -> None:
         extra = {"instance_id": view.instance.id}
@@ -213,6 +187,10 @@ class Stopper:
         for record in InstanceRecord.all():
             if record.id not in members:
                 record.forget()
+
+
+def _may_be_stopped(instance: Instance) -> bool:
+    return instance.state == "running" and instance.can_be_started and not instance.is_kept
 
 
 def _open_jobs(views: list[InstanceView]) -> int:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.services.gpus.scaling import Limits, may_stop, wanted
+from chalicelib.services.gpus.scaling import Limits, is_needed, wanted
 
 jobs = st.integers(1, 100_000)
 runs = st.none() | st.floats(0.01, 3600)
@@ -65,20 +65,11 @@ def test_before_the_first_execution_an_image_counts_as_ten_seconds() -> None:
     assert [wanted(count, None, limit) for count in (1, 10, 11, 20, 21)] == [1, 1, 2, 2, 3]
 
 
-@given(seconds, st.integers(1, 50), st.integers(0, 9), seconds)
-def test_no_instance_may_stop_before_the_idle_limit(
-    idle: float, on: int, count: int, limit: float
-) -> None:
-    if may_stop(idle, on=on, open_jobs=count, limit_seconds=limit):
-        assert idle >= limit
-
-
-@given(seconds, st.integers(1, 9))
-def test_the_last_instance_may_not_stop_while_jobs_are_open(idle: float, count: int) -> None:
-    assert not may_stop(idle, on=1, open_jobs=count, limit_seconds=0)
+@given(st.integers(1, 9))
+def test_the_last_instance_is_needed_while_jobs_are_open(count: int) -> None:
+    assert is_needed(on=1, open_jobs=count)
 
 
 @pytest.mark.parametrize(("on", "count"), [(1, 0), (2, 0), (2, 1), (9, 1000)])
-def test_an_instance_may_stop_at_the_idle_limit(on: int, count: int) -> None:
-    assert may_stop(300, on=on, open_jobs=count, limit_seconds=300)
-    assert not may_stop(299.9, on=on, open_jobs=count, limit_seconds=300)
+def test_an_idle_instance_is_not_needed_without_jobs_or_beside_another(on: int, count: int) -> None:
+    assert not is_needed(on=on, open_jobs=count)
