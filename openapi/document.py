@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import app
+from chalicelib.api.application import METHODS
 from chalicelib.api.operation import Operation
 from chalicelib.schemas.answers.errors import Error
 from chalicelib.version import VERSION
@@ -31,7 +32,7 @@ def document() -> Schema:
         "paths": {**paths, **PAGES},
         "components": {
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key: `dk_…`."}
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `dk_…`."}
             },
             "responses": shared_errors(),
             "schemas": components(
@@ -53,7 +54,8 @@ def document() -> Schema:
 def registered() -> Iterator[tuple[str, str, Operation, str | None]]:
     """Yield the path, the method, the operation and the docstring of each route with a view."""
     for path, methods in app.app.routes.items():
-        for method, route in methods.items():
+        for method in filter(methods.__contains__, METHODS):
+            route = methods[method]
             view: Any = route.view_function
             if operation := getattr(view, "operation", None):
                 yield path, method, operation, view.__doc__

@@ -33,8 +33,9 @@ def operation_object(path: str, operation: Operation, docstring: str | None) -> 
         "tags": [operation.tag],
         "security": [{"key": [operation.scope]}],
     }
-    if text := rest.strip():
-        made["description"] = sentence(text)
+    # Pages that show the document do not show the scopes of `security`.
+    needs = f"Needs the scope `{operation.scope}`."
+    made["description"] = f"{sentence(rest)} {needs}" if rest.strip() else needs
     if parameters := [*_path(path), *map(_parameter, operation.parameters)]:
         made["parameters"] = parameters
     if operation.body:
@@ -126,6 +127,7 @@ def _errors(path: str, operation: Operation) -> dict[str, Schema]:
 
 def _error(status: int, errors: list[type[DarkroomError]]) -> Schema:
     text, usual = ERRORS.get(status, ("", None))
+    errors = [each for each in errors if each is not usual]
     texts = [*filter(None, [text]), *map(_words, errors)]
     made: Schema = {"description": " ".join(texts)}
     if header := _HEADERS.get(status):

@@ -64,7 +64,7 @@ ERRORS: dict[int, tuple[str, type[errors.DarkroomError]]] = {
         "The key lacks the scope, or the request is larger than the key's limit of a day.",
         errors.Forbidden,
     ),
-    404: ("Nothing has this id, or it is another owner's.", errors.NotFound),
+    404: ("Nothing has this id, it is another owner's, or it is no longer kept.", errors.NotFound),
     413: ("The body is too large.", errors.BodyTooLarge),
     415: ("The body is not JSON in UTF-8, or is compressed.", errors.UnsupportedContentType),
     429: (

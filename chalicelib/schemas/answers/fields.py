@@ -24,6 +24,7 @@ ImageUrl = Annotated[
     str,
     Meta(
         description="A signed link to the image. It is valid for an hour, for everyone who has it.",
+        examples=["https://images.s3.us-east-1.amazonaws.com/images/01KB…/0.png?X-Amz-Signature=…"],
         extra_json_schema={"format": "uri"},
     ),
 ]
