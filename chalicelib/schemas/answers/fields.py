@@ -24,7 +24,9 @@ ImageUrl = Annotated[
     str,
     Meta(
         description="A signed link to the image. It is valid for an hour, for everyone who has it.",
-        examples=["https://images.s3.us-east-1.amazonaws.com/images/01KB…/0.png?X-Amz-Signature=…"],
+        examples=[
+            "https://images.s3.amazonaws.com/images/01KB8Z3V5M4Q6W8N2R7T9X1Y3Z/0.png?X-Amz-Signature=0a1b"
+        ],
         extra_json_schema={"format": "uri"},
     ),
 ]
