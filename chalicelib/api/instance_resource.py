@@ -51,7 +51,7 @@ def _gpu_seconds(booked: dict[str, float]) -> GpuSeconds:
 
 
 def _cost(booked: dict[str, float]) -> float | None:
-    return dollars(sum(booked.get(f"{kind}_cost", 0) for kind in KINDS))
+    return dollars(sum((booked.get(f"{kind}_cost", 0) for kind in KINDS), 0.0))
 
 
 def _last_boot(record: InstanceRecord) -> Boot | None:
