@@ -5,6 +5,9 @@ from openapi.schemas import Schema
 _SHARED = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in (429, 503)}
 
 
+_UNCHANGED = {"description": "It has not changed since the version in `If-None-Match`."}
+
+
 def _served(name: str, summary: str, description: str, *kinds: str, file: bool = False) -> Schema:
     """Return the path item of a text that needs no key, with the operations GET and HEAD."""
     schema = {"type": "object" if kinds == ("application/json",) else "string"}
@@ -18,7 +21,7 @@ def _served(name: str, summary: str, description: str, *kinds: str, file: bool =
             "summary": summary,
             "tags": ["Documentation"],
             "security": [],
-            "responses": {"200": answer, **missing, **_SHARED},
+            "responses": {"200": answer, "304": _UNCHANGED, **missing, **_SHARED},
         }
 
     return {"get": operation("get", {**about, **content}), "head": operation("head", about)}

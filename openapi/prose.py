@@ -11,8 +11,8 @@ DESCRIPTION = """\
 Darkroom makes images with ComfyUI on GPUs that are on only while they work.
 
 Send a key in the header `Authorization: Bearer dk_…`. Every error has the same body: `status`, \
-`message` and `details`, which says what is wrong and what to do. A field that is `null` is left \
-out, and unknown fields are refused.
+`message` and `details`, which says what is wrong and what to do. In a request, \
+a field that is `null` is left out, and unknown fields are refused.
 
 A request for an image waits up to 25 seconds for it. If the image takes longer, the answer is \
 `202` with the job: read the job until `finished_at` is set.\
@@ -66,7 +66,10 @@ ERRORS: dict[int, tuple[str, type[errors.DarkroomError]]] = {
     ),
     404: ("Nothing has this id, it is another owner's, or it is no longer kept.", errors.NotFound),
     413: ("The body is too large.", errors.BodyTooLarge),
-    415: ("The body is not JSON in UTF-8, or is compressed.", errors.UnsupportedContentType),
+    415: (
+        "The body is not JSON in UTF-8, or is compressed in an unknown way.",
+        errors.UnsupportedContentType,
+    ),
     429: (
         "A limit is reached. Send the request again after `Retry-After` seconds.",
         errors.TooManyRequests,

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from chalicelib.api.job_resource import (
     check_kept,
+    error_fields,
     failure,
     image_urls,
     job_resources,
@@ -116,7 +117,7 @@ def _images(asked: Asked) -> Response:
     check_kept(jobs)
     made = Images(image_urls=[url for job in jobs for url in image_urls(job, link)])
     if failed:
-        made.errors = [MissingImage(job_id=job.id, **job.error) for job in failed]
+        made.errors = [MissingImage(job_id=job.id, **error_fields(job)) for job in failed]
     return Response(made, {**asked.headers, **job_links(asked)})
 
 

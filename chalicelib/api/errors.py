@@ -54,12 +54,17 @@ def internal() -> errors.DarkroomError:
 def envelope(error: errors.DarkroomError) -> Error:
     """Return an error as the body of a response."""
     details = ErrorDetails(
-        error=str(error),
+        error=_clean(str(error)),
         suggestion=error.suggestion,
-        field=UNSET if error.field is None else error.field,
+        field=UNSET if error.field is None else _clean(error.field),
         code=UNSET if error.code is None else error.code,
     )
     return Error(message=error.title, details=details)
+
+
+def _clean(text: str) -> str:
+    """Return a text that repeats what was sent, with ? for what is no character."""
+    return text.encode(errors="replace").decode()
 
 
 def conflict(error: errors.DarkroomError, job: Job) -> Response:

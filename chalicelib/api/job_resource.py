@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
-from msgspec import convert
+from msgspec import ValidationError, convert
 
 from chalicelib.bootstrap import services
 from chalicelib.config import config
@@ -46,7 +46,7 @@ def _resource(job: Job, link: Link, wait: Wait) -> JobResource:
         priority=job.priority,
         status=wait.status,
         status_reason=wait.reason,
-        progress=convert(job.progress, Progress | None) if job.status == RUNNING else None,
+        progress=_progress(job) if job.status == RUNNING else None,
         queue_position=wait.position,
         queue_position_is_minimum=wait.is_minimum,
         estimated_wait_seconds=wait.seconds,
@@ -66,13 +66,26 @@ def _resource(job: Job, link: Link, wait: Wait) -> JobResource:
         image_urls=image_urls(job, link),
         gpu_seconds=round(float(job.gpu_seconds), 3),
         gpu_cost=dollars(job.gpu_cost),
-        error=convert(job.error, JobError | None),
+        error=None if job.error is None else JobError(**error_fields(job)),
     )
+
+
+def error_fields(job: Job) -> dict[str, Any]:
+    """Return the error of a job that has failed, as its answers have it."""
+    return {name: job.error.get(name) for name in JobError.__struct_fields__}
+
+
+def _progress(job: Job) -> Progress | None:
+    """Return the progress; None if a custom node reported what is none."""
+    try:
+        return convert(job.progress, Progress | None)
+    except ValidationError:
+        return None
 
 
 def metadata(job: Job) -> Metadata:
     """Return the parameters that the spec's `metadata` has."""
-    return convert(job.parameters, Metadata)
+    return Metadata(**{name: job.parameters[name] for name in Metadata.__struct_fields__})
 
 
 def image_urls(job: Job, link: Link) -> list[str]:

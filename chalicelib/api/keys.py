@@ -57,12 +57,8 @@ def list_keys() -> Response:
     for a moment.
     """
     request = key_routes.current_request
-    asked = requested(request)
+    asked = requested(request, longest=_LONGEST_LIMIT)
     limit = asked.limit or _DEFAULT_LIMIT
-    if limit > _LONGEST_LIMIT:
-        raise InvalidRequest(
-            f"limit must be a whole number from 1 to {_LONGEST_LIMIT} in this list", field="limit"
-        )
     keys, are_more = newest(limit, before=asked.after)
     link: Headers = {"Link": next_link(request, keys[-1].sort_key, ())} if are_more else {}
     return Response([key_resource(key) for key in keys], link)
@@ -128,7 +124,7 @@ def get_key(key_id: str) -> Key:
 def change_key(body: KeyChanges, key_id: str) -> Key:
     """Change the limits or the end of a key.
 
-    A field that is left out stays as it is. They hold from the next request on.
+    A field that is left out stays as it is. A change holds from the next request of the key on.
     """
     return key_resource(services().keys.change(key_id, body, by=_caller()))
 

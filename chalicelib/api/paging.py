@@ -27,7 +27,7 @@ LIMIT = Parameter(
 )
 CURSOR = Parameter(
     "cursor",
-    Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]*\Z")],
+    Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\Z")],
     'Where a page begins: use the URL in the `Link` header with `rel="next"` unchanged.',
 )
 NEXT = Header("Link", 'With `rel="next"`: the URL of the next page.', is_always_there=False)
@@ -44,10 +44,10 @@ class Page(Struct, frozen=True):
     after: str | None
 
 
-def requested(request: Request) -> Page:
+def requested(request: Request, *, longest: int = LONGEST) -> Page:
     """Read the query; raise InvalidRequest for a bad limit or cursor."""
     asked = query(request)
-    return Page(_limit(asked.get("limit")), _after(asked.get("cursor")))
+    return Page(_limit(asked.get("limit"), longest), _after(asked.get("cursor")))
 
 
 def respond(
@@ -93,11 +93,11 @@ def size_of(item: Struct) -> int:
     return len(json.dumps(encode(item).decode()))
 
 
-def _limit(text: str | None) -> int | None:
+def _limit(text: str | None, longest: int) -> int | None:
     if text is None:
         return None
-    if not (_LIMIT.fullmatch(text) and int(text) <= LONGEST):
-        raise InvalidRequest(f"limit must be a whole number from 1 to {LONGEST}", field="limit")
+    if not (_LIMIT.fullmatch(text) and int(text) <= longest):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {longest}", field="limit")
     return int(text)
 
 

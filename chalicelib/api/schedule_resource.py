@@ -3,15 +3,12 @@
 from datetime import datetime
 from time import time
 
-from msgspec import convert
-
 from chalicelib.models.schedules.run import Run
 from chalicelib.models.schedules.schedule import Schedule
 from chalicelib.models.schedules.state import COMPLETED, ENABLED
 from chalicelib.schemas.answers.schedules import Run as RunResource
 from chalicelib.schemas.answers.schedules import RunReason
 from chalicelib.schemas.answers.schedules import Schedule as ScheduleResource
-from chalicelib.schemas.schedules import ScheduledRequest
 from chalicelib.schemas.times import timestamp
 from chalicelib.services.schedules.clock_changes import notes
 from chalicelib.services.schedules.timetables import timetable_of
@@ -28,7 +25,7 @@ def schedule_resource(schedule: Schedule, last_runs: list[Run]) -> ScheduleResou
         name=schedule.name,
         expression=schedule.expression,
         timezone=schedule.timezone,
-        request=convert(schedule.content.request, ScheduledRequest),
+        request=schedule.content.request,
         prompts=schedule.content.prompts,
         seed_policy=schedule.seed_policy,
         start_at=_local(schedule.start_at, schedule),

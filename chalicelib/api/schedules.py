@@ -116,12 +116,8 @@ def list_schedules() -> Response:
     The newest is first. A page has 20 schedules unless `limit` says otherwise.
     """
     request = schedule_routes.current_request
-    asked = requested(request)
+    asked = requested(request, longest=_LONGEST_LIMIT)
     limit = asked.limit or _DEFAULT_LIMIT
-    if limit > _LONGEST_LIMIT:
-        raise InvalidRequest(
-            f"limit must be a whole number from 1 to {_LONGEST_LIMIT} in this list", field="limit"
-        )
     ids = listing.newest(limit + 1, owner=_sees(), before=asked.after)
     return respond(request, _shown(ids), Page(limit, asked.after), lambda each: each.id)
 

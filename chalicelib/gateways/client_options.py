@@ -32,8 +32,12 @@ SCHEDULER: dict[str, Any] = {
     "retries": {"total_max_attempts": 2, "mode": "standard"},
 }
 
-# Images. Virtual: links use the bucket's own region, as the global address redirects.
-S3: dict[str, Any] = {"signature_version": "s3v4", "s3": {"addressing_style": "virtual"}}
+# Images. Virtual: links use the bucket's own region, as the global address redirects. That of
+# us-east-1 is global unless it is asked for, and the pages allow regional ones only.
+S3: dict[str, Any] = {
+    "signature_version": "s3v4",
+    "s3": {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+}
 
 # Once a minute, until the report of a boot is there.
 BOOT_REPORTS: dict[str, Any] = {

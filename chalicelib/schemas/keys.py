@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from chalicelib.errors import InvalidRequest
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.@:/ -]{0,63}\Z"
-NAME_RULE = "up to 64 letters, digits and _.@:/ - with a letter or digit first"
+NAME_RULE = "up to 64 letters, digits, spaces and _.@:/- with a letter or digit first"
 
 KeyName = Annotated[str, Meta(pattern=NAME, description=f"a text of {NAME_RULE}")]
 KeyScopes = Annotated[
@@ -61,7 +61,7 @@ class KeyChanges(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class KeyRequest(KeyChanges, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /api/images/keys`; what is left out is as the deployment has it."""
+    """Body of `POST /api/images/keys`; fields that are left out have the deployment's defaults."""
 
     name: KeyName
     owner: KeyName

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.config import Config
 from chalicelib.errors import Conflict, Forbidden
-from chalicelib.models.keys.api_key import GENERATE, READ, ApiKey, is_admins
+from chalicelib.models.keys.api_key import GENERATE, READ, ApiKey, check_id, is_admins
 from chalicelib.models.keys.creation import NewKey, end_of
 from chalicelib.schemas.keys import KeyChanges, KeyRequest
 
@@ -84,6 +84,7 @@ class Keys:
 
 def _check_is_no_admins(key_id: str, do: str, by: str) -> None:
     """Raise Forbidden for the key of an admin, and NotFound if there is none with its id."""
+    check_id(key_id)
     if not is_admins(key_id):
         return
     if ApiKey.find(key_id).id == by:

@@ -50,6 +50,7 @@ SERVED = {
     "/api/images/keys/1": ["GET", "PATCH"],
     "/api/images/keys/1/revoke": ["POST"],
     "/api/images/comfyui/status": ["GET"],
+    "/api/images/comfyui/instances": ["GET"],
     "/api/images/comfyui/start": ["POST"],
     "/api/images/comfyui/stop": ["POST"],
     **{

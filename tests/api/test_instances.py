@@ -109,7 +109,7 @@ def test_after_a_stop_of_the_gpus_it_shows_the_hold_and_why_each_stops(
     assert answer["hold"] == {"until": until}
     [known] = answer["instances"]
     assert (known["state"], known["jobs"], known["stops_at"]) == ("draining", ["01J"], None)
-    assert known["stop_reason"] == "An administrator requested the stop; its job ends first"
+    assert known["stop_reason"] == "An administrator requested the stop; it makes 1 job first"
 
 
 def test_an_instance_that_is_off_says_what_was_booked_and_why_it_failed(

@@ -145,6 +145,25 @@ def test_a_finished_job_shows_its_image(http: TestHTTPClient, comfyui: str) -> N
     assert http.get(f"{JOBS}?status=succeeded").json_body[0]["id"] == job_id
 
 
+@pytest.mark.parametrize(
+    ("reported", "shown"),
+    [
+        ({"value": 3, "max": 20, "node": "KSampler"}, {"value": 3, "max": 20, "node": "KSampler"}),
+        ({"value": 0.5, "max": 1, "node": None}, {"value": 0.5, "max": 1, "node": None}),
+        ({"value": None, "max": None, "node": None}, None),
+        ({"value": "3", "max": 20, "node": 3}, None),
+        ({}, None),
+    ],
+)
+def test_a_progress_that_is_none_is_not_shown(
+    http: TestHTTPClient, comfyui: str, reported: object, shown: object
+) -> None:
+    job_id = generate_later(http).json_body["id"]
+    Job(job_id).update([Job.status.set("running"), Job.progress.set(reported)])
+    assert http.get(f"{JOBS}/{job_id}").json_body["progress"] == shown
+    assert http.get(JOBS).json_body[0]["progress"] == shown
+
+
 def test_the_times_of_a_job_are_in_order_and_in_utc(http: TestHTTPClient, comfyui: str) -> None:
     generate(http)
     [job] = http.get(JOBS).json_body

@@ -284,7 +284,8 @@ def test_keys_of_admins_are_changed_and_revoked_by_an_operator(
 
 
 @pytest.mark.parametrize(
-    "key_id", [UNKNOWN, "admin1234567", "x", "A" * 12, "dk_abcdefghijkl", "%20"]
+    "key_id",
+    [UNKNOWN, "admin1234567", "x", "x" * 3000, "A" * 12, "dk_abcdefghijkl", "%20"],
 )
 def test_a_key_that_does_not_exist_is_404(admin: KeyedClient, key_id: str) -> None:
     answers = [

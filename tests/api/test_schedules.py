@@ -4,11 +4,13 @@ import json
 import time
 from typing import Any, cast
 
+import msgspec
 import pytest
 from chalice import Chalice
 from chalice.test import Client, TestHTTPClient
 
 import app
+from chalicelib.api.schedule_resource import schedule_resource
 from chalicelib.models.schedules.count import MOST, OwnerCount
 from chalicelib.models.schedules.schedule import Schedule
 from tests.api.calls import all_items, send
@@ -311,6 +313,15 @@ def test_an_owner_has_at_most_a_thousand_schedules(http: TestHTTPClient) -> None
 def test_ids_that_are_none_are_not_found(http: TestHTTPClient) -> None:
     for wrong in ("1", "x" * 26, "content:1", "%20", "\N{FOX FACE}" * 26):
         check_error(http.get(f"{SCHEDULES}/{wrong}"), 404)
+
+
+def test_a_request_that_would_be_refused_today_is_shown_as_it_is_stored(
+    http: TestHTTPClient,
+) -> None:
+    schedule = Schedule.find(create(http)["id"])
+    schedule.content.request = {"prompt": "x", "width": 4096, "removed": 1, "count": 2}
+    shown = schedule_resource(schedule, [])
+    assert msgspec.to_builtins(shown)["request"] == schedule.content.request
 
 
 def test_a_completed_schedule_cannot_be_paused_but_be_written_again(http: TestHTTPClient) -> None:

@@ -214,7 +214,7 @@ class Transitions:
             self._expect(not is_held, f"{name} was claimed or renewed under a hold: {old}")
         if changed <= {"held_until"}:
             return
-        if has != had:
+        if has not in (had, None):
             self._owners[str(has)] = self._function
             self._expect(old.get("next_at", 0) <= self._now, f"{name} was claimed from {had}")
         elif had:

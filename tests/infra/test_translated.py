@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.api.application import METHODS
 from infra.deploy.deployment import locate
 from infra.package import ZIPS, package
 from infra.preflights import preflights, redeploy_if_changed
@@ -134,11 +135,10 @@ def test_the_pages_have_their_own_variables_only(translated: Template) -> None:
 def test_what_everybody_may_load_has_limits_of_its_own(translated: Template) -> None:
     [stage] = properties(translated, "AWS::ApiGateway::Stage")
     _, *of_pages = stage["MethodSettings"]
-    assert {each["ResourcePath"] for each in of_pages} == {
-        f"/{path.replace('/', '~1')}" for path in PAGES
+    assert {(each["ResourcePath"], each["HttpMethod"]) for each in of_pages} == {
+        (f"/{path.replace('/', '~1')}", method) for path in PAGES for method in METHODS
     }
     for each in of_pages:
-        assert each["HttpMethod"] == "GET"
         assert (each["ThrottlingRateLimit"], each["ThrottlingBurstLimit"]) == (2, 50)
 
 

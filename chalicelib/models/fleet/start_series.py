@@ -16,8 +16,9 @@ class StartSeries(Table):
     """The last tries to start an instance; times are seconds since the epoch.
 
     No function tries before `next_at`. `failed` counts the failed tries since the last success;
-    `why` is the reason of the newest. `holder` identifies the newest claim. An administrator has
-    stopped the GPUs: no function tries before `held_until`, and a claim cannot be renewed.
+    `why` is the reason of the newest. `holder` identifies the claim of a function that is trying.
+    An administrator has stopped the GPUs: no function tries before `held_until`, and a claim cannot
+    be renewed.
     """
 
     class Meta:
@@ -107,7 +108,8 @@ class StartSeries(Table):
     def _end(self, actions: list[Action], until: float) -> None:
         """Write the result of a claim, unless it expired and another function has a new one."""
         series = StartSeries
-        self.update_if(series.holder == self.holder, *actions, series.next_at.set(until))
+        ended = (*actions, series.next_at.set(until), series.holder.remove())
+        self.update_if(series.holder == self.holder, *ended)
 
 
 def _no_hold(now: float) -> Condition:

@@ -116,8 +116,7 @@ class ApiKey(Table):
     @classmethod
     def find(cls, key_id: str) -> "ApiKey":
         """Return a key in any state, or raise NotFound."""
-        if not _ID.fullmatch(key_id):
-            raise _missing("this is not the id of an API key")
+        check_id(key_id)
         try:
             return cls.get(key_id, consistent_read=True)
         except cls.DoesNotExist:
@@ -168,6 +167,12 @@ class ApiKey(Table):
 def is_admins(key_id: str) -> bool:
     """Return whether a key with this id may have the scope `admin`."""
     return key_id.startswith(ADMINS)
+
+
+def check_id(key_id: str) -> None:
+    """Raise NotFound for a text that cannot be the id of a key."""
+    if not _ID.fullmatch(key_id):
+        raise _missing("this is not the id of an API key")
 
 
 @contextmanager

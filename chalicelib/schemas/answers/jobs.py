@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from chalicelib.schemas.answers.fields import Dollars, ImageUrl, JobId, Seconds, Time, one_of
 
@@ -46,8 +46,8 @@ class Metadata(Struct, kw_only=True):
 class Progress(Struct, kw_only=True):
     """How far an execution is."""
 
-    value: Annotated[float, Meta(description="The steps that are done.")]
-    max: Annotated[float, Meta(description="The steps that there are.")]
+    value: Annotated[int | float, Meta(description="The steps that are done.")]
+    max: Annotated[int | float, Meta(description="The steps that there are.")]
     node: Annotated[str | None, Meta(description="The class of the node that runs.")] = None
 
 
@@ -63,8 +63,8 @@ class JobError(Struct, kw_only=True):
 
     code: Annotated[str, Meta(description=f"A stable code, for programs: {_NAMED}.")]
     message: Annotated[str, Meta(description="What happened, for people.")]
-    suggestion: Annotated[str | None, Meta(description="What to do about it.")] | UnsetType = UNSET
-    field: Annotated[str | None, Meta(description="The field that is wrong.")] | UnsetType = UNSET
+    suggestion: Annotated[str | None, Meta(description="What to do about it.")]
+    field: Annotated[str | None, Meta(description="The field that is wrong.")]
 
 
 class Job(Struct, kw_only=True):

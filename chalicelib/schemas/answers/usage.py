@@ -41,13 +41,17 @@ class Total(Sums, kw_only=True):
     ]
 
 
-class Group(Sums, kw_only=True):
+class Group(Struct, kw_only=True):
     """The sums of a day, a style or a post."""
 
     key: Annotated[
         str | int | None,
         Meta(description="The day, the style's id or the post's id; null for jobs without one."),
     ]
+    images: Count
+    gpu_seconds: GpuSeconds
+    cost: Dollars | None
+    cost_per_image: Dollars | None
 
 
 class Usage(Struct, kw_only=True):

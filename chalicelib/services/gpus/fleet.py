@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("darkroom.fleet")
 
 _RECLAIM_SECONDS = 300  # EC2 gives two minutes' notice
+_STILL_STOPPING = "the GPU instance is still stopping and cannot start yet"
 DRAIN_SECONDS = 90  # the longest until EC2 describes an instance as stopping, and a margin
 
 
@@ -100,7 +101,7 @@ class Fleet:
             raise NoCapacity(Creation.why_no_instance() or "there is no GPU instance")
         startable, count = self._affordable(views, 1)
         if on and not startable:
-            raise StillStopping("the GPU instance is still stopping and cannot start yet")
+            raise StillStopping(_STILL_STOPPING)
         if not startable:
             raise StartFailed(
                 "all GPU instances are unhealthy; none is started for an hour",
@@ -138,16 +139,22 @@ class Fleet:
     def _start_one(self) -> None:
         try:
             started = self._start(lambda views: self._affordable(views, 1))
-        except GpuNotReady as wait:  # another process is starting instances
+        except GpuNotReady as wait:  # another process is starting instances, or just has
             now = self._clock()
             series = StartSeries.read(now=now)
             if why := hold_of(series, now=now) or refusal_of(series):
                 raise NoCapacity(why) from wait
+            if series.holder is None and not self._is_one_on():
+                raise StillStopping(_STILL_STOPPING) from wait
         else:
             if not started:
-                raise StillStopping("the GPU instance is still stopping and cannot start yet")
+                raise StillStopping(_STILL_STOPPING)
         finally:
             self.inventory.expire()
+
+    def _is_one_on(self) -> bool:
+        """Whether an instance is on: what started moments ago may have been stopped since."""
+        return any(each.is_on for each in self.inventory.views(max_age_seconds=0))
 
     def scale(self, *, least_jobs: int = 0) -> None:
         """Start the instances that the open jobs need, as far as the limits allow.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.services.billing.budget import Budget
     from chalicelib.services.gpus.inventory import Inventory
 
-_KEPT = StopForecast(None, "It has the tag darkroom:keep: Darkroom does not stop it")
+_KEPT = StopForecast(None, "It is tagged to be kept: Darkroom does not stop it")
 
 
 class InstanceReport(Struct, frozen=True):

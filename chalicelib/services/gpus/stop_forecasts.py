@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.services.gpus.scaling import is_needed
-from chalicelib.services.gpus.state import COMING
+from chalicelib.services.gpus.state import COMING, DRAINING
 from chalicelib.services.gpus.stop_reasons import (
     BROKEN,
     FAILED,
@@ -76,11 +76,18 @@ def _forecast(
         first, _ = _next(candidate.reasons, record, now)
         return StopForecast(None, f"{_fact(first, candidate, budget, now)}, but jobs need it")
     reason, at = _next(reasons, record, now)
+    if candidate.state == DRAINING and record.slot_holders and reason.at > now:
+        return StopForecast(None, f"It takes no more jobs, and has {_jobs(record)}")
     text = _fact(reason, candidate, budget, now)
-    count = len(record.slot_holders)
-    if count and reason.jobs_seconds:
-        text = f"{text}; {'its job ends' if count == 1 else f'its {count} jobs end'} first"
+    if record.slot_holders and reason.jobs_seconds:
+        ends = "until then, at most" if at < inf and reason.at <= now else "first"
+        text = f"{text}; it makes {_jobs(record)} {ends}"
     return StopForecast(None if at == inf else at, text)
+
+
+def _jobs(record: InstanceRecord) -> str:
+    count = len(record.slot_holders)
+    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def _next(
@@ -103,7 +110,8 @@ def _fact(reason: StopReason, candidate: Candidate, budget: Budget, now: float) 
     if reason.kind == REQUESTED:
         return "An administrator requested the stop"
     if reason.kind == UNPAID:
-        return f"{'By then t' if reason.at > now else 'T'}{budget.reason[1:]}"
+        why = budget.reason
+        return f"By then {why}" if reason.at > now else f"{why[0].upper()}{why[1:]}"
     if reason.kind == FAILED:
         return f"Its boot has failed: {candidate.record.unhealthy_reason}"
     if reason.earliest > now:

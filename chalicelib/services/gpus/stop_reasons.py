@@ -1,4 +1,4 @@
-"""Why a GPU instance is to be stopped, and from when: the Stopper asks, and so do callers."""
+"""Why a GPU instance is to be stopped, and from when. The Stopper acts on it; callers read it."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class StopLimits(Struct, frozen=True):
 class StopReason(Struct, frozen=True):
     """A reason to stop an instance, which holds from `since` + `limit_seconds` on, or `earliest`.
 
-    It waits for the jobs that have slots, for `jobs_seconds` at most; infinity is until they have
-    ended. `spares_needed` says that an instance stays on that `scaling.is_needed`.
+    It waits for the jobs that have slots, for `jobs_seconds` at most; infinity: until they end.
+    With `spares_needed` an instance stays on for which `scaling.is_needed` holds.
     """
 
     kind: str
@@ -78,7 +78,7 @@ def stop_reasons(
 ) -> list[StopReason]:
     """Return the reasons to stop an instance that is on, in the order in which they are tried.
 
-    Those that do not hold yet are those that will if nothing happens but that its jobs end.
+    A reason that does not hold yet will hold at its time, if no job comes and those it has end.
     """
     reasons = []
     requested_at = record.stop_requested_at

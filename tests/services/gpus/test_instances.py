@@ -116,7 +116,7 @@ REASONS: dict[str, tuple[Change, str]] = {
     ),
     "on for too long, with a job": (
         is_over_age_with_a_job,
-        "It has been on for 43300 s; the limit is 43200 s; its job ends first",
+        "It has been on for 43300 s; the limit is 43200 s; it makes 1 job until then, at most",
     ),
     "boot": (boots_for_ever, "It has been starting for 0 s; the limit is 900 s"),
     "silent": (is_silent, "Its ComfyUI has not answered for 0 s; the limit is 120 s"),
@@ -172,7 +172,7 @@ def test_a_job_puts_a_stop_off_whose_time_is_then_not_known(gpus: Gpus, parts: P
         acquire_slot(f"01J{number}")
     is_to_stop(gpus, parts)
     known = shown(gpus, parts)
-    text = "An administrator requested the stop; its 2 jobs end first"
+    text = "An administrator requested the stop; it makes 2 jobs first"
     assert (known.stops_at, known.stop_reason) == (None, text)
     reconcile(reconciler, parts, minutes=5)
     assert gpus.stopped == []
@@ -222,14 +222,14 @@ def test_an_instance_is_stopped_when_the_budget_is_used_up(
     [known] = answer.instances
     assert known.stops_at == answer.today.budget_ends_at
     text = "By then the daily budget of 0.0335333 dollars is used up until midnight UTC"
-    assert known.stop_reason == text + ("; its job ends first" if is_working else "")
+    assert known.stop_reason == text + ("; it makes 1 job first" if is_working else "")
     ends_in = seconds_to_stop(gpus, parts)
     assert ends_in == 60
     assert rounds_until(gpus, parts, ends_in) == [False, not is_working]
     if is_working:
         known = shown(gpus, parts)
         assert known.stops_at is None
-        assert known.stop_reason == f"T{parts.budget.reason[1:]}; its job ends first"
+        assert known.stop_reason == f"T{parts.budget.reason[1:]}; it makes 1 job first"
 
 
 def test_an_instance_with_the_keep_tag_is_never_stopped(gpus: Gpus, parts: Parts) -> None:
@@ -237,7 +237,7 @@ def test_an_instance_with_the_keep_tag_is_never_stopped(gpus: Gpus, parts: Parts
     reconcile(reconciler_of(gpus, parts), parts, minutes=20)
     known = shown(gpus, parts)
     assert known.stops_at is None
-    assert known.stop_reason == "It has the tag darkroom:keep: Darkroom does not stop it"
+    assert known.stop_reason == "It is tagged to be kept: Darkroom does not stop it"
     assert gpus.stopped == []
 
 

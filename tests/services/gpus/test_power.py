@@ -162,6 +162,22 @@ def test_a_start_of_what_is_being_stopped_says_so_and_ends_the_hold(
     assert ("start", 0) in parts.queue.take()
 
 
+def test_a_start_right_after_a_start_that_was_stopped_has_to_be_repeated(
+    idle: Gpus, parts: Parts
+) -> None:
+    now = parts.clock()
+    series = StartSeries.read(now=now)
+    assert series.claim(now=now, until=now + 30)
+    series.succeed(until=now + 10)  # as of the start of the instance that is on
+    stop(idle, parts)
+    with pytest.raises(Exception, match="still stopping"):
+        power_of(idle, parts).start(None)
+    assert idle.started == []
+    parts.clock.advance(10)
+    power_of(idle, parts).start(None)
+    assert idle.started == ["i-1"]
+
+
 def test_what_a_reconciler_marks_while_a_start_ends_the_hold_serves_on(
     idle: Gpus, parts: Parts
 ) -> None:
