@@ -36,7 +36,7 @@ STOPS: list[tuple[Any, ...]] = [
     ),
     # Nothing starts under a hold.
     ("stop-start", 1, f"{_SERIES}.claim", "fleet", _NO_HOLD),
-    ("stop-start", 1, f"{_SERIES}.renew", "fleet", _NO_HOLD),
+    ("stop-start", 2, f"{_SERIES}.renew", "fleet", _NO_HOLD, "UpdateItem fleet :starts"),
     # A job that goes back has not ended, and keeps all of its attempts.
     ("stop-success", 2, "job.Job.return_to_queue", "jobs", _OPEN, "slots.succeed"),
     (

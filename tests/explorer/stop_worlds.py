@@ -83,7 +83,7 @@ class StopAgainstStart(Explored):
     def set_up(self) -> None:
         self.reconciler_at = self.scheduler.now + 60
         self.at(0, lambda: self.request(caller="a", key=None, wait=0))
-        self.at(1, lambda: self.stop(at_once=False, for_seconds=50))
+        self.at(0, lambda: self.stop(at_once=False, for_seconds=50))
         self.at(2, lambda: self.request(caller="b", key=None, wait=0))
 
 

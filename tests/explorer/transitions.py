@@ -217,8 +217,8 @@ class Transitions:
         if has not in (had, None):
             self._owners[str(has)] = self._function
             self._expect(old.get("next_at", 0) <= self._now, f"{name} was claimed from {had}")
-        elif had:
-            is_own = self._owners.get(had) == self._function
+        elif "next_at" in changed:
+            is_own = had is not None and self._owners.get(had) == self._function
             is_over = old.get("next_at", 0) <= self._now  # EC2 took a start back
             self._expect(is_own or is_over, f"{name} was changed by {self._function}")
 
