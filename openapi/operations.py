@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from chalicelib.api.errors import STATUS_CODES
 from chalicelib.api.operation import Answer, Header, Operation, Parameter
-from chalicelib.errors import DarkroomError
+from chalicelib.errors import DarkroomError, InvalidRequest
+from chalicelib.schemas.parsing import parse
 from openapi.prose import ERRORS, PATH_PARAMETERS
 from openapi.schemas import Schema, schema_of, sentence
 
@@ -78,11 +78,15 @@ def _body(body: type[Struct], operation: Operation) -> Schema:
     content: Schema = {"schema": schema_of(body)}
     if examples:
         content["examples"] = examples
-    return {
-        # Where all fields are optional, the body may be left out.
-        "required": any(field.required for field in fields(body)),
-        "content": {"application/json": content},
-    }
+    return {"required": not _may_be_left_out(body), "content": {"application/json": content}}
+
+
+def _may_be_left_out(body: type[Struct]) -> bool:
+    try:
+        parse(b"", body)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _answer(answer: Answer) -> Schema:

@@ -47,7 +47,7 @@ class Setting(Struct, kw_only=True, forbid_unknown_fields=True):
             "name": {
                 "anyOf": [
                     {"enum": [*DEFAULTS]},
-                    {"not": {"pattern": "^[Dd][Ee][Ff][Aa][Uu][Ll][Tt]"}},
+                    {"not": {"pattern": "^default_"}},
                 ]
             }
         }

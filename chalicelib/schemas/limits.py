@@ -15,7 +15,7 @@ WRITTEN = rf"^[{INVISIBLE}]*[^{INVISIBLE}\x00][^\x00]*$"
 _NO_NUL = r"^[^\x00]*$"
 # What the OpenAPI document says instead, in characters that people can read. It allows a text of
 # zero-width characters alone, which is refused as blank.
-WRITTEN_SHOWN = r"^[^\x00]*[^\s\x00][^\x00]*$"
+WRITTEN_SHOWN = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0\xad][^\x00]*$"
 
 Prompt = Annotated[
     str,

@@ -113,7 +113,9 @@ class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
                 },
                 "required": ["request"],
             },
-        ]
+        ],
+        "if": {"properties": {"expression": {"pattern": r"^at\("}}},
+        "then": {"properties": {"start_at": {"type": "null"}, "end_at": {"type": "null"}}},
     }
 
     def __post_init__(self) -> None:

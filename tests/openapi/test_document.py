@@ -171,6 +171,15 @@ def test_the_codes_of_jobs_are_those_of_the_docs() -> None:
     )
 
 
+def test_a_body_is_required_unless_it_may_be_left_out() -> None:
+    may_be_left_out = {
+        each["operationId"]
+        for each in OPERATIONS.values()
+        if not each.get("requestBody", {}).get("required", True)
+    }
+    assert may_be_left_out == {"stopComfyUI", "pauseSchedule", "runSchedule"}
+
+
 def test_every_error_of_an_operation_has_a_response() -> None:
     for _, _, operation, _ in registered():
         responses = OPERATIONS[operation.id]["responses"]

@@ -1,0 +1,1 @@
+"""Schemathesis and generated clients try the OpenAPI document on a deployment."""
