@@ -177,7 +177,7 @@ def test_a_body_is_required_unless_it_may_be_left_out() -> None:
         for each in OPERATIONS.values()
         if not each.get("requestBody", {}).get("required", True)
     }
-    assert may_be_left_out == {"stopComfyUI", "pauseSchedule", "runSchedule"}
+    assert may_be_left_out == {"stopComfyUI", "pauseSchedule", "runSchedule", "changeKey"}
 
 
 def test_every_error_of_an_operation_has_a_response() -> None:
