@@ -2,6 +2,7 @@
 
 import base64
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
@@ -74,6 +75,17 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
         # The answer is a list of what each request would have been answered alone.
         return not any(each["status"] == 400 for each in response.json()["results"])
     return True
+
+
+# Ids of the keys of this run, which it must not revoke or limit.
+OWN_KEYS = re.findall("dk_([a-z0-9]{12})_", Path("keys.json").read_text())
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Keep the keys of this run: other cases find their ids in the list of keys."""
+    if case.path_parameters.get("key_id") in OWN_KEYS:
+        case.path_parameters["key_id"] = "abcdefghijkl"
 
 
 @schemathesis.hook

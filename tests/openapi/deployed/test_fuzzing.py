@@ -1,0 +1,35 @@
+"""Schemathesis finds no difference between the document and a deployment."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from openapi.document import document
+from tests.e2e.conftest import Stack
+from tests.openapi.deployed.fuzzing import PHASES, fuzz, prepare
+
+# `make contract` sets more examples, and another seed each time.
+EXAMPLES = int(os.environ.get("EXAMPLES", "4"))
+SEED = int(os.environ.get("SEED", "1"))
+# The coverage phase has cases of its own, whatever the number of examples is.
+LEAST_CASES = 2000 + 40 * EXAMPLES
+
+OPERATIONS = sum(len(methods) for methods in document()["paths"].values())
+
+
+def test_all_phases_and_checks_find_nothing(
+    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(stack, tmp_path)
+    report, output = fuzz(stack, tmp_path, examples=EXAMPLES, seed=SEED)
+    cases = report["test_cases"]["generated"]
+    with capsys.disabled():
+        sys.stdout.write(f"\n{cases} cases in {report['running_time']:.0f} s, seed {SEED}\n")
+    assert report["exit_code"] == 0, output
+    assert (report["failures"], report["errors"], report["warnings"]) == ([], [], []), output
+    results = {name.lower(): each["status"] for name, each in report["phases"].items()}
+    assert results == dict.fromkeys(PHASES, "success"), output
+    assert report["operations"]["tested"] == OPERATIONS
+    assert cases >= LEAST_CASES
