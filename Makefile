@@ -6,6 +6,7 @@ SCAN := .venv-scan
 DOCS := .venv-docs
 AUDIT := .venv-audit
 BROWSER := .venv-browser
+CONTRACT := .venv-contract
 # Venvs of other Python versions that Lambda runs, each with what packages.
 OTHERS := .venv-others
 # A venv of Python 3.12 that holds PyTorch, as the AMI of the instances does.
@@ -30,7 +31,7 @@ REDRIVE = $(BIN)/python -m $(if $(STACK),infra.redrive $(STACK),local.on_demo in
 DOCTOR = $(BIN)/python -m $(if $(STACK),infra.doctor $(STACK),local.on_demo infra.doctor)
 
 .DEFAULT_GOAL := help
-.PHONY: staged help demo chalice-local test machine comfyui browser check-deep explore explore-slice freeze lint types scan openapi package package-others lock audit docs faults doctor deploy \
+.PHONY: staged help demo chalice-local test machine comfyui browser contract contract-slice check-deep explore explore-slice freeze lint types scan openapi package package-others lock audit docs faults doctor deploy \
 	destroy key keys revoke prices redrive bench simulate chaos fleet clean
 
 help: ## list the targets
@@ -63,7 +64,13 @@ explore-slice: $(VENV)/dev ## try a few orders of each world, the same ones ever
 browser: $(BROWSER)/installed $(EMULATOR)/installed ## test pages of other origins in a real browser, and Node.js; needs both; CHROMIUM=
 	@$(BROWSER)/bin/python -m pytest tests/browser
 
-check-deep: machine comfyui explore browser ## run all checks that take long, which `make test` and the gate do not
+contract: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed ## try the OpenAPI document on a deployment, with new examples, linters and generated clients; needs Node.js; EXAMPLES= SEED=
+	@EXAMPLES=$(or $(EXAMPLES),40) SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest tests/openapi/deployed tests/openapi/node
+
+contract-slice: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed ## try the OpenAPI document on a deployment, with few examples, the same ones every time
+	@$(BIN)/python -m pytest tests/openapi/deployed
+
+check-deep: machine comfyui explore browser contract ## run all checks that take long, which `make test` and the gate do not
 
 lint: $(VENV)/dev ## check style, annotations and security with ruff, and scripts with shellcheck
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -148,7 +155,7 @@ simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove everything that other targets made, including the demo's data
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(BROWSER) $(OTHERS) .venv-pytorch .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(BROWSER) $(CONTRACT) $(OTHERS) .venv-pytorch .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m infra.runtime
@@ -194,6 +201,11 @@ $(BROWSER)/installed: requirements.lock requirements-package.txt requirements-lo
 	@$(PYTHON) -m venv $(BROWSER)
 	@$(BROWSER)/bin/python -m pip install $(PIP_OPTIONS) $(LOCKED)
 	@$(BROWSER)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-browser.txt && touch $@
+
+$(CONTRACT)/installed: requirements-contract.txt
+	@echo "Installing requirements-contract.txt ..."
+	@$(PYTHON) -m venv $(CONTRACT)
+	@$(CONTRACT)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-contract.txt && touch $@
 
 $(AUDIT)/installed: requirements-audit.txt
 	@echo "Installing requirements-audit.txt ..."

@@ -10,6 +10,7 @@ from chalicelib.schemas.limits import WRITTEN, WRITTEN_SHOWN
 Schema = dict[str, Any]
 
 _NULL: Schema = {"type": "null"}
+_ABOUT = ("description", "default")
 _AT = "#/components/schemas/{name}"
 
 
@@ -64,12 +65,12 @@ def _with_null(schema: Schema) -> Schema:
 def _or_null(schema: Schema) -> Schema:
     if schema == _NULL or _NULL in schema.get("anyOf", ()) or "null" in schema.get("type", ()):
         return schema
-    if "type" not in schema:
+    # An enum of its own, without null, has one name in generated clients.
+    if "type" not in schema or "enum" in schema:
         # A description outside of the alternatives is the one that is shown.
-        about = {"description": schema.pop("description")} if "description" in schema else {}
+        about = {name: schema.pop(name) for name in _ABOUT if name in schema}
         return {**about, "anyOf": [schema, _NULL]}
-    null = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
-    return {**schema, "type": [schema["type"], "null"], **null}
+    return {**schema, "type": [schema["type"], "null"]}
 
 
 def _merge(schema: Schema, more: Schema) -> None:

@@ -43,14 +43,7 @@ class Setting(Struct, kw_only=True, forbid_unknown_fields=True):
 
     # Values of defaults are checked, too: docs/api/catalogs.md.
     json_schema: ClassVar[dict[str, Any]] = {
-        "properties": {
-            "name": {
-                "anyOf": [
-                    {"enum": [*DEFAULTS]},
-                    {"not": {"pattern": "^default_"}},
-                ]
-            }
-        }
+        "properties": {"name": {"if": {"pattern": "^default_"}, "then": {"enum": [*DEFAULTS]}}}
     }
 
     def __post_init__(self) -> None:

@@ -68,11 +68,15 @@ class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     post_id: PostId | UnsetType = UNSET
     ids: JobIds | UnsetType = UNSET
 
+    # Not `oneOf` alone, of which generated clients would have three types.
     json_schema: ClassVar[dict[str, Any]] = {
-        "oneOf": [
-            {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-            for name in ("status", "post_id", "ids")
-        ]
+        "if": {
+            "oneOf": [
+                {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+                for name in ("status", "post_id", "ids")
+            ]
+        },
+        "else": False,
     }
 
     def __post_init__(self) -> None:

@@ -100,22 +100,26 @@ class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     overlap: Overlap | None = None
     pause_after_failures: Failures | None = None
 
+    # `if` and `not` stand for unions, of which generated clients would have a type each.
     json_schema: ClassVar[dict[str, Any]] = {
-        "anyOf": [
-            {"properties": {"prompts": {"type": "array"}}, "required": ["prompts"]},
-            {
-                "properties": {
-                    "request": {
-                        "type": "object",
-                        "properties": {"prompt": {"type": "string"}},
-                        "required": ["prompt"],
-                    }
-                },
-                "required": ["request"],
+        "if": {"properties": {"prompts": {"type": "array"}}, "required": ["prompts"]},
+        "else": {
+            "properties": {
+                "request": {
+                    "type": "object",
+                    "properties": {"prompt": {"type": "string"}},
+                    "required": ["prompt"],
+                }
             },
-        ],
-        "if": {"properties": {"expression": {"pattern": r"^at\("}}},
-        "then": {"properties": {"start_at": {"type": "null"}, "end_at": {"type": "null"}}},
+            "required": ["request"],
+        },
+        "not": {
+            "properties": {"expression": {"pattern": r"^at\("}},
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("start_at", "end_at")
+            ],
+        },
     }
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ def test_all_phases_and_checks_find_nothing(
     with capsys.disabled():
         sys.stdout.write(f"\n{cases} cases in {report['running_time']:.0f} s, seed {SEED}\n")
     assert report["exit_code"] == 0, output
-    assert (report["failures"], report["errors"], report["warnings"]) == ([], [], []), output
+    assert not any(report["warnings"].values()), output
     results = {name.lower(): each["status"] for name, each in report["phases"].items()}
     assert results == dict.fromkeys(PHASES, "success"), output
     assert report["operations"]["tested"] == OPERATIONS
