@@ -30,8 +30,11 @@ def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Sch
         name for name in taken.keys() & given.keys() if taken[name] != _with_null(given[name])
     ]:
         raise ValueError(f"several types have the name {', '.join(sorted(twice))}")
-    for kind in _structs(requests):
+    asked = _structs(requests)
+    for kind in asked:
         _merge(taken[kind.__name__], getattr(kind, "json_schema", {}))
+    for kind in _structs(answers) - asked:
+        given[kind.__name__]["required"] = _always_there(kind)
     return dict(sorted({**given, **taken}.items()))
 
 
@@ -51,6 +54,12 @@ def _structs(kinds: Iterable[Any]) -> set[Any]:
             waiting += [each.type for each in msgspec.structs.fields(kind)]
         waiting += getattr(kind, "__args__", ())
     return found
+
+
+def _always_there(kind: Any) -> list[str]:
+    """Return the fields that each answer has: a default is sent, too."""
+    fields = msgspec.structs.fields(kind)
+    return [each.encode_name for each in fields if each.default is not msgspec.UNSET]
 
 
 def _with_null(schema: Schema) -> Schema:

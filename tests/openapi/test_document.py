@@ -138,6 +138,12 @@ def test_a_field_that_may_be_left_out_may_be_null_in_a_request() -> None:
         assert ("null" in kinds) == (name not in needed), name
 
 
+def test_an_answer_has_each_field_that_is_never_left_out() -> None:
+    assert set(SCHEMAS["Error"]["required"]) == {"status", "message", "details"}
+    assert set(SCHEMAS["ErrorDetails"]["required"]) == {"error", "suggestion"}
+    assert set(SCHEMAS["Images"]["required"]) == {"image_urls"}
+
+
 def test_the_largest_seed_is_in_it() -> None:
     assert SCHEMAS["GenerateRequest"]["properties"]["seed"]["maximum"] == SEED_MAX
     assert SCHEMAS["Job"]["properties"]["seed"]["maximum"] == SEED_MAX
