@@ -14,8 +14,8 @@ Send a key in the header `Authorization: Bearer dk_…`. Every error has the sam
 `message` and `details`, which says what is wrong and what to do. In a request, \
 a field that is `null` is left out, and unknown fields are refused.
 
-A request for an image waits up to 25 seconds for it. If the image takes longer, the answer is \
-`202` with the job: read the job until `finished_at` is set.\
+A request for an image waits up to 25 seconds for it. If the image takes longer, or a GPU \
+has to boot first, the answer is `202` with the job: read the job until `finished_at` is set.\
 """
 
 TAGS = {

@@ -13,6 +13,7 @@ from local.stack.api import Api
 from local.stack.processes import ROOT
 from openapi.__main__ import PATH
 from tests.e2e.conftest import Stack
+from tests.environment import CHECKPOINT
 
 BIN = ROOT / ".venv-contract" / "bin"
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
@@ -51,7 +52,7 @@ def fuzz(stack: Stack, directory: Path, *, examples: int, seed: int) -> tuple[Re
         subprocess.run(
             [*run, "--no-color", *named],
             cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "CHECKPOINT": CHECKPOINT},
             stdout=file,
             stderr=subprocess.STDOUT,
             check=False,

@@ -1,6 +1,7 @@
 """What schemathesis cannot know of the document: its formats, and rules that no schema can say."""
 
 import base64
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,13 +89,32 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.path_parameters["key_id"] = "abcdefghijkl"
 
 
+# With any other value each later image would fail, as ComfyUI does not have it.
+WORKING = {
+    "default_checkpoint": os.environ["CHECKPOINT"],
+    "default_sampler": "euler",
+    "default_scheduler": "normal",
+}
+
+
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """End a stop of the GPUs at once: until its end no job runs, and all other cases wait."""
-    if (
-        case.operation.definition.raw["operationId"] == "stopComfyUI"
-        and response.status_code == 200
-    ):
-        sent = response.request
-        start = sent.url.partition("?")[0].replace("/stop", "/start")
-        requests.post(start, headers={"Authorization": sent.headers["Authorization"]}, timeout=30)
+    """Undo what keeps all later cases from images: a stop of the GPUs, and settings of no use."""
+    operation = case.operation.definition.raw["operationId"]
+    if operation == "stopComfyUI" and response.status_code == 200:
+        _send(response.request, "POST", "comfyui/start")
+    if operation in _SETTINGS and response.status_code in (200, 201):
+        setting = response.json()
+        if works := WORKING.get(setting["name"]):
+            body = {"name": setting["name"], "value": works, "description": ""}
+            _send(response.request, "PUT", f"settings/{setting['id']}", body)
+
+
+def _send(sent: Any, method: str, path: str, body: Any = None) -> None:
+    """Send another request with the key of one that was sent."""
+    base, images, _ = sent.url.partition("/api/images/")
+    headers = {"Authorization": sent.headers["Authorization"]}
+    answer = requests.request(
+        method, f"{base}{images}{path}", headers=headers, json=body, timeout=60
+    )
+    answer.raise_for_status()
