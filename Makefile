@@ -7,6 +7,7 @@ DOCS := .venv-docs
 AUDIT := .venv-audit
 BROWSER := .venv-browser
 CONTRACT := .venv-contract
+NODE := tests/openapi/node
 # Venvs of other Python versions that Lambda runs, each with what packages.
 OTHERS := .venv-others
 # A venv of Python 3.12 that holds PyTorch, as the AMI of the instances does.
@@ -64,7 +65,7 @@ explore-slice: $(VENV)/dev ## try a few orders of each world, the same ones ever
 browser: $(BROWSER)/installed $(EMULATOR)/installed ## test pages of other origins in a real browser, and Node.js; needs both; CHROMIUM=
 	@$(BROWSER)/bin/python -m pytest tests/browser
 
-contract: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed ## try the OpenAPI document on a deployment, with new examples, linters and generated clients; needs Node.js; EXAMPLES= SEED=
+contract: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed $(NODE)/node_modules/installed ## try the OpenAPI document on a deployment, with new examples, linters and generated clients; needs Node.js; EXAMPLES= SEED=
 	@EXAMPLES=$(or $(EXAMPLES),40) SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest tests/openapi/deployed tests/openapi/node
 
 contract-slice: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed ## try the OpenAPI document on a deployment, with few examples, the same ones every time
@@ -155,7 +156,7 @@ simulate: $(VENV)/local ## simulate two weeks of jobs, and compare the costs of 
 	@$(BIN)/python -m bench.simulation $(SEED)
 
 clean: ## remove everything that other targets made, including the demo's data
-	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(BROWSER) $(CONTRACT) $(OTHERS) .venv-pytorch .local build
+	rm -rf $(VENV) $(EMULATOR) $(SCAN) $(DOCS) $(AUDIT) $(BROWSER) $(CONTRACT) $(NODE)/node_modules $(OTHERS) .venv-pytorch .local build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m infra.runtime
@@ -206,6 +207,10 @@ $(CONTRACT)/installed: requirements-contract.txt
 	@echo "Installing requirements-contract.txt ..."
 	@$(PYTHON) -m venv $(CONTRACT)
 	@$(CONTRACT)/bin/python -m pip install $(PIP_OPTIONS) -r requirements-contract.txt && touch $@
+
+$(NODE)/node_modules/installed: $(NODE)/package-lock.json
+	@echo "Installing the packages of $(NODE)/package-lock.json ..."
+	@npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --silent && touch $@
 
 $(AUDIT)/installed: requirements-audit.txt
 	@echo "Installing requirements-audit.txt ..."

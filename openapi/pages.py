@@ -19,6 +19,7 @@ def _served(name: str, summary: str, description: str, *kinds: str, file: bool =
         return {
             "operationId": f"{prefix}{name}",
             "summary": summary,
+            "description": "It needs no key.",
             "tags": ["Documentation"],
             "security": [],
             "responses": {"200": answer, "304": _UNCHANGED, **missing, **_SHARED},

@@ -76,7 +76,7 @@ class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True):
                 for name in ("status", "post_id", "ids")
             ]
         },
-        "else": False,
+        "else": {"not": {}},
     }
 
     def __post_init__(self) -> None:

@@ -102,7 +102,7 @@ class ScheduleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
     # `if` and `not` stand for unions, of which generated clients would have a type each.
     json_schema: ClassVar[dict[str, Any]] = {
-        "if": {"properties": {"prompts": {"type": "array"}}, "required": ["prompts"]},
+        "if": {"properties": {"prompts": {"not": {"type": "null"}}}, "required": ["prompts"]},
         "else": {
             "properties": {
                 "request": {

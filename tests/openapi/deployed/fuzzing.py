@@ -57,6 +57,7 @@ def fuzz(stack: Stack, directory: Path, *, examples: int, seed: int) -> tuple[Re
             stderr=subprocess.STDOUT,
             check=False,
         )
+    assert report.exists(), output.read_text()
     return json.loads(report.read_text()), output.read_text()
 
 

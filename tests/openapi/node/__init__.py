@@ -1,0 +1,1 @@
+"""Tools of Node.js read the OpenAPI document."""
