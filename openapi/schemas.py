@@ -67,7 +67,15 @@ def _with_null(schema: Schema) -> Schema:
     needed = schema.get("required", [])
     for name, each in schema.get("properties", {}).items():
         if name not in needed:
-            schema["properties"][name] = _or_null(each)
+            schema["properties"][name] = _with_title(_or_null(each), name)
+    return schema
+
+
+def _with_title(schema: Schema, field: str) -> Schema:
+    """Give the enum of a field that may be null the title by which generated clients name it."""
+    for each in schema.get("anyOf", ()):
+        if "enum" in each:
+            each["title"] = field.title().replace("_", "")
     return schema
 
 
