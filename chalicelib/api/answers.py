@@ -13,7 +13,7 @@ from chalicelib.api.job_resource import (
     kept_images,
     metadata,
 )
-from chalicelib.api.operation import Answer, Header, Link
+from chalicelib.api.operation import Answer, Header, links
 from chalicelib.api.preferences import APPLIED
 from chalicelib.api.routes import Headers, url_of
 from chalicelib.bootstrap import services
@@ -34,10 +34,8 @@ _CANONICAL = Header("Link", 'With `rel="canonical"`: the address of the image, f
 _RESULT = Header("Location", "The URL that waits on: a result address.")
 _UNCACHED = Header("Cache-Control", "`no-store`.")
 
-_JOB_LINKS = (
-    Link("getJob", {"job_id": "$response.body#/id"}),
-    Link("cancelJob", {"job_id": "$response.body#/id"}),
-)
+_JOB_LINKS = links("job_id", "/id", "getJob", "cancelJob")
+_FIRST_JOB_LINKS = links("job_id", "/jobs/0/id", "getJob", "cancelJob")
 _AWAITED = "The wait is over before the image is ready: read the job until it has ended."
 _WAITS_ON = "The wait goes on at another URL, which answers as this one would have."
 
@@ -49,7 +47,7 @@ ANSWERS = (
 )
 POST_ANSWERS = (
     Answer(200, Images, "The images. If some failed, `errors` says which.", (_ITEMS, *APPLIED)),
-    Answer(202, PostJobs, _AWAITED, (LOCATION, RETRY_AFTER, _ITEMS, *APPLIED)),
+    Answer(202, PostJobs, _AWAITED, (LOCATION, RETRY_AFTER, _ITEMS, *APPLIED), _FIRST_JOB_LINKS),
     Answer(303, PostJobs, _WAITS_ON, (_RESULT, _UNCACHED, _ITEMS, *APPLIED)),
 )
 RESULT_ANSWERS = (

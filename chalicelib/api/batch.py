@@ -16,7 +16,7 @@ from chalicelib.api.deadline import Deadline, deadline
 from chalicelib.api.errors import answer, internal
 from chalicelib.api.generate import order
 from chalicelib.api.job_resource import job_resource
-from chalicelib.api.operation import Answer, Operation
+from chalicelib.api.operation import Answer, Operation, links
 from chalicelib.api.paging import RESPONSE_LIMIT_BYTES, size_of
 from chalicelib.api.preferences import APPLIED, IDEMPOTENCY_KEY, PREFER, followed
 from chalicelib.api.routes import Routes
@@ -40,13 +40,16 @@ _AT_ONCE = 8
 # DynamoDB may take this long to accept one request; with less time left, none is begun.
 _ACCEPT_SECONDS = 8.0
 
+_RESULTS = "A result for each request, in the same order."
+_JOB_LINKS = links("job_id", "/results/0/job/id", "getJob", "cancelJob")
+
 
 @batch_routes.post(
     "/api/images/jobs/batch",
     Operation(
         "acceptBatch",
         "Jobs",
-        (Answer(200, BatchResults, "A result for each request, in the same order.", APPLIED),),
+        (Answer(200, BatchResults, _RESULTS, APPLIED, _JOB_LINKS),),
         GENERATE,
         body=BatchRequest,
         body_bytes=_BODY_BYTES,

@@ -7,7 +7,7 @@ from chalice import Response
 from msgspec import NODEFAULT, Struct, structs
 
 from chalicelib import bootstrap
-from chalicelib.api.operation import Answer, Link, Operation
+from chalicelib.api.operation import Answer, Operation, links
 from chalicelib.api.paging import CURSOR, LIMIT, NEXT, requested, respond
 from chalicelib.api.routes import Routes
 from chalicelib.errors import InvalidRequest, NotFound
@@ -26,7 +26,6 @@ from chalicelib.schemas.catalogs import Format, PromptExample, Setting, Style
 Stored = dict[str, Any]
 
 _LONGEST_ID = 12
-_ITEM = {"item_id": "$response.body#/id"}
 
 
 class Kind(Struct, frozen=True):
@@ -59,11 +58,13 @@ class Operations(NamedTuple):
         plural = kind.catalog.name.replace("_", " ")
         noun, tag = plural.removesuffix("s"), plural.capitalize()
         word = noun.title().replace(" ", "")
-        links = tuple(Link(f"{verb}{word}", _ITEM) for verb in ("get", "replace", "delete"))
+        follow = links(
+            "item_id", "/id", *(f"{verb}{word}" for verb in ("get", "replace", "delete"))
+        )
         page_of: Any = list[kind.stored]  # type: ignore[name-defined]
         page = Answer(200, page_of, f"A page of the {noun}s.", (NEXT,))
         item = Answer(200, kind.stored, f"The {noun}.")
-        new = Answer(201, kind.stored, f"The new {noun}.", links=links)
+        new = Answer(201, kind.stored, f"The new {noun}.", links=follow)
         gone = Answer(200, Success, f"The {noun} is deleted.")
         read: Any = {"parameters": (LIMIT, CURSOR), "errors": (InvalidRequest,)}
         write: Any = {"scope": ADMIN, "body": kind.body, "examples": {f"a {noun}": kind.example}}

@@ -13,7 +13,7 @@ from chalicelib.api.deadline import deadline
 from chalicelib.api.errors import conflict
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import job_resource, job_resources, kept_images, no_longer_kept
-from chalicelib.api.operation import Answer, Header, Link, Operation, Parameter
+from chalicelib.api.operation import Answer, Header, Operation, Parameter, links
 from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, requested, respond
 from chalicelib.api.routes import Headers, Routes, query
 from chalicelib.bootstrap import services
@@ -51,8 +51,7 @@ _SIGNED = Answer(
     "A redirect to a signed link, which is valid for one method.",
     (Header("Location", "The signed link."), Header("Cache-Control", "`no-store`.")),
 )
-_READ = Link("getJob", {"job_id": "$response.body#/id"})
-_ENDED = Answer(200, JobResource, "The job.", links=(_READ,))
+_ENDED = Answer(200, JobResource, "The job.", links=links("job_id", "/id", "getJob"))
 
 
 def _file_operation(name: str) -> Operation:

@@ -7,7 +7,7 @@ from chalice import Response
 from msgspec import Meta
 
 from chalicelib.api.identity import identity
-from chalicelib.api.operation import Answer, Header, Link, Operation
+from chalicelib.api.operation import Answer, Header, Operation, links
 from chalicelib.api.paging import CURSOR, LIMIT, NEXT, next_link, requested
 from chalicelib.api.routes import Headers, Routes, url_of
 from chalicelib.bootstrap import services
@@ -27,8 +27,7 @@ _DEFAULT_LIMIT, _LONGEST_LIMIT = 50, 100
 _UP_TO_100 = LIMIT._replace(type=Annotated[int, Meta(ge=1, le=_LONGEST_LIMIT)])
 
 _TAG = "API keys"
-_ITEM = {"key_id": "$response.body#/id"}
-_LINKS = tuple(Link(name, _ITEM) for name in ("getKey", "changeKey", "revokeKey"))
+_LINKS = links("key_id", "/id", "getKey", "changeKey", "revokeKey")
 _KEY = Answer(200, Key, "The key.")
 _CREATED = Answer(
     201,

@@ -37,6 +37,11 @@ class Link(NamedTuple):
     parameters: Mapping[str, str]
 
 
+def links(parameter: str, pointer: str, *operations: str) -> tuple[Link, ...]:
+    """Return links to operations whose parameter is in the body, at a JSON pointer."""
+    return tuple(Link(each, {parameter: f"$response.body#{pointer}"}) for each in operations)
+
+
 class Answer(NamedTuple):
     """An answer without an error; its body has one of the `types`, none without a body."""
 

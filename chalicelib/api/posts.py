@@ -10,7 +10,7 @@ from chalicelib.api.deadline import deadline
 from chalicelib.api.generate import FAILURES, REFUSALS, answer, order, served
 from chalicelib.api.identity import identity
 from chalicelib.api.job_resource import post_images
-from chalicelib.api.operation import Answer, Operation
+from chalicelib.api.operation import Answer, Operation, links
 from chalicelib.api.paging import CURSOR, LIMIT, NEXT, requested, respond
 from chalicelib.api.preferences import IDEMPOTENCY_KEY, PREFER, WAIT, followed
 from chalicelib.api.routes import Routes
@@ -24,6 +24,8 @@ from chalicelib.schemas.limits import PostId
 from chalicelib.schemas.parsing import convert
 
 post_routes = Routes(__name__, before=bootstrap.seed_catalogs)
+
+_IMAGE_LINKS = links("image_id", "/0/id", "getImage", "getProvenance")
 
 
 @post_routes.post(
@@ -57,7 +59,7 @@ def generate_images(body: PostRequest, post_id: str) -> Response:
     Operation(
         "listPostImages",
         "Posts",
-        (Answer(200, list[PostImage], "A page of the images.", (NEXT,)),),
+        (Answer(200, list[PostImage], "A page of the images.", (NEXT,), _IMAGE_LINKS),),
         parameters=(LIMIT, CURSOR),
         errors=(InvalidRequest,),
     ),

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from chalicelib import bootstrap, logs
 from chalicelib.api.identity import identity
-from chalicelib.api.operation import Answer, Header, Link, Operation
+from chalicelib.api.operation import Answer, Header, Operation, links
 from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, requested, respond
 from chalicelib.api.preferences import IDEMPOTENCY_KEY, fingerprint, idempotency_key
 from chalicelib.api.routes import Headers, Routes, url_of
@@ -66,9 +66,9 @@ _EXAMPLES = {
         "request": {"prompt": "the sky at {time}"},
     },
 }
-_ITEM = {"schedule_id": "$response.body#/id"}
 _FOLLOW = ("getSchedule", "pauseSchedule", "resumeSchedule", "listRuns", "deleteSchedule")
-_LINKS = tuple(Link(name, _ITEM) for name in _FOLLOW)
+_RUN_LINKS = links("job_id", "/job_ids/0", "getJob", "cancelJob")
+_LINKS = links("schedule_id", "/id", *_FOLLOW)
 _SCHEDULE = Answer(200, ScheduleResource, "The schedule.")
 _CREATED = Answer(
     201, ScheduleResource, "The new schedule.", (Header("Location", "Its URL."),), _LINKS
@@ -200,7 +200,7 @@ def resume_schedule(schedule_id: str) -> ScheduleResource:
     Operation(
         "runSchedule",
         _TAG,
-        (Answer(201, RunResource, "The run."),),
+        (Answer(201, RunResource, "The run.", links=_RUN_LINKS),),
         GENERATE,
         body=RunRequest,
         parameters=(IDEMPOTENCY_KEY,),

@@ -6,6 +6,7 @@ import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from pathlib import Path
+from string import Template
 from time import time
 from typing import Any
 
@@ -24,13 +25,14 @@ _SMALL = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 1}
 Report = dict[str, Any]
 
 
-def prepare(stack: Stack, directory: Path) -> None:
-    """Write the configuration, keys of all scopes, and ids of what exists."""
+def prepare(stack: Stack, directory: Path, **numbers: int) -> None:
+    """Write the configuration with these numbers, keys of all scopes, and ids of what exists."""
     maker, other = (stack.new_api(name) for name in ("maker", "other"))
     keys = {"maker": maker, "admin": stack.api, "other": other}
     users = [{"name": name, "fixedHeaders": _headers(api)} for name, api in keys.items()]
     (directory / "keys.json").write_text(json.dumps({"auth": users}))
-    (directory / CONFIGURATION.name).write_text(CONFIGURATION.read_text())
+    configuration = Template(CONFIGURATION.read_text()).substitute(numbers)
+    (directory / CONFIGURATION.name).write_text(configuration)
     urls = [stack.accepted(api=maker) for _ in range(2)]
     jobs = [stack.finished(url)["id"] for url in urls]
     _write(directory / "jobs.txt", jobs)
@@ -40,10 +42,10 @@ def prepare(stack: Stack, directory: Path) -> None:
     _write(directory / "keys.txt", [_key(stack.api) for _ in range(3)])
 
 
-def fuzz(stack: Stack, directory: Path, *, examples: int, seed: int) -> tuple[Report, str]:
-    """Run all phases, with so many examples of each operation; return the report and the output."""
+def fuzz(stack: Stack, directory: Path, *, seed: int) -> tuple[Report, str]:
+    """Run all phases as `prepare` has configured them; return the report and the output."""
     report, output = directory / "report.json", directory / "output.txt"
-    size = {"--max-examples": examples, "--seed": seed, "--workers": 1}
+    size = {"--seed": seed, "--workers": 1}
     options = {"--phases": ",".join(PHASES), "--checks": "all", **size}
     reports = {"--report": "json", "--report-json-path": report}
     named = [str(each) for pair in {**options, **reports}.items() for each in pair]

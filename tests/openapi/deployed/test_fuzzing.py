@@ -26,8 +26,8 @@ OPERATIONS = {
 def test_all_phases_and_checks_find_nothing(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepare(stack, tmp_path)
-    report, output = fuzz(stack, tmp_path, examples=EXAMPLES, seed=SEED)
+    prepare(stack, tmp_path, EXAMPLES=EXAMPLES, SCENARIOS=10 * EXAMPLES)
+    report, output = fuzz(stack, tmp_path, seed=SEED)
     cases = report["test_cases"]["generated"]
     with capsys.disabled():
         sys.stdout.write(f"\n{cases} cases in {report['running_time']:.0f} s, seed {SEED}\n")
