@@ -14,7 +14,7 @@ from tests.openapi.deployed.fuzzing import PHASES, fuzz, prepare
 EXAMPLES = int(os.environ.get("EXAMPLES", "4"))
 SEED = int(os.environ.get("SEED", "1"))
 # The coverage phase has cases of its own, whatever the number of examples is.
-LEAST_CASES = 2000 + 40 * EXAMPLES
+LEAST_CASES = 2800 + 40 * EXAMPLES
 
 OPERATIONS = {
     f"{method.upper()} {path}"
@@ -26,7 +26,7 @@ OPERATIONS = {
 def test_all_phases_and_checks_find_nothing(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepare(stack, tmp_path, EXAMPLES=EXAMPLES, SCENARIOS=10 * EXAMPLES)
+    prepare(stack, tmp_path, EXAMPLES=EXAMPLES, SCENARIOS=200 + 10 * EXAMPLES)
     report, output = fuzz(stack, tmp_path, seed=SEED)
     cases = report["test_cases"]["generated"]
     with capsys.disabled():
