@@ -50,7 +50,7 @@ RULES = (
     Rule(_GENERATING, r"(style|format) \d+ does not exist"),
     Rule(_SETTINGS, "another setting has this name"),
     # Fields that depend on one another.
-    Rule(_SETTINGS, r"value must be .*"),
+    Rule(_SETTINGS, r"value must be (?!a text).*"),
     Rule(_GENERATING, r"prompt and style together have more than \d+ characters"),
     Rule(_SCHEDULES, "end_at must be after start_at"),
     Rule(_SCHEDULES, r"the first run would be at .*, after end_at"),
