@@ -27,9 +27,7 @@ LIMIT = Parameter(
 )
 CURSOR = Parameter(
     "cursor",
-    Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9_-]+\Z", extra_json_schema={"format": "cursor"})
-    ],
+    Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\Z", extra_json_schema={"format": "cursor"})],
     'Where a page begins: use the URL in the `Link` header with `rel="next"` unchanged.',
 )
 NEXT = Header("Link", 'With `rel="next"`: the URL of the next page.', is_always_there=False)
