@@ -66,7 +66,7 @@ browser: $(BROWSER)/installed $(EMULATOR)/installed ## test pages of other origi
 	@$(BROWSER)/bin/python -m pytest tests/browser
 
 contract: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed $(NODE)/node_modules/installed ## try the OpenAPI document on a deployment, with new examples, linters and generated clients; needs Node.js; EXAMPLES= SEED=
-	@EXAMPLES=$(or $(EXAMPLES),40) SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest tests/openapi/deployed tests/openapi/node
+	@EXAMPLES=$(or $(EXAMPLES),40) SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest tests/openapi/deployed tests/openapi/node --timeout=3600
 
 contract-slice: $(VENV)/dev $(CONTRACT)/installed $(EMULATOR)/installed ## try the OpenAPI document on a deployment, with few examples, the same ones every time
 	@$(BIN)/python -m pytest tests/openapi/deployed
