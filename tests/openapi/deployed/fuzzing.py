@@ -42,11 +42,17 @@ def prepare(stack: Stack, directory: Path, **numbers: int) -> None:
     _write(directory / "keys.txt", [_key(stack.api) for _ in range(3)])
 
 
-def fuzz(stack: Stack, directory: Path, *, seed: int) -> tuple[Report, str]:
-    """Run all phases as `prepare` has configured them; return the report and the output."""
+def fuzz(
+    stack: Stack, directory: Path, *, seed: int, phases: tuple[str, ...] = PHASES, user: str = ""
+) -> tuple[Report, str]:
+    """Run phases as `prepare` has configured them; return the report and the output.
+
+    With a user every request has the key of that one.
+    """
     report, output = directory / "report.json", directory / "output.txt"
     size = {"--seed": seed, "--workers": 1}
-    options = {"--phases": ",".join(PHASES), "--checks": "all", **size}
+    options = {"--phases": ",".join(phases), "--checks": "all", **size}
+    options |= {"--auth-wfc-user": user} if user else {}
     reports = {"--report": "json", "--report-json-path": report}
     named = [str(each) for pair in {**options, **reports}.items() for each in pair]
     run = [BIN / "st", "--config-file", CONFIGURATION.name, "run", PATH, "--url", stack.api.url]

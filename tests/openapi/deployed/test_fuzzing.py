@@ -16,6 +16,9 @@ SEED = int(os.environ.get("SEED", "1"))
 # The coverage phase has cases of its own, whatever the number of examples is.
 LEAST_CASES = 2800 + 40 * EXAMPLES
 
+# How many chains of requests a run tries at most. It ends after about 50: there are several runs.
+CHAINS, RUNS = 200, 2 + EXAMPLES // 5
+
 OPERATIONS = {
     f"{method.upper()} {path}"
     for path, methods in document()["paths"].items()
@@ -26,7 +29,7 @@ OPERATIONS = {
 def test_all_phases_and_checks_find_nothing(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepare(stack, tmp_path, EXAMPLES=EXAMPLES, SCENARIOS=200 + 10 * EXAMPLES)
+    prepare(stack, tmp_path, EXAMPLES=EXAMPLES, SCENARIOS=CHAINS)
     report, output = fuzz(stack, tmp_path, seed=SEED)
     cases = report["test_cases"]["generated"]
     with capsys.disabled():
@@ -42,3 +45,17 @@ def test_all_phases_and_checks_find_nothing(
     assert accepted.keys() == OPERATIONS
     assert all(accepted.values()), "only refusals show nothing"
     assert cases >= LEAST_CASES
+
+
+def test_chains_of_requests_find_nothing(
+    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(stack, tmp_path, EXAMPLES=EXAMPLES, SCENARIOS=CHAINS)
+    cases = 0
+    for seed in range(SEED, SEED + RUNS):
+        report, output = fuzz(stack, tmp_path, seed=seed, phases=("stateful",), user="admin")
+        assert report["exit_code"] == 0, output
+        cases += report["test_cases"]["generated"]
+    with capsys.disabled():
+        sys.stdout.write(f"\n{cases} cases of chains in {RUNS} runs, seeds from {SEED}\n")
+    assert cases >= 80 * RUNS
