@@ -65,8 +65,8 @@ def generate(body: GenerateRequest) -> Response:
     """Generate an image.
 
     Waits for the image for at most 25 seconds, and answers 202 with the job if it takes longer or
-    if a GPU has to boot first.
-    Only `prompt` is required; settings, a style and a format give the rest.
+    if a GPU has to boot first. Only `prompt` is required; settings, a style and a format give the
+    rest.
     """
     request = generate_routes.current_request
     by = deadline(request, now=time())
