@@ -8,7 +8,7 @@ python -m infra.keys STACK revoke ID
 import argparse
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,13 +113,21 @@ def _named(text: str) -> str:
     return text
 
 
+def _id(text: str) -> str:
+    """Return the id of a key, also of a whole key, whose secret is shown nowhere."""
+    found = re.fullmatch(r"(?:dk_)?([a-z0-9]{12})(?:_.*)?", text)
+    if not found:
+        raise argparse.ArgumentTypeError("KEY is the id of a key: `make keys` lists them")
+    return found[1]
+
+
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number above 0")
     return int(text)
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infra.keys", description="API keys of a deployment")
     parser.add_argument("stack")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -131,12 +139,12 @@ def _arguments() -> argparse.Namespace:
         option = f"--{name.replace('_', '-')}"
         make.add_argument(option, type=_positive, help=f"default: the stack's {parameter}")
     commands.add_parser("list", help="all keys, without their secrets")
-    commands.add_parser("revoke", help="refuse a key from now on").add_argument("id")
-    return parser.parse_args()
+    commands.add_parser("revoke", help="refuse a key from now on").add_argument("id", type=_id)
+    return parser.parse_args(given)
 
 
 def main() -> None:
-    asked = vars(_arguments())
+    asked = vars(arguments())
     command = asked.pop("command")
     defaults = use(asked.pop("stack"), connect().client("cloudformation"))
     if command == "create":

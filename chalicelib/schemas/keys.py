@@ -11,13 +11,8 @@ NAME_RULE = "up to 64 letters, digits, spaces and _.@:/- with a letter or digit 
 
 KeyName = Annotated[str, Meta(pattern=NAME, description=f"a text of {NAME_RULE}")]
 KeyScopes = Annotated[
-    list[Literal["read", "generate"]],
-    Meta(
-        min_length=1,
-        max_length=2,
-        description="a list of read, generate or both; keys with the scope admin are made by an"
-        " operator with `make key`",
-    ),
+    list[Literal["read", "generate", "admin"]],
+    Meta(min_length=1, max_length=2, description="a list of read, generate or both"),
 ]
 Days = Annotated[int, Meta(ge=1, le=3650, description="a whole number of days from 1 to 3650")]
 NeverExpires = Annotated[bool, Meta(description="true or false")]
@@ -66,3 +61,17 @@ class KeyRequest(KeyChanges, kw_only=True, forbid_unknown_fields=True):
     name: KeyName
     owner: KeyName
     scopes: KeyScopes | None = None
+
+    json_schema: ClassVar[dict[str, Any]] = {
+        **KeyChanges.json_schema,
+        "properties": {"scopes": {"items": {"enum": ["read", "generate"]}}},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "admin" in (self.scopes or ()):
+            raise InvalidRequest(
+                "keys with the scope admin are not made over HTTP",
+                field="scopes",
+                suggestion="Leave it out, or ask an operator to make the key with `make key`",
+            )

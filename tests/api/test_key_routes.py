@@ -130,7 +130,8 @@ def test_the_limits_of_a_new_key_are_else_those_of_the_deployment(
 @pytest.mark.parametrize("scopes", [["admin"], ["read", "admin"]])
 def test_keys_of_admins_are_made_by_an_operator(admin: KeyedClient, scopes: list[str]) -> None:
     details = check_error(send(admin, "POST", KEYS, {**SHOP, "scopes": scopes}), 400, "scopes")
-    assert "keys with the scope admin are made by an operator with `make key`" in details["error"]
+    assert details["error"] == "keys with the scope admin are not made over HTTP"
+    assert "`make key`" in details["suggestion"]
     assert [each["id"] for each in admin.get(KEYS).json_body] == [id_of(admin)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.models.keys.api_key import ApiKey, parts
-from infra.keys import create, lines, sharing
+from infra.keys import arguments, create, lines, sharing
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +17,22 @@ def test_a_key_without_options_may_read_and_generate_for_an_owner_of_its_name(aw
     assert (key.owner, list(key.scopes), key.expires_at) == ("shop", ["read", "generate"], None)
     assert (key.requests_per_minute, key.images_per_day) == (3000, 1000)
     assert key.megapixel_steps_per_day == 72_000
+
+
+@pytest.mark.parametrize("given", ["", "x", "dk_", "dk_k3x9m2q7w1a_secret", "K3X9M2Q7W1AB"])
+def test_what_is_no_id_is_refused_and_not_repeated(
+    capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    with pytest.raises(SystemExit):
+        arguments(["darkroom", "revoke", given])
+    told = capsys.readouterr().err
+    assert "KEY is the id of a key" in told
+    assert "secret" not in told
+
+
+def test_a_whole_key_may_be_revoked_by_its_id() -> None:
+    for given in ("k3x9m2q7w1ab", "dk_k3x9m2q7w1ab_secret"):
+        assert arguments(["darkroom", "revoke", given]).id == "k3x9m2q7w1ab"
 
 
 def test_no_two_keys_are_alike(aws: None) -> None:

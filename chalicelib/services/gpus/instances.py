@@ -154,7 +154,13 @@ class Instances:
             record,
             seen.description,
             state,
-            since=stops.same_state_since(record, state, now=now),
+            since=_since(record, state, now),
             booked=day_usage_of(record, date_of(now)) if self._has_instances else None,
             stop=stop,
         )
+
+
+def _since(record: InstanceRecord, state: str, now: float) -> float | None:
+    """Return since when an instance has its state; None if that was seen before its last start."""
+    since = stops.same_state_since(record, state, now=now)
+    return None if since is None or since < (record.started_at or 0) else since

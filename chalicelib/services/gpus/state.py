@@ -21,6 +21,9 @@ UNHEALTHY = "unhealthy"
 # States of instances that serve now, or will without further action.
 COMING = (STARTING, BOOTING, READY, BUSY)
 
+# States of instances that are on.
+_ON = (*COMING, DRAINING)
+
 _FRESH_SECONDS = 15
 
 # ComfyUI may not answer for this long while it loads a checkpoint.
@@ -66,7 +69,8 @@ def state_by_record(record: InstanceRecord, *, now: float, has_capacity: bool) -
         return STARTING if now - record.on_since < _FRESH_SECONDS else BOOTING
     if record.state == STOPPED and not has_capacity:
         return NO_CAPACITY
-    return str(record.state) or STOPPED
+    # A state of when it was on is of before it was stopped.
+    return STOPPING if record.state in _ON else str(record.state) or STOPPED
 
 
 def went_off(instance: Instance, record: InstanceRecord, *, now: float) -> bool:

@@ -76,8 +76,10 @@ def _forecast(
         first, _ = _next(candidate.reasons, record, now)
         return StopForecast(None, f"{_fact(first, candidate, budget, now)}, but jobs need it")
     reason, at = _next(reasons, record, now)
-    if candidate.state == DRAINING and record.slot_holders and reason.at > now:
+    if record.slot_holders and reason.at > now and candidate.state == DRAINING:
         return StopForecast(None, f"It takes no more jobs, and has {_jobs(record)}")
+    if record.slot_holders and reason.at > now and reason.kind == OLD:
+        return StopForecast(None, f"It has {_jobs(record)}, and is not idle")
     text = _fact(reason, candidate, budget, now)
     if record.slot_holders and reason.jobs_seconds:
         ends = "until then, at most" if at < inf and reason.at <= now else "first"

@@ -193,13 +193,13 @@ def test_an_unhealthy_instance_is_stopped_though_its_jobs_do_not_end(
     assert rounds_until(gpus, parts, 30) == [True]
 
 
-def test_a_busy_instance_is_stopped_at_its_age_unless_its_job_goes_on(
+def test_a_busy_instance_is_stopped_at_its_age_and_a_job_may_go_on_for_its_deadline(
     gpus: Gpus, parts: Parts
 ) -> None:
     reconcile(reconciler_of(gpus, parts), parts, minutes=1)
     acquire_slot("01J")
     on_since(LIMITS.max_on_seconds - 120)(gpus, parts)
-    assert seconds_to_stop(gpus, parts) == 120
+    assert shown(gpus, parts).stops_at is None  # nobody knows when its job ends
     assert not any(rounds_until(gpus, parts, 120))
     assert seconds_to_stop(gpus, parts) == LIMITS.execution_deadline_seconds
     *earlier, last = rounds_until(gpus, parts, LIMITS.execution_deadline_seconds)

@@ -66,6 +66,24 @@ def test_an_instance_has_its_type_zone_and_jobs(gpus: Gpus, parts: Parts) -> Non
     assert known.record.slot_holders == {"01J"}
 
 
+def test_an_instance_that_was_just_noted_as_off_is_not_shown_as_it_was(
+    gpus: Gpus, parts: Parts
+) -> None:
+    reconcile(reconciler_of(gpus, parts), parts, minutes=1)
+    InstanceRecord("i-1").update(
+        [InstanceRecord.on_since.remove(), InstanceRecord.ready_at.remove()]
+    )
+    [known] = report(gpus, parts).instances
+    assert (known.record.state, known.state) == ("ready", "stopping")
+
+
+def test_a_state_that_was_seen_before_the_last_start_has_no_time(gpus: Gpus, parts: Parts) -> None:
+    reconcile(reconciler_of(gpus, parts), parts, minutes=1)
+    InstanceRecord("i-1").update([InstanceRecord.started_at.set(parts.clock() - 10)])
+    [known] = report(gpus, parts).instances
+    assert (known.state, known.since) == ("ready", None)
+
+
 def test_a_start_as_another_type_shows_at_once(parts: Parts) -> None:
     gpus = Gpus("i-1")
     gpus.turn_off("i-1")
