@@ -30,7 +30,7 @@ LOCATION = Header("Location", "The URL of the job.")
 RETRY_AFTER = Header("Retry-After", "When to read it, in seconds.", int)
 _ITEMS = Header("Link", 'The URL of each image\'s job, with `rel="item"`.')
 _SOME_LINK = Header("Link", "As in the answer of the request that waits.")
-_CANONICAL = Header("Link", 'With `rel="canonical"`: the address of the image, for ever.')
+_CANONICAL = Header("Link", 'With `rel="canonical"`: the address of the image that never changes.')
 _RESULT = Header("Location", "The URL that waits on: a result address.")
 _UNCACHED = Header("Cache-Control", "`no-store`.")
 

@@ -1,14 +1,13 @@
 """`/api/images/keys`: API keys for those who read and generate."""
 
 from time import time
-from typing import Annotated, Any
+from typing import Any
 
 from chalice import Response
-from msgspec import Meta
 
 from chalicelib.api.identity import identity
 from chalicelib.api.operation import Answer, Header, Operation, links
-from chalicelib.api.paging import CURSOR, LIMIT, NEXT, next_link, requested
+from chalicelib.api.paging import CURSOR, NEXT, limit_up_to, next_link, requested
 from chalicelib.api.routes import Headers, Routes, url_of
 from chalicelib.bootstrap import services
 from chalicelib.errors import Conflict, InvalidRequest
@@ -24,7 +23,6 @@ _KEYS = "/api/images/keys"
 _ONE = f"{_KEYS}/{{key_id}}"
 
 _DEFAULT_LIMIT, _LONGEST_LIMIT = 50, 100
-_UP_TO_100 = LIMIT._replace(type=Annotated[int, Meta(ge=1, le=_LONGEST_LIMIT)])
 
 _TAG = "API keys"
 _LINKS = links("key_id", "/id", "getKey", "changeKey", "revokeKey")
@@ -45,7 +43,7 @@ _CREATED = Answer(
         _TAG,
         (Answer(200, list[Key], "A page of the keys.", (NEXT,)),),
         ADMIN,
-        parameters=(_UP_TO_100, CURSOR),
+        parameters=(limit_up_to(_LONGEST_LIMIT), CURSOR),
         errors=(InvalidRequest,),
     ),
 )

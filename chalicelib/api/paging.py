@@ -20,11 +20,14 @@ from chalicelib.errors import InvalidRequest
 RESPONSE_LIMIT_BYTES = 5_500_000
 LONGEST = 1000
 
-LIMIT = Parameter(
-    "limit",
-    Annotated[int, Meta(ge=1, le=LONGEST)],
-    "How many items a page has at most.",
-)
+
+def limit_up_to(longest: int) -> Parameter:
+    """Return the parameter `limit` of a list whose pages have so many items at most."""
+    kind = Annotated[int, Meta(ge=1, le=longest)]
+    return Parameter("limit", kind, "How many items a page has at most.")
+
+
+LIMIT = limit_up_to(LONGEST)
 CURSOR = Parameter(
     "cursor",
     # Its characters alone would promise that every text of them is a cursor.

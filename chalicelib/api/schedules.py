@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated
 
 from chalice import Response
 from chalice.app import Request
-from msgspec import Meta
 
 from chalicelib import bootstrap, logs
 from chalicelib.api.identity import identity
 from chalicelib.api.operation import Answer, Header, Operation, links
-from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, requested, respond
+from chalicelib.api.paging import CURSOR, LIMIT, NEXT, Page, limit_up_to, requested, respond
 from chalicelib.api.preferences import IDEMPOTENCY_KEY, fingerprint, idempotency_key
 from chalicelib.api.routes import Headers, Routes, url_of
 from chalicelib.api.schedule_resource import LAST_RUNS, run_resource, schedule_resource
@@ -47,8 +45,6 @@ _DEFAULT_RUNS = 50
 _AT_ONCE = 10
 _LATEST = "~"  # sorts after all times
 _ID_LENGTH = 26  # of a ULID
-
-_UP_TO_100 = LIMIT._replace(type=Annotated[int, Meta(ge=1, le=_LONGEST_LIMIT)])
 
 
 _TAG = "Schedules"
@@ -106,7 +102,7 @@ def create_schedule(body: ScheduleRequest) -> Response:
         "listSchedules",
         _TAG,
         (Answer(200, list[ScheduleResource], "A page of the schedules.", (NEXT,)),),
-        parameters=(_UP_TO_100, CURSOR),
+        parameters=(limit_up_to(_LONGEST_LIMIT), CURSOR),
         errors=(InvalidRequest,),
     ),
 )

@@ -18,8 +18,6 @@ Time = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
-Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
-# Signed links to ComfyUI's images of the demo are http; all of AWS are https.
 ImageUrl = Annotated[
     str,
     Meta(
@@ -39,6 +37,6 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Success(Struct, kw_only=True):
-    """The request was done, and there is nothing more to say."""
+    """The request was done."""
 
     status: Annotated[str, Meta(description="`success`")] = "success"
